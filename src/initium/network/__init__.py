@@ -1,0 +1,31 @@
+"""A module and a batch to a graph of ATen operations, and the facts of every parameter."""
+
+from initium.network._batch import Batch, as_batch
+from initium.network._facts import ROLES, Facts, Neighbour, Role, Use
+from initium.network._guard import random_state_kept, unchanged
+from initium.network._leaves import map_tensors, named_tensors, tensors_in
+from initium.network._network import Network
+from initium.network._read import read
+from initium.network._trace import Trace, trace
+from initium.network._walk import Walk, run_walk
+
+__all__ = [
+    "ROLES",
+    "Batch",
+    "Facts",
+    "Neighbour",
+    "Network",
+    "Role",
+    "Trace",
+    "Use",
+    "Walk",
+    "as_batch",
+    "map_tensors",
+    "named_tensors",
+    "random_state_kept",
+    "read",
+    "run_walk",
+    "tensors_in",
+    "trace",
+    "unchanged",
+]

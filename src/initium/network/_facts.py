@@ -1,0 +1,121 @@
+"""What a network knows of its parameters once it is a graph: values only, no tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from initium.gains import Activation
+
+Role = Literal["weight", "recurrent", "bias", "scale", "shift", "embedding", "other"]
+ROLES: tuple[Role, ...] = ("weight", "recurrent", "bias", "scale", "shift", "embedding", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What stands before or after an operation that uses a weight, seen through views, dropout, pooling and bias adds.
+
+    Attributes:
+        kind: ``input``, ``activation``, ``linear`` (another weight), ``norm``, ``sum``, ``product``, ``attention``,
+            ``softmax``, ``embedding``, ``output``, ``nothing`` or ``unknown``.
+        text: The same in the field's words: ``leaky_relu(0.2)``, ``norm``, ``unknown: aten.foo``.
+        activation: For ``activation``: its name and parameters, or, for one that has no name, the pointwise function.
+    """
+
+    kind: str
+    text: str
+    activation: Activation | Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a weight by an operation of the graph.
+
+    Attributes:
+        node: The operation's node in the graph.
+        name: The weight's qualified name.
+        op: The operation (``linear``, ``conv2d``, ``matmul``, ``embedding``, ``lstm`` ...).
+        index: 0, 1, ... where the weight is used again.
+        layout: ``out_in``, ``in_out``, ``conv``, ``conv_transpose``, ``lookup``, ``gates``, ``batched``.
+        fan_in: Inputs summed into one output.
+        fan_out: Outputs that one input reaches: what the gradient sums over.
+        unit_axis: The output's axis of units (features or channels).
+        parts: How many matrices the weight packs.
+        axis: The weight's axis along which they are packed.
+        bias: The qualified name of the bias that the operation itself adds.
+        before: What precedes, along the data.
+        after: What follows.
+        activated: The node whose value the following activation takes, empty where no activation follows.
+        normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
+    """
+
+    node: str
+    name: str
+    op: str
+    index: int
+    layout: str
+    fan_in: float
+    fan_out: float
+    unit_axis: int
+    parts: int
+    axis: int
+    bias: str | None
+    before: Neighbour
+    after: Neighbour
+    activated: str
+    normalised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one parameter.
+
+    Attributes:
+        name: The first qualified name that ``named_parameters`` gives.
+        names: Every qualified name; more than one for a tied parameter.
+        shape: Its shape.
+        role: What it does: ``weight`` (multiplies data), ``recurrent`` (multiplies a state over time), ``bias``,
+            ``scale`` and ``shift`` of a normalisation, ``embedding`` (looked up by index, or a table added to the
+            data), ``other``.
+        owner: The type of the module that holds it.
+        layout: As in :class:`Use`; empty where there is none.
+        fan_in: As in :class:`Use`, of the first use; ``None`` where the parameter has no fan.
+        fan_out: Likewise.
+        parts: How many matrices it packs.
+        axis: The axis along which they are packed.
+        before: What precedes its first use.
+        after: What follows its first use.
+        uses: How often it is used in one forward pass.
+        normalised: True where a normalisation makes its scale free.
+        assumed: True where a fact is a guess.
+        frozen: True where ``requires_grad`` is off.
+        computed_by: The parametrisation that computes a weight from it (``weight_norm``); empty for none.
+        notes: What a reader should know.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    role: Role
+    owner: type
+    layout: str
+    fan_in: float | None
+    fan_out: float | None
+    parts: int
+    axis: int
+    before: Neighbour
+    after: Neighbour
+    uses: int
+    normalised: bool
+    assumed: bool
+    frozen: bool
+    computed_by: str
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,66 @@
+"""A model as it was before: every attribute, mode, hook and random state is put back (law 3)."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from torch import nn
+
+_CONTAINERS = (dict, list, set)
+
+
+def _snapshot(module: nn.Module) -> dict[str, Any]:
+    """A module's attributes; its own containers (hooks, flags, caches) are copied one level deep."""
+    return {key: value.copy() if isinstance(value, _CONTAINERS) else value for key, value in vars(module).items()}
+
+
+def _put_back(module: nn.Module, before: dict[str, Any], originals: dict[str, Any]) -> None:
+    """Restores attributes; a container that was changed in place keeps its identity."""
+    for key, original in originals.items():
+        if isinstance(original, dict | set):
+            original.clear()
+            original.update(before[key])
+        elif isinstance(original, list):
+            original[:] = before[key]
+    vars(module).clear()
+    vars(module).update(originals)
+
+
+@contextlib.contextmanager
+def random_state_kept(model: nn.Module | None = None) -> Generator[None]:
+    """Puts the random states of Python, NumPy and torch (CPU and the model's devices) back on leaving."""
+    tensors = [] if model is None else [*model.parameters(), *model.buffers()]
+    devices = sorted({tensor.device.index or 0 for tensor in tensors if tensor.is_cuda})
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the legacy state is what models draw from
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002 - as above
+
+
+@contextlib.contextmanager
+def unchanged(model: nn.Module) -> Generator[None]:
+    """Runs a forward pass that leaves no trace on the model's Python side, whatever happens.
+
+    Tensors are not copied here: the caller runs on detached parameters and on clones of the buffers.
+    """
+    saved = [(module, _snapshot(module), dict(vars(module))) for module in model.modules()]
+    fast = torch.backends.mha.get_fastpath_enabled()
+    try:
+        with random_state_kept(model):
+            torch.backends.mha.set_fastpath_enabled(False)
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for module, before, originals in saved:
+            _put_back(module, before, originals)

@@ -1,0 +1,100 @@
+"""Which values of a graph carry a signal, which are made of parameters alone, of integer inputs, or of constants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from initium.network._ops import FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from torch import fx
+
+    from initium.network._trace import Trace
+
+Kind = Literal["data", "parameter", "index", "constant"]
+_INDEXING = frozenset("index index_select gather take take_along_dim".split())
+_COMPOSES = frozenset(PRODUCTS) | {"einsum", "tensordot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a parameter-only value is made of.
+
+    Attributes:
+        names: The parameters it depends on.
+        moved: True where it is one parameter's elements, only moved (views, slices), so that filling fills it.
+        through: The other operations on the way.
+    """
+
+    names: tuple[str, ...]
+    moved: bool
+    through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kind of every node, and the origin of the parameter-only ones."""
+
+    kind: dict[fx.Node, Kind]
+    origin: dict[fx.Node, Origin]
+
+    def data_inputs(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes that bring a signal: data of a floating type, whatever the operation."""
+        return [parent for parent in node.all_input_nodes if self.kind[parent] == "data" and is_float(parent)]
+
+    def parameter_inputs(self, node: fx.Node) -> list[fx.Node]:
+        """The nodes that bring parameters."""
+        return [parent for parent in node.all_input_nodes if self.kind[parent] == "parameter"]
+
+
+def kinds(trace: Trace) -> Kinds:
+    """Reads the graph once, in order."""
+    read = Kinds({}, {})
+    placeholders = [node for node in trace.graph.graph.nodes if node.op == "placeholder"]
+    split = len(trace.parameters), len(trace.parameters) + len(trace.buffers)
+    for position, node in enumerate(placeholders):
+        given: Kind = "data" if is_float(node) else "index"
+        read.kind[node] = "parameter" if position < split[0] else "constant" if position < split[1] else given
+        if position < split[0]:
+            read.origin[node] = Origin((trace.parameters[position],), moved=True)
+    for node in trace.graph.graph.nodes:
+        if node not in read.kind:
+            read.kind[node] = _kind(read, node)
+            if read.kind[node] == "parameter":
+                read.origin[node] = _origin(read, node)
+    return read
+
+
+def _kind(read: Kinds, node: fx.Node) -> Kind:
+    if op_name(node) in FACTORIES:
+        return "constant"
+    parents = {read.kind[parent] for parent in node.all_input_nodes}
+    if "data" in parents:
+        return "data"
+    if "parameter" in parents:
+        return "data" if _feeds(node, parents) else "parameter"
+    return "index" if "index" in parents else "constant"
+
+
+def _feeds(node: fx.Node, parents: Collection[str]) -> bool:
+    """A weight operation starts a signal of its own on what is no data: a lookup, a learned query, a constant grid.
+
+    A product of parameters alone (a low-rank update) is still a parameter, and so is a table read at fixed places.
+    """
+    name = op_name(node)
+    if name in _COMPOSES:
+        return "constant" in parents or "index" in parents
+    return name in LINEAR or (name in _INDEXING and "index" in parents)
+
+
+def _origin(read: Kinds, node: fx.Node) -> Origin:
+    parents = [read.origin[parent] for parent in node.all_input_nodes if parent in read.origin]
+    names = tuple(dict.fromkeys(name for parent in parents for name in parent.names))
+    through = tuple(dict.fromkeys(step for parent in parents for step in parent.through))
+    name = op_name(node)
+    if name in RESHAPES or name in PARTS:
+        return Origin(names, moved=len(names) == 1 and all(parent.moved for parent in parents), through=through)
+    return Origin(names, moved=False, through=(*through, name))

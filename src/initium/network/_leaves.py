@@ -1,0 +1,91 @@
+"""The tensors inside any value that a model takes or returns, and the same value with other tensors in their place."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, type, torch.dtype, torch.device, torch.nn.Module)
+
+
+def _children(value: object) -> list[tuple[Any, Any]]:
+    """The parts of a container as (key, part); empty for a leaf."""
+    if isinstance(value, _PLAIN) or callable(value):
+        return []
+    if isinstance(value, Mapping):
+        return list(cast("Mapping[Any, Any]", value).items())
+    if isinstance(value, list | tuple):
+        return list(enumerate(cast("list[Any]", value)))
+    return list(vars(value).items()) if hasattr(value, "__dict__") else []
+
+
+def _with_children(value: Any, parts: dict[Any, Any]) -> Any:  # noqa: ANN401 - any container
+    """A shallow copy of a container with other parts."""
+    if isinstance(value, tuple):
+        return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
+    if isinstance(value, list):
+        return type(value)(parts.values())
+    if dataclasses.is_dataclass(value) and not isinstance(value, Mapping):
+        other = copy.copy(value)
+        for key, part in parts.items():
+            object.__setattr__(other, key, part)
+        return other
+    other = copy.copy(value)
+    if isinstance(value, Mapping):
+        for key, part in parts.items():  # one by one: some mappings of model libraries forbid update()
+            cast("dict[Any, Any]", other)[key] = part
+    else:
+        vars(other).update(parts)
+    return other
+
+
+def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:  # noqa: ANN401 - any container
+    """The same value with ``change`` applied to every tensor in it, in a fixed order; the original is left alone."""
+    return _map(value, change, {})
+
+
+def _map(value: Any, change: Callable[[torch.Tensor], Any], seen: dict[int, Any]) -> Any:  # noqa: ANN401
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if id(value) in seen:
+        return seen[id(value)]
+    seen[id(value)] = value
+    parts = {key: _map(part, change, seen) for key, part in _children(value)}
+    if all(parts[key] is part for key, part in _children(value)):
+        return value
+    seen[id(value)] = _with_children(value, parts)
+    return seen[id(value)]
+
+
+def tensors_in(value: object) -> list[torch.Tensor]:
+    """Every tensor inside a value, in the order of :func:`map_tensors`."""
+    found: list[torch.Tensor] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        found.append(tensor)
+        return tensor
+
+    map_tensors(value, keep)
+    return found
+
+
+def replaced(value: Any, tensors: Iterator[Any]) -> Any:  # noqa: ANN401 - any container
+    """The same value with its tensors taken, in order, from ``tensors``."""
+    return map_tensors(value, lambda _: next(tensors))
+
+
+def named_tensors(value: object, prefix: str) -> list[tuple[str, torch.Tensor]]:
+    """Every tensor inside a value with the path that leads to it, such as ``args[0]``."""
+    if isinstance(value, torch.Tensor):
+        return [(prefix, value)]
+    found: list[tuple[str, torch.Tensor]] = []
+    for key, part in _children(value):
+        found += named_tensors(part, f"{prefix}[{key!r}]")
+    return found

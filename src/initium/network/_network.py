@@ -1,0 +1,38 @@
+"""The graph and the facts of every parameter: what schemes, walks and checks think with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from initium.network._facts import Facts, Use
+    from initium.network._trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that was read once.
+
+    Attributes:
+        parameters: Facts of every parameter, in the order of ``named_parameters``; a tied parameter once.
+        uses: Every use of a weight, in execution order; empty where no batch was given.
+        trace: The graph, ``None`` where the network was read from its modules alone.
+        unknown: Operations on the data's way that no rule knows (law 4).
+        title: The type name of the model.
+    """
+
+    parameters: tuple[Facts, ...]
+    uses: tuple[Use, ...]
+    trace: Trace | None
+    unknown: tuple[str, ...]
+    title: str
+
+    @property
+    def assumed(self) -> bool:
+        """True where the network was read with no batch, so that every fact about neighbours is a guess."""
+        return self.trace is None
+
+    def facts(self, name: str) -> Facts:
+        """The facts of one parameter, by any of its names."""
+        return next(facts for facts in self.parameters if name in facts.names)

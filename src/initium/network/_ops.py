@@ -1,0 +1,147 @@
+"""What each ATen operation does to the data on its way: the one table that every reading of a graph shares."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import fx
+
+# Values move or change shape or precision; each element stays what it is, and none is lost.
+RESHAPES = frozenset(
+    "_to_copy _unsafe_view alias broadcast_to clone contiguous detach expand expand_as flatten lift_fresh "
+    "lift_fresh_copy mT movedim moveaxis permute ravel resolve_conj resolve_neg reshape reshape_as squeeze swapaxes "
+    "swapdims t to transpose type_as unflatten unsqueeze view view_as numpy_T adjoint".split()
+)
+# Some elements are taken, repeated, joined or set aside.
+PARTS = frozenset(
+    "_pad_circular as_strided cat chunk channel_shuffle col2im concat concatenate constant_pad_nd copy diagonal flip "
+    "gather getitem hsplit hstack im2col index index_add index_copy index_put index_select masked_scatter narrow pad "
+    "pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave "
+    "replication_pad1d replication_pad2d replication_pad3d roll scatter scatter_add scatter_reduce select "
+    "select_scatter slice slice_scatter split split_with_sizes stack take take_along_dim tensor_split tile tril triu "
+    "unbind unfold vsplit vstack _pack_padded_sequence _pad_packed_sequence masked_select rot90 grid_sampler "
+    "grid_sampler_2d sort topk nested_tensor".split()
+)
+# The shape of the input is used, its values are not.
+FACTORIES = frozenset(
+    "empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros ones_like rand_like randint_like "
+    "randn_like zeros_like sym_size size bernoulli".split()
+)
+NOISE = frozenset("alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout".split())
+REDUCTIONS = frozenset(
+    "amax amin linalg_vector_norm logsumexp max mean median min nansum norm std std_mean sum var var_mean".split()
+)
+POOLS = REDUCTIONS | frozenset(
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d "
+    "adaptive_max_pool3d avg_pool1d avg_pool2d avg_pool3d cummax cumsum fractional_max_pool2d fractional_max_pool3d "
+    "max_pool1d max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d max_pool3d_with_indices "
+    "upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d "
+    "upsample_nearest3d upsample_trilinear3d _upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact1d "
+    "_upsample_nearest_exact2d _upsample_nearest_exact3d fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2 "
+    "fft_rfft2 fft_irfft2 fft_fftn fft_ifftn view_as_real view_as_complex real imag".split()
+)
+# Normalisations: the positions of their scale and their shift.
+NORMS: dict[str, tuple[int, int | None]] = {
+    "batch_norm": (1, 2),
+    "native_batch_norm": (1, 2),
+    "cudnn_batch_norm": (1, 2),
+    "instance_norm": (1, 2),
+    "layer_norm": (2, 3),
+    "native_layer_norm": (2, 3),
+    "group_norm": (2, 3),
+    "native_group_norm": (1, 2),
+    "rms_norm": (2, None),
+    "_fused_rms_norm": (2, None),
+}
+ATTENTIONS = frozenset(
+    "scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention "
+    "_scaled_dot_product_flash_attention_for_cpu _native_multi_head_attention".split()
+)
+SOFTMAXES = frozenset("softmax _softmax log_softmax _log_softmax _safe_softmax".split())
+LOSSES = frozenset(
+    "cross_entropy_loss nll_loss nll_loss_nd nll_loss2d mse_loss l1_loss smooth_l1_loss huber_loss kl_div "
+    "binary_cross_entropy binary_cross_entropy_with_logits ctc_loss cosine_embedding_loss hinge_embedding_loss "
+    "margin_ranking_loss multi_margin_loss multilabel_margin_loss poisson_nll_loss soft_margin_loss "
+    "triplet_margin_loss".split()
+)
+CONVOLUTIONS = frozenset(
+    "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution".split()
+)
+# Matrix products: the positions of their two factors.
+PRODUCTS: dict[str, tuple[int, int]] = {
+    "matmul": (0, 1),
+    "mm": (0, 1),
+    "bmm": (0, 1),
+    "mv": (0, 1),
+    "dot": (0, 1),
+    "inner": (0, 1),
+    "addmm": (1, 2),
+    "addmv": (1, 2),
+    "baddbmm": (1, 2),
+    "addbmm": (1, 2),
+    "_grouped_mm": (0, 1),
+}
+RECURRENT = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+CELLS = {"lstm_cell": 4, "gru_cell": 3, "rnn_tanh_cell": 1, "rnn_relu_cell": 1}
+LOOKUPS = {"embedding": 0, "embedding_bag": 0, "_embedding_bag": 0}
+OTHER_LINEAR = frozenset({"linear", "bilinear", "einsum"})
+LINEAR = (
+    OTHER_LINEAR
+    | CONVOLUTIONS
+    | frozenset(PRODUCTS)
+    | frozenset(RECURRENT)
+    | frozenset(CELLS)
+    | frozenset(LOOKUPS)
+    | {"tensordot"}
+)
+SUMS = frozenset({"add", "sub", "rsub", "__iadd__", "sum_to_size"})
+# Pointwise with one number for every element: the distribution is only shifted and scaled.
+AFFINE = RESHAPES | NOISE | frozenset("add sub rsub mul div neg copy true_divide masked_fill positive".split())
+# Pointwise operations that carry no such tag, in some version of torch.
+_POINTWISE_TOO = frozenset(
+    "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish prelu _prelu_kernel relu relu6 rrelu "
+    "rrelu_with_noise selu sigmoid silu softplus softshrink hardshrink square tanh threshold true_divide where "
+    "masked_fill pow clamp clip float_power".split()
+)
+
+
+def op_name(node: fx.Node) -> str:
+    """The operation without overload, and without the underscore of its in-place form: ``relu_`` is ``relu``."""
+    if node.op != "call_function":
+        return node.op
+    if node.target is operator.getitem:
+        return "getitem"
+    packet: Any = getattr(node.target, "overloadpacket", node.target)
+    name = str(getattr(packet, "__name__", packet))
+    return name if name.startswith("__") else name.removesuffix("_") or name
+
+
+def is_pointwise(node: fx.Node) -> bool:
+    """True where every output element depends on the input elements at its own place alone (shape changes aside)."""
+    name = op_name(node)
+    if name in RESHAPES or name in NOISE or name in _POINTWISE_TOO:
+        return True
+    return name not in PARTS and torch.Tag.pointwise in getattr(node.target, "tags", ())
+
+
+def _meta(node: fx.Node) -> Any:  # noqa: ANN401 - a tensor's metadata or a fake tensor
+    """What tracing noted of a node's (first) tensor; ``None`` where it made none."""
+    value: Any = node.meta.get("tensor_meta") or node.meta.get("val")
+    while isinstance(value, list | tuple) and not hasattr(value, "dtype"):
+        value = value[0] if value else None  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """The shape of a node's (first) tensor; empty where it has none."""
+    return tuple(int(size) for size in getattr(_meta(node), "shape", ()))
+
+
+def is_float(node: fx.Node) -> bool:
+    """True where the node's tensor is floating or complex: a value that a signal can travel in."""
+    dtype = getattr(_meta(node), "dtype", None)
+    return dtype is None or dtype.is_floating_point or dtype.is_complex

@@ -1,0 +1,262 @@
+"""A model to a network: the graph where there is a batch, the modules alone where there is none."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from initium.network._facts import Facts, Neighbour, Role, Use
+from initium.network._kinds import Kinds, kinds
+from initium.network._modules import Held, guess, held, neighbours_by_order
+from initium.network._neighbours import NOTHING, Neighbours, neighbours
+from initium.network._network import Network
+from initium.network._ops import NORMS, SUMS, op_name, shape_of
+from initium.network._packed import output_parts, parameter_axis
+from initium.network._regions import regions
+from initium.network._trace import Trace, trace
+from initium.network._uses import Site, sites
+
+if TYPE_CHECKING:
+    from torch import fx, nn
+
+    from initium.network._batch import Batch
+
+
+def read(model: nn.Module, batch: Batch | None = None) -> Network:
+    """The graph of a model and the facts of its parameters.
+
+    Args:
+        model: Any module; on ``meta`` it is run on fake tensors.
+        batch: What it is called with. Without one the modules alone are read, and every guess says ``assumed``.
+
+    Returns:
+        The network. The model is left as it was.
+
+    Raises:
+        BatchError: The model cannot take the batch.
+        TraceError: The model runs, but not under the tracer.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import Batch, read
+        >>> net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+        >>> facts = read(net, Batch((torch.ones(5, 3),))).facts("0.weight")
+        >>> str(facts.before), str(facts.after), facts.fan_in
+        ('input', 'relu', 3)
+    """
+    title = type(model).__name__
+    if batch is None:
+        return Network(_assumed(model), (), None, (), title)
+    traced = trace(model, batch)
+    graph = _Graph.of(traced, dict(model.named_parameters()))
+    uses, roles = graph.uses(), graph.roles()
+    parameters = tuple(_facts(one, uses, roles) for one in held(model))
+    return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title)
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The readings of one graph, side by side."""
+
+    trace: Trace
+    kinds: Kinds
+    neighbours: Neighbours
+    placeholders: dict[str, fx.Node]
+
+    @staticmethod
+    def of(traced: Trace, values: dict[str, nn.Parameter]) -> _Graph:
+        kind = kinds(traced)
+        graph = traced.graph.graph
+        around = neighbours(regions(kind, graph, _slopes(kind, graph, values)), graph)
+        nodes = [node for node in graph.nodes if node.op == "placeholder"]
+        return _Graph(traced, kind, around, dict(zip(traced.parameters, nodes, strict=False)))
+
+    def uses(self) -> list[Use]:
+        """Every use of a weight in execution order."""
+        found: list[Use] = []
+        count: dict[str, int] = defaultdict(int)
+        for node in self.trace.graph.graph.nodes:
+            if self.kinds.kind[node] == "data":
+                for site in sites(self.kinds, node):
+                    name = self._name(site.weight)
+                    found.append(self._use(site, name, count[name]))
+                    count[name] += 1
+        return found
+
+    def _name(self, node: fx.Node) -> str:
+        """The parameter behind a weight; of several (a composed weight), the largest."""
+        names = self.kinds.origin[node].names
+        return max(names, key=lambda name: len(shape_of(self.placeholders[name])) * 2**40 + _size(self, name))
+
+    def _use(self, site: Site, name: str, index: int) -> Use:
+        parameter = self.placeholders[name]
+        axis, slices = parameter_axis(site.weight, parameter, site.out_axis)
+        layout = _layout(site, axis, shape_of(parameter))
+        split = output_parts(site.node, site.unit_axis) if site.layout not in {"gates", "lookup"} else 1
+        stack = layout == "batched"
+        ahead = self.neighbours.following(site.node)
+        bias = self.kinds.origin[site.bias].names[0] if site.bias is not None else None
+        before = NOTHING if site.data is None else self.neighbours.preceding(site.data)
+        if site.role == "embedding":
+            before = Neighbour("input", "indices")
+        after = Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour
+        return Use(
+            node=site.node.name,
+            name=name,
+            op=op_name(site.node),
+            index=index,
+            layout=layout,
+            fan_in=site.fan_in,
+            fan_out=site.fan_out / split,
+            unit_axis=site.unit_axis,
+            parts=shape_of(parameter)[0] if stack else site.parts * split * slices,
+            axis=0 if stack else axis,
+            bias=bias,
+            before=before,
+            after=after,
+            activated=ahead.activated.name if ahead.activated is not None else "",
+            normalised=ahead.normalised,
+        )
+
+    def roles(self) -> dict[str, tuple[Role, str, str]]:
+        """Role, layout and a note for every parameter that some operation reads, weights excepted."""
+        found: dict[str, tuple[Role, str, str]] = {}
+        for node in self.trace.graph.graph.nodes:
+            if self.kinds.kind[node] != "data" or node.op == "output":
+                continue
+            weights = {site.weight: site for site in sites(self.kinds, node)}
+            for operand in self.kinds.parameter_inputs(node):
+                role = self._role(node, operand, weights)
+                for name in self.kinds.origin[operand].names:
+                    found[name] = _stronger(found.get(name), role)
+        return found
+
+    def _role(self, node: fx.Node, operand: fx.Node, weights: dict[fx.Node, Site]) -> tuple[Role, str, str]:
+        name, through = op_name(node), self.kinds.origin[operand].through
+        note = f"reaches {name} through {', '.join(through)}" if through else ""
+        if operand in weights:
+            return weights[operand].role, weights[operand].layout, note
+        if name in NORMS:
+            scale, _ = NORMS[name]
+            return ("scale" if len(node.args) > scale and node.args[scale] is operand else "shift"), "", note
+        if weights:
+            return "bias", "", note
+        return self._beside_data(node, operand, note)
+
+    def _beside_data(self, node: fx.Node, operand: fx.Node, note: str) -> tuple[Role, str, str]:
+        """A parameter that meets the data in no weight operation: added, multiplied, joined."""
+        name = op_name(node)
+        wide = [size for size in shape_of(operand) if size > 1]
+        if name in SUMS:
+            return ("bias", "", note) if len(wide) < 2 else ("embedding", "added", note)  # noqa: PLR2004 - a table
+        if name in {"cat", "stack", "concat", "linear", "where", "scaled_dot_product_attention", "index_put"}:
+            return "embedding", "added", note
+        if name == "mul" and self._scales_norm(node):
+            return "scale", "", note
+        return "other", "", note or f"used by {name}"
+
+    def _scales_norm(self, node: fx.Node) -> bool:
+        """True where the data that it multiplies has just been normalised."""
+        around = self.neighbours
+        return any(around.preceding(parent).kind == "norm" for parent in self.kinds.data_inputs(node))
+
+
+def _slopes(kind: Kinds, graph: fx.Graph, values: dict[str, nn.Parameter]) -> dict[fx.Node, float]:
+    """The root mean square slope of every learned leaky ReLU; torch's starting slope where it has no memory."""
+    found: dict[fx.Node, float] = {}
+    for node in graph.nodes:
+        if op_name(node) in {"prelu", "_prelu_kernel"} and kind.parameter_inputs(node):
+            value = values[kind.origin[kind.parameter_inputs(node)[0]].names[0]].detach()
+            found[node] = 0.25 if value.is_meta else float(value.double().square().mean().sqrt())
+    return found
+
+
+def _size(graph: _Graph, name: str) -> int:
+    size = 1
+    for length in shape_of(graph.placeholders[name]):
+        size *= length
+    return size
+
+
+def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:
+    """Which way round the parameter itself lies, whatever views stand between it and the operation."""
+    if site.layout not in {"out_in", "in_out"}:
+        return site.layout
+    if len(shape) > 2 and op_name(site.node) != "bilinear":  # noqa: PLR2004 - a stack of matrices
+        return "batched"
+    return "out_in" if axis == 0 else "in_out"
+
+
+_STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
+
+
+def _stronger(one: tuple[Role, str, str] | None, other: tuple[Role, str, str]) -> tuple[Role, str, str]:
+    """A parameter with two roles (a tied embedding) takes the one that multiplies data."""
+    return other if one is None or _STRENGTH.index(other[0]) < _STRENGTH.index(one[0]) else one
+
+
+def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) -> Facts:
+    """The facts of one parameter from the graph; from its module where the graph does not use it."""
+    mine = [use for use in uses if use.name == one.name]
+    role, layout, note = roles.get(one.name, ("other", "", ""))
+    if one.name not in roles:
+        idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
+        return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
+    fitting = [use for use in mine if use.layout == "lookup"] if role == "embedding" else mine
+    first = next((use for use in fitting if use.layout != "lookup" or role == "embedding"), None)
+    return Facts(
+        name=one.name,
+        names=one.names,
+        shape=tuple(one.parameter.shape),
+        role=role,
+        owner=type(one.module),
+        layout=first.layout if first else layout,
+        fan_in=first.fan_in if first else None,
+        fan_out=first.fan_out if first else None,
+        parts=first.parts if first else 1,
+        axis=first.axis if first else 0,
+        before=first.before if first else NOTHING,
+        after=first.after if first else NOTHING,
+        uses=max(len(mine), 1),
+        normalised=first.normalised if first else False,
+        assumed=first is not None and "unknown" in {first.after.kind, first.before.kind},
+        frozen=not one.parameter.requires_grad,
+        computed_by=one.computed_by,
+        notes=(note,) if note else (),
+    )
+
+
+def _assumed(model: nn.Module) -> tuple[Facts, ...]:
+    """Facts from the modules alone: the type says the role, the order of registration says what follows."""
+    around = neighbours_by_order(model)
+    nothing = (NOTHING, NOTHING, False)
+    found: list[Facts] = []
+    for one in held(model):
+        before, after, normalised = around.get(id(one.module), nothing)
+        found.append(_module_facts(one, before, after, normalised=normalised))
+    return tuple(found)
+
+
+def _module_facts(one: Held, before: Neighbour, after: Neighbour, *, normalised: bool) -> Facts:
+    supposed = guess(one)
+    weighty = supposed.fan_in is not None
+    return Facts(
+        name=one.name,
+        names=one.names,
+        shape=tuple(one.parameter.shape),
+        role=supposed.role,
+        owner=type(one.module),
+        layout=supposed.layout,
+        fan_in=supposed.fan_in,
+        fan_out=supposed.fan_out,
+        parts=supposed.parts,
+        axis=supposed.axis,
+        before=before if weighty else NOTHING,
+        after=after if weighty else NOTHING,
+        uses=1,
+        normalised=normalised and weighty,
+        assumed=True,
+        frozen=not one.parameter.requires_grad,
+        computed_by=one.computed_by,
+    )

@@ -1,0 +1,227 @@
+"""Pointwise regions of a graph: what stands between two operations as one function of one variable.
+
+Every data node has a base: the nearest value behind it of which it is a pointwise function. ``x * sigmoid(x)``, written
+out, has the base ``x`` and is recognised by its values, like the one operation ``silu``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.fx.node import map_arg
+
+from initium.errors import InitiumError
+from initium.gains import Activation, recognise
+from initium.network._ops import AFFINE, NOISE, REDUCTIONS, RESHAPES, is_float, is_pointwise, op_name
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._kinds import Kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """The base of every data node, which statistics were taken of which base, and which nodes normalise.
+
+    Attributes:
+        base: The base of a data node; a node that is no pointwise function of one value is its own.
+        statistic: For a mean, a variance, a norm (and functions of it): the base that it was taken of.
+        normalises: Nodes that divide a base by a statistic of itself: a normalisation written out.
+        normalised: The bases that they divide.
+        bent: Data nodes that some nonlinear operation leads to from their base.
+        named: Functions that were recognised already, by their operations.
+        slopes: For a ``prelu``: the root mean square of its learned slopes.
+    """
+
+    kinds: Kinds
+    slopes: dict[fx.Node, float]
+    base: dict[fx.Node, fx.Node] = field(default_factory=dict["fx.Node", "fx.Node"])
+    statistic: dict[fx.Node, fx.Node] = field(default_factory=dict["fx.Node", "fx.Node"])
+    normalises: set[fx.Node] = field(default_factory=set["fx.Node"])
+    normalised: set[fx.Node] = field(default_factory=set["fx.Node"])
+    bent: set[fx.Node] = field(default_factory=set["fx.Node"])
+    named: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    def activation(self, node: fx.Node) -> Activation | Pointwise | None:
+        """The nonlinear function that leads from a node's base to it, by name where it has one; ``None`` for none."""
+        if node not in self.bent:
+            return None
+        steps = _steps(self, node)
+        key = _signature(steps, self.slopes)
+        if key not in self.named:
+            self.named[key] = _name(Pointwise(tuple(steps), key, self.slopes))
+        return self.named[key]
+
+
+def regions(kinds: Kinds, graph: fx.Graph, slopes: dict[fx.Node, float]) -> Regions:
+    """Reads the graph once, in order."""
+    read = Regions(kinds, slopes)
+    for node in graph.nodes:
+        if kinds.kind[node] != "data" or node.op == "output":
+            continue
+        parents = kinds.data_inputs(node)
+        read.base[node] = _base(read, node, parents)
+        _mark_statistic(read, node, parents)
+        if read.base[node] is not node and (op_name(node) not in AFFINE or any(p in read.bent for p in parents)):
+            read.bent.add(node)
+    return read
+
+
+def _base(read: Regions, node: fx.Node, parents: list[fx.Node]) -> fx.Node:
+    signals = [parent for parent in parents if parent not in read.statistic]
+    if not signals or len(signals) < len(parents) or not is_pointwise(node) or not is_float(node):
+        return node
+    bases = {read.base[parent] for parent in signals}
+    return bases.pop() if len(bases) == 1 else node
+
+
+def _mark_statistic(read: Regions, node: fx.Node, parents: list[fx.Node]) -> None:
+    """Follows means and variances of a base until the base is divided by them."""
+    if not parents:
+        return
+    of = {read.statistic.get(parent, read.base[parent]) for parent in parents}
+    if len(of) > 1:
+        return
+    taken = [parent for parent in parents if parent in read.statistic]
+    if op_name(node) in REDUCTIONS:
+        read.statistic[node] = of.pop()
+    elif taken and is_pointwise(node):
+        if len(taken) == len(parents):
+            read.statistic[node] = of.pop()
+        elif op_name(node) in {"div", "true_divide"} or (op_name(node) == "mul" and _is_inverse(taken[0])):
+            read.normalises.add(node)
+            read.normalised.update(of)
+        elif op_name(node) in {"sub", "rsub", "add"}:
+            read.base[node] = of.pop()
+
+
+def _is_inverse(statistic: fx.Node) -> bool:
+    """One over a root, seen through views."""
+    while op_name(statistic) in RESHAPES:
+        statistic = statistic.all_input_nodes[0]
+    return op_name(statistic) in {"rsqrt", "reciprocal", "pow", "div"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """A pointwise region as a function of one variable; equal where the operations are."""
+
+    steps: tuple[fx.Node, ...] = field(compare=False, repr=False)
+    key: tuple[Any, ...]
+    slopes: dict[fx.Node, float] = field(compare=False, repr=False)
+
+    def __call__(self, value: torch.Tensor) -> torch.Tensor:
+        """Runs the region's operations on any vector of values."""
+        held: dict[fx.Node, Any] = {self.steps[0]: value}
+        for node in self.steps[1:]:
+            held[node] = _evaluate(node, held, self.slopes)
+        return held[self.steps[-1]]
+
+    def __str__(self) -> str:
+        return "pointwise(" + ", ".join(dict.fromkeys(op_name(node) for node in self.steps[1:])) + ")"
+
+
+def _evaluate(node: fx.Node, held: dict[fx.Node, Any], slopes: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
+    """One step on a vector: what only moves or masks elements, or is not one number, passes the signal on."""
+    signal = next(held[parent] for parent in node.all_input_nodes if parent in held)
+    if op_name(node) in RESHAPES or op_name(node) in NOISE or op_name(node) == "masked_fill":
+        return signal
+    if node in slopes:
+        return torch.nn.functional.leaky_relu(signal, slopes[node])
+    operands = [parent for parent in node.all_input_nodes if parent not in held]
+    numbers = {parent: _number(parent) for parent in operands}
+    if any(number is None for number in numbers.values()):
+        return signal
+    lookup = held | numbers
+    args = map_arg(node.args, lookup.__getitem__)
+    kwargs = map_arg(node.kwargs, lookup.__getitem__)
+    target: Any = _out_of_place(node)
+    return target(*args, **kwargs)
+
+
+def _out_of_place(node: fx.Node) -> Any:  # noqa: ANN401 - an operator
+    """The operator that leaves its input alone, so that a region can be run on the same values twice."""
+    name = str(getattr(node.target, "__name__", ""))
+    if not name.partition(".")[0].endswith("_") or name.startswith("__"):
+        return node.target
+    packet = getattr(torch.ops.aten, op_name(node), None)
+    overload = name.partition(".")[2]
+    return getattr(packet, overload, node.target) if packet is not None else node.target
+
+
+def _number(node: fx.Node) -> torch.Tensor | None:
+    """A constant tensor of one element that the graph holds; ``None`` for anything else."""
+    if node.op != "get_attr" or node.graph.owning_module is None:
+        return None
+    value = getattr(node.graph.owning_module, str(node.target), None)
+    return value.detach().reshape(()) if isinstance(value, torch.Tensor) and value.numel() == 1 else None
+
+
+def _steps(read: Regions, node: fx.Node) -> list[fx.Node]:
+    """The region's nodes from the base to the node, in the graph's order."""
+    base = read.base[node]
+    seen, stack = {base}, [node]
+    while stack:
+        here = stack.pop()
+        if here not in seen:
+            seen.add(here)
+            stack += [parent for parent in read.kinds.data_inputs(here) if parent not in read.statistic]
+    return [base, *sorted(seen - {base})]
+
+
+def _signature(steps: list[fx.Node], slopes: dict[fx.Node, float]) -> tuple[Any, ...]:
+    """The operations and their constants with node names left out: equal for every repetition of a block."""
+    position = {node: index for index, node in enumerate(steps)}
+
+    def argument(value: Any) -> Any:  # noqa: ANN401 - any argument of a node
+        if isinstance(value, torch.fx.Node):
+            number = _number(value)
+            return position.get(value, ("number", float(number)) if number is not None and is_float(value) else "other")
+        return tuple(argument(part) for part in value) if isinstance(value, list | tuple) else repr(value)
+
+    moved = RESHAPES | NOISE
+    return tuple(
+        (
+            op_name(n),
+            *(argument(a) for a in (n.args[:1] if op_name(n) in moved else n.args)),
+            slopes.get(n),
+            repr(dict(n.kwargs)),
+        )
+        for n in steps[1:]
+    )
+
+
+_DIRECT: dict[str, tuple[str, ...]] = {
+    "relu": (),
+    "sigmoid": (),
+    "tanh": (),
+    "silu": (),
+    "mish": (),
+    "selu": (),
+    "relu6": (),
+    "hardswish": (),
+    "leaky_relu": ("negative_slope",),
+    "elu": ("alpha",),
+    "celu": ("alpha",),
+}
+
+
+def _name(function: Pointwise) -> Activation | Pointwise | None:
+    """The activation's name and parameters, read off a lone operation or recognised by its values; ``None`` if straight."""
+    bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and op_name(node) not in NOISE]
+    if (
+        len(bending) == 1
+        and op_name(bending[0]) in _DIRECT
+        and len(bending[0].args) - 1 <= len(_DIRECT[op_name(bending[0])])
+    ):
+        values = [float(value) for value in bending[0].args[1:] if isinstance(value, int | float)]
+        name = op_name(bending[0])
+        return Activation(name, tuple(zip(_DIRECT[name], values, strict=False)))
+    try:
+        found = recognise(function)
+    except (InitiumError, RuntimeError, TypeError):
+        return function
+    return None if found is not None and found.name in {"linear", "identity"} else found or function

@@ -1,0 +1,196 @@
+"""Every use of a weight: which operation, which way round, which fans."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import fx
+
+from initium.network._ops import CELLS, CONVOLUTIONS, LOOKUPS, OTHER_LINEAR, PRODUCTS, RECURRENT, op_name, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network._facts import Role
+    from initium.network._kinds import Kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where an operation multiplies data with a weight.
+
+    Attributes:
+        node: The operation.
+        weight: The node that brings the weight.
+        data: The node that brings the data, ``None`` for a lookup.
+        bias: The node of the bias that the operation adds.
+        role: ``weight``, ``recurrent`` or ``embedding``.
+        layout: As in :class:`~initium.network.Use`.
+        fan_in: Of the whole weight as the operation sees it.
+        fan_out: Likewise.
+        out_axis: The axis of outputs in the weight as the operation sees it.
+        unit_axis: The axis of units in the operation's output.
+        parts: Matrices that the operation itself keeps apart (gates).
+    """
+
+    node: fx.Node
+    weight: fx.Node
+    data: fx.Node | None
+    bias: fx.Node | None
+    role: Role
+    layout: str
+    fan_in: float
+    fan_out: float
+    out_axis: int
+    unit_axis: int
+    parts: int = 1
+
+
+def sites(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    """The uses of weights at one data node."""
+    name = op_name(node)
+    if node.op != "call_function" or not kinds.parameter_inputs(node):
+        return
+    if name in CONVOLUTIONS:
+        yield from _convolution(kinds, node)
+    elif name in OTHER_LINEAR:
+        yield from _linear(kinds, node)
+    elif name in PRODUCTS:
+        yield from _product(kinds, node)
+    elif name in LOOKUPS or name in {"index", "index_select", "gather"}:
+        yield from _lookup(kinds, node, _arg(node, 0))
+    elif name in RECURRENT:
+        yield from _recurrent(kinds, node, RECURRENT[name])
+    elif name in CELLS:
+        yield from _cell(kinds, node, CELLS[name])
+
+
+def _arg(node: fx.Node, position: int) -> Any:  # noqa: ANN401 - any argument of a node
+    return node.args[position] if len(node.args) > position else None
+
+
+def _is_parameter(kinds: Kinds, value: object) -> bool:
+    return isinstance(value, fx.Node) and kinds.kind[value] == "parameter"
+
+
+def _bias(kinds: Kinds, value: Any) -> fx.Node | None:  # noqa: ANN401
+    return value if _is_parameter(kinds, value) else None
+
+
+def _linear(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    if op_name(node) == "einsum":
+        yield from _einsum(kinds, node)
+        return
+    bilinear = op_name(node) == "bilinear"
+    weight, bias = _arg(node, 2 if bilinear else 1), _bias(kinds, _arg(node, 3 if bilinear else 2))
+    if not _is_parameter(kinds, weight):
+        return
+    out, *rest = shape_of(weight) if len(shape_of(weight)) > 1 else (1, *shape_of(weight))
+    yield Site(node, weight, _arg(node, 0), bias, "weight", "out_in", math.prod(rest), out, 0, -1)
+
+
+def _convolution(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    """Fans of a convolution: taps times channels of one group; what a stride skips has no gradient (fan_out)."""
+    weight, name = _arg(node, 1), op_name(node)
+    if not _is_parameter(kinds, weight):
+        return
+    shape, stride = shape_of(weight), _arg(node, 3)
+    general = name in {"convolution", "_convolution"}
+    transposed = bool(_arg(node, 6)) if general else "transpose" in name
+    groups = int(_arg(node, 8 if general else 6) or 1)
+    taps, steps = math.prod(shape[2:]), _product_of(stride, len(shape) - 2)
+    inner, outer = shape[1] * taps, shape[0] // groups * taps
+    fans = (outer / steps, inner) if transposed else (inner, outer / steps)
+    layout, bias = "conv_transpose" if transposed else "conv", _bias(kinds, _arg(node, 2))
+    axis = 1 - len(shape)
+    yield Site(node, weight, _arg(node, 0), bias, "weight", layout, *fans, int(transposed), axis)
+
+
+def _product_of(stride: object, dims: int) -> int:
+    if isinstance(stride, int):
+        return stride**dims
+    steps = [int(step) for step in cast("list[int]", stride or [1])]
+    return steps[0] ** dims if len(steps) == 1 else math.prod(steps)
+
+
+def _product(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    """``x @ w`` sums over the weight's last axis but one, ``w @ x`` over its last."""
+    first, second = (_arg(node, position) for position in PRODUCTS[op_name(node)])
+    bias = _bias(kinds, _arg(node, 0)) if op_name(node).startswith(("add", "badd")) else None
+    if _is_parameter(kinds, second):
+        yield _matrix(node, second, first, bias, from_right=True)
+    elif _is_parameter(kinds, first):
+        yield _matrix(node, first, second, bias, from_right=False)
+
+
+def _matrix(node: fx.Node, weight: fx.Node, data: fx.Node, bias: fx.Node | None, *, from_right: bool) -> Site:
+    shape = shape_of(weight)
+    if len(shape) < 2:  # noqa: PLR2004 - a vector has one axis
+        return Site(node, weight, data, bias, "weight", "out_in", math.prod(shape), 1, 0, -1)
+    fan_in, fan_out = (shape[-2], shape[-1]) if from_right else (shape[-1], shape[-2])
+    layout = "batched" if len(shape) > 2 else ("in_out" if from_right else "out_in")  # noqa: PLR2004
+    axis = -1 if from_right or len(shape_of(data)) < 2 else -2  # noqa: PLR2004
+    out_axis = len(shape) - (1 if from_right else 2)
+    return Site(node, weight, data, bias, "weight", layout, fan_in, fan_out, out_axis, axis)
+
+
+def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    """Letters of the weight that the output lacks are summed; those that only the weight has are its outputs."""
+    equation, operands = str(_arg(node, 0)).replace(" ", ""), list(cast("list[fx.Node]", _arg(node, 1)))
+    left, arrow, output = equation.partition("->")
+    terms = left.split(",")
+    weights = [index for index, operand in enumerate(operands) if _is_parameter(kinds, operand)]
+    if len(weights) != 1 or not arrow or len(operands) < 2 or "." in terms[weights[0]]:  # noqa: PLR2004
+        return
+    letters, shape = terms[weights[0]], shape_of(operands[weights[0]])
+    others = set("".join(term for index, term in enumerate(terms) if index != weights[0]))
+    size = dict(zip(letters, shape, strict=True))
+    outs = [letter for letter in letters if letter in output and letter not in others]
+    fan_in = math.prod(size[letter] for letter in letters if letter not in output)
+    data = next(operand for index, operand in enumerate(operands) if index != weights[0])
+    layout = "batched" if any(x in output and x in others for x in letters) else "in_out"
+    if layout == "in_out" and outs and letters.startswith(outs[0]):
+        layout = "out_in"
+    out_axis = letters.index(outs[-1]) if outs else 0
+    unit_axis = output.index(outs[-1]) - len(output) if outs else -1
+    fan_out = math.prod(size[letter] for letter in outs)
+    yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, unit_axis)
+
+
+def _lookup(kinds: Kinds, node: fx.Node, weight: Any) -> Iterator[Site]:  # noqa: ANN401
+    """A row is read, not summed: its fan is one."""
+    if _is_parameter(kinds, weight):
+        yield Site(node, weight, None, None, "embedding", "lookup", 1, shape_of(weight)[-1], 1, -1)
+
+
+def _recurrent(kinds: Kinds, node: fx.Node, gates: int) -> Iterator[Site]:
+    """The weights of a fused recurrent network, layer by layer: input, state, and the state's projection if any."""
+    weights = next(
+        cast("list[fx.Node]", arg) for arg in node.args if isinstance(arg, list | tuple) and _all_parameters(kinds, arg)
+    )
+    matrices = [weight for weight in weights if len(shape_of(weight)) > 1]
+    rows, turn = shape_of(matrices[0])[0], 0
+    for weight in matrices:
+        if shape_of(weight)[0] != rows:
+            yield _gate(node, weight, _arg(node, 0), "weight", 1)
+            continue
+        yield _gate(node, weight, _arg(node, 0), "recurrent" if turn % 2 else "weight", gates)
+        turn += 1
+
+
+def _all_parameters(kinds: Kinds, values: Any) -> bool:  # noqa: ANN401
+    return bool(values) and all(_is_parameter(kinds, value) for value in values)
+
+
+def _cell(kinds: Kinds, node: fx.Node, gates: int) -> Iterator[Site]:
+    places: tuple[tuple[int, Role], ...] = ((2, "weight"), (3, "recurrent"))
+    for position, role in places:
+        if _is_parameter(kinds, _arg(node, position)):
+            yield _gate(node, _arg(node, position), _arg(node, 0), role, gates)
+
+
+def _gate(node: fx.Node, weight: fx.Node, data: fx.Node, role: Role, gates: int) -> Site:
+    out, fan_in = shape_of(weight)
+    return Site(node, weight, data, None, role, "gates", fan_in, out / gates, 0, -1, gates)

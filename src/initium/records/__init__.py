@@ -1,0 +1,28 @@
+"""Frozen values that pass between rooms; they know no torch operation."""
+
+from initium.records._codec import fill_from_dict, fill_to_dict
+from initium.records._fills import Constant, Fill, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records._finding import SEVERITIES, Finding, Severity
+from initium.records._plan import PlanRow, Receipt, ReceiptRow
+from initium.records._signal import Signal, SignalRow
+
+__all__ = [
+    "SEVERITIES",
+    "Constant",
+    "Fill",
+    "Finding",
+    "Keep",
+    "Normal",
+    "Orthogonal",
+    "Packed",
+    "PlanRow",
+    "Receipt",
+    "ReceiptRow",
+    "Severity",
+    "Signal",
+    "SignalRow",
+    "TruncatedNormal",
+    "Uniform",
+    "fill_from_dict",
+    "fill_to_dict",
+]

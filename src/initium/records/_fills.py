@@ -1,0 +1,88 @@
+"""What a parameter is filled with: a closed set of kinds, taken apart with ``match``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from initium.errors import ArgumentError
+
+
+def _non_negative(value: float, what: str) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise ArgumentError(f"{what} must be finite and >= 0; got {value!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Every element equal to ``value``; ``Constant(0.0)`` and ``Constant(1.0)`` are zeros and ones."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ArgumentError(f"value must be finite; got {self.value!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Independent draws from N(0, std^2)."""
+
+    std: float
+
+    def __post_init__(self) -> None:
+        _non_negative(self.std, "std")
+
+
+@dataclass(frozen=True, slots=True)
+class TruncatedNormal:
+    """Draws from N(0, s^2) cut at ``cut * s`` on both sides, with s chosen so that the std after the cut is ``std``."""
+
+    std: float
+    cut: float = 2.0
+
+    def __post_init__(self) -> None:
+        _non_negative(self.std, "std")
+        if not self.cut > 0:
+            raise ArgumentError(f"cut must be > 0 (it counts standard deviations); got {self.cut!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Independent draws from U(-bound, bound); the std is ``bound / sqrt(3)``."""
+
+    bound: float
+
+    def __post_init__(self) -> None:
+        _non_negative(self.bound, "bound")
+
+
+@dataclass(frozen=True, slots=True)
+class Orthogonal:
+    """Haar-distributed: ``gain`` times a matrix of orthonormal rows or columns, of the weight seen as (rows, rest)."""
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _non_negative(self.gain, "gain")
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The values stay as they are; the plan says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Several matrices stored as one parameter: ``parts`` equal blocks along ``axis``, each filled as its own."""
+
+    axis: int
+    parts: int
+    each: Fill
+
+    def __post_init__(self) -> None:
+        if self.parts < 1:
+            raise ArgumentError(f"parts must be >= 1; got {self.parts!r}.")
+
+
+Fill = Constant | Normal | TruncatedNormal | Uniform | Orthogonal | Keep | Packed

@@ -1,0 +1,41 @@
+"""A verdict with its evidence, its cause and its cure."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or worth knowing.
+
+    Attributes:
+        code: A slug that explains itself, such as ``vanishing-gradient``.
+        severity: ``error`` (the network will hardly learn), ``warning`` (it learns worse than it could) or ``info``.
+        layers: The qualified names of the weights that it speaks of, in execution order.
+        message: The finding in one sentence.
+        measured: The figure that was measured.
+        expected: The figure that a healthy network of this shape shows.
+        cause: The probable cause, with its own figures.
+        cure: What to do.
+        fix: A call that does it, as code.
+    """
+
+    code: str
+    severity: Severity
+    layers: tuple[str, ...]
+    message: str
+    measured: float
+    expected: float
+    cause: str
+    cure: str
+    fix: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as plain lists, numbers and strings, ready for JSON."""
+        return dataclasses.asdict(self)

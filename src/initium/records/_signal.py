@@ -1,0 +1,81 @@
+"""What a walk saw at each use of a weight: moments of activations and gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """One use of a weight, in execution order. Every figure is over one batch; a std divides by n, not n - 1.
+
+    Attributes:
+        name: The weight's qualified name.
+        op: The operation that uses it (``linear``, ``conv2d``, ``embedding`` ...).
+        use: 0, 1, ... where the weight is used again.
+        after: The activation that follows (``relu``, ``linear`` for none ...).
+        out_mean: Mean of the operation's output, its bias included where the operation adds it.
+        out_std: Standard deviation of all of the output's elements.
+        out_rms: Root mean square of the output.
+        unit_std: Root mean square over units of each unit's std over the batch (and positions): what the output still
+            knows of its input. Random biases keep ``out_std`` up while this one falls.
+        dead: Share of units (output features or channels) whose following activation passes no gradient anywhere in
+            the batch; 0 where no activation follows that can die.
+        saturated: Share of the output's elements at which the slope of the following activation is below a twentieth
+            of its largest; 0 where the activation cannot saturate.
+        grad_rms: Root mean square of the gradient at the operation's output.
+        weight_std: Standard deviation of the weight.
+        weight_rms: Root mean square of the weight.
+        weight_grad_norm: L2 norm of the weight's gradient (all uses together).
+        weight_grad_mean_abs: Mean absolute value of the weight's gradient.
+        distinct: Share of the output's units that differ from the first in value or in gradient: 0 means that every
+            unit computes the same and learns the same (symmetry).
+        finite: False where the output, its gradient or the weight holds a NaN or an infinity.
+    """
+
+    name: str
+    op: str
+    use: int
+    after: str
+    out_mean: float
+    out_std: float
+    out_rms: float
+    unit_std: float
+    dead: float
+    saturated: float
+    grad_rms: float
+    weight_std: float
+    weight_rms: float
+    weight_grad_norm: float
+    weight_grad_mean_abs: float
+    distinct: float
+    finite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Moments of activations and gradients, one row for each use of a weight in execution order.
+
+    Attributes:
+        rows: The uses.
+        source: ``measured`` or ``predicted``.
+        loss: The loss that was differentiated; ``None`` where a random cotangent took its place.
+        objective: What was differentiated, in words.
+        classes: Number of classes where the loss was recognised as a classification of integer targets, else ``None``.
+        prior_loss: Cross-entropy of the batch's own class frequencies in nats, likewise.
+        notes: What was not measured, and why (law 4: everything unknown is said).
+    """
+
+    rows: tuple[SignalRow, ...]
+    source: str = "measured"
+    loss: float | None = None
+    objective: str = ""
+    classes: int | None = None
+    prior_loss: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The signal as plain lists, numbers and strings, ready for JSON."""
+        return dataclasses.asdict(self)
