@@ -55,6 +55,8 @@ class Use:
         after: What follows.
         activated: The node whose value the following activation takes, empty where no activation follows.
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
+        direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
+            operations or other parameters stand between (weight standardisation, a low-rank update).
     """
 
     node: str
@@ -72,6 +74,7 @@ class Use:
     after: Neighbour
     activated: str
     normalised: bool
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Kinds:
         """The nodes that bring a signal: data of a floating type, whatever the operation."""
         return [parent for parent in node.all_input_nodes if self.kind[parent] == "data" and is_float(parent)]
 
+    def data_parents(self, node: fx.Node) -> list[fx.Node]:
+        """The same, with the comparisons and masks that were made of data."""
+        return [parent for parent in node.all_input_nodes if self.kind[parent] == "data"]
+
     def parameter_inputs(self, node: fx.Node) -> list[fx.Node]:
         """The nodes that bring parameters."""
         return [parent for parent in node.all_input_nodes if self.kind[parent] == "parameter"]
@@ -82,12 +86,13 @@ def _kind(read: Kinds, node: fx.Node) -> Kind:
 def _feeds(node: fx.Node, parents: Collection[str]) -> bool:
     """A weight operation starts a signal of its own on what is no data: a lookup, a learned query, a constant grid.
 
-    A product of parameters alone (a low-rank update) is still a parameter, and so is a table read at fixed places.
+    A product of parameters alone (a low-rank update) is still a parameter, and so are a product with constants (the
+    power iteration of a spectral norm) and a table read at fixed places.
     """
     name = op_name(node)
-    if name in _COMPOSES:
-        return "constant" in parents or "index" in parents
-    return name in LINEAR or (name in _INDEXING and "index" in parents)
+    if name in _COMPOSES or name in _INDEXING:
+        return "index" in parents
+    return name in LINEAR
 
 
 def _origin(read: Kinds, node: fx.Node) -> Origin:

@@ -160,7 +160,7 @@ def _joined(several: list[Neighbour]) -> Neighbour:
 
 
 def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
-    for node in exits:
+    for node in filter(is_float, exits):
         outside = [user for user in node.users if read.regions.base.get(user) is not read.regions.base[node]]
         seen = [user for user in outside if _carries_on(read.regions, user)]
         function = read.regions.activation(node) if seen else None

@@ -117,6 +117,7 @@ class _Graph:
             after=after,
             activated=ahead.activated.name if ahead.activated is not None else "",
             normalised=ahead.normalised,
+            direct=self.kinds.origin[site.weight].moved,
         )
 
     def roles(self) -> dict[str, tuple[Role, str, str]]:
@@ -126,8 +127,9 @@ class _Graph:
             if self.kinds.kind[node] != "data" or node.op == "output":
                 continue
             weights = {site.weight: site for site in sites(self.kinds, node)}
+            signals = {site.data for site in weights.values()}
             for operand in self.kinds.parameter_inputs(node):
-                role = self._role(node, operand, weights)
+                role = ("embedding", "added", "") if operand in signals else self._role(node, operand, weights)
                 for name in self.kinds.origin[operand].names:
                     found[name] = _stronger(found.get(name), role)
         return found
@@ -149,15 +151,16 @@ class _Graph:
         name = op_name(node)
         wide = [size for size in shape_of(operand) if size > 1]
         if name in SUMS:
-            return ("bias", "", note) if len(wide) < 2 else ("embedding", "added", note)  # noqa: PLR2004 - a table
+            vector: Role = "shift" if self._follows_norm(node) else "bias"
+            return (vector, "", note) if len(wide) < 2 else ("embedding", "added", note)  # noqa: PLR2004 - a table
         if name in {"cat", "stack", "concat", "linear", "where", "scaled_dot_product_attention", "index_put"}:
             return "embedding", "added", note
-        if name == "mul" and self._scales_norm(node):
+        if name == "mul" and self._follows_norm(node):
             return "scale", "", note
         return "other", "", note or f"used by {name}"
 
-    def _scales_norm(self, node: fx.Node) -> bool:
-        """True where the data that it multiplies has just been normalised."""
+    def _follows_norm(self, node: fx.Node) -> bool:
+        """True where the data that the parameter meets has just been normalised."""
         around = self.neighbours
         return any(around.preceding(parent).kind == "norm" for parent in self.kinds.data_inputs(node))
 

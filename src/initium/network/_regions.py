@@ -6,6 +6,7 @@ out, has the base ``x`` and is recognised by its values, like the one operation 
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import torch
 from torch.fx.node import map_arg
 
 from initium.errors import InitiumError
-from initium.gains import Activation, recognise
+from initium.gains import ACTIVATIONS, Activation, recognise
 from initium.network._ops import AFFINE, NOISE, REDUCTIONS, RESHAPES, is_float, is_pointwise, op_name
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def regions(kinds: Kinds, graph: fx.Graph, slopes: dict[fx.Node, float]) -> Regi
     for node in graph.nodes:
         if kinds.kind[node] != "data" or node.op == "output":
             continue
-        parents = kinds.data_inputs(node)
+        parents = kinds.data_parents(node)
         read.base[node] = _base(read, node, parents)
         _mark_statistic(read, node, parents)
         if read.base[node] is not node and (op_name(node) not in AFFINE or any(p in read.bent for p in parents)):
@@ -72,7 +73,7 @@ def regions(kinds: Kinds, graph: fx.Graph, slopes: dict[fx.Node, float]) -> Regi
 
 def _base(read: Regions, node: fx.Node, parents: list[fx.Node]) -> fx.Node:
     signals = [parent for parent in parents if parent not in read.statistic]
-    if not signals or len(signals) < len(parents) or not is_pointwise(node) or not is_float(node):
+    if not signals or len(signals) < len(parents) or not is_pointwise(node):
         return node
     bases = {read.base[parent] for parent in signals}
     return bases.pop() if len(bases) == 1 else node
@@ -127,7 +128,7 @@ class Pointwise:
 def _evaluate(node: fx.Node, held: dict[fx.Node, Any], slopes: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
     """One step on a vector: what only moves or masks elements, or is not one number, passes the signal on."""
     signal = next(held[parent] for parent in node.all_input_nodes if parent in held)
-    if op_name(node) in RESHAPES or op_name(node) in NOISE or op_name(node) == "masked_fill":
+    if op_name(node) in RESHAPES or op_name(node) in NOISE:
         return signal
     if node in slopes:
         return torch.nn.functional.leaky_relu(signal, slopes[node])
@@ -152,8 +153,13 @@ def _out_of_place(node: fx.Node) -> Any:  # noqa: ANN401 - an operator
     return getattr(packet, overload, node.target) if packet is not None else node.target
 
 
+_FILLED = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0, "new_ones": 1.0}
+
+
 def _number(node: fx.Node) -> torch.Tensor | None:
-    """A constant tensor of one element that the graph holds; ``None`` for anything else."""
+    """A constant that is one number, held by the graph or made by a fill; ``None`` for anything else."""
+    if op_name(node) in _FILLED:
+        return torch.tensor(_FILLED[op_name(node)], dtype=torch.float64)
     if node.op != "get_attr" or node.graph.owning_module is None:
         return None
     value = getattr(node.graph.owning_module, str(node.target), None)
@@ -168,7 +174,7 @@ def _steps(read: Regions, node: fx.Node) -> list[fx.Node]:
         here = stack.pop()
         if here not in seen:
             seen.add(here)
-            stack += [parent for parent in read.kinds.data_inputs(here) if parent not in read.statistic]
+            stack += [parent for parent in read.kinds.data_parents(here) if parent not in read.statistic]
     return [base, *sorted(seen - {base})]
 
 
@@ -194,34 +200,22 @@ def _signature(steps: list[fx.Node], slopes: dict[fx.Node, float]) -> tuple[Any,
     )
 
 
-_DIRECT: dict[str, tuple[str, ...]] = {
-    "relu": (),
-    "sigmoid": (),
-    "tanh": (),
-    "silu": (),
-    "mish": (),
-    "selu": (),
-    "relu6": (),
-    "hardswish": (),
-    "leaky_relu": ("negative_slope",),
-    "elu": ("alpha",),
-    "celu": ("alpha",),
-}
-
-
 def _name(function: Pointwise) -> Activation | Pointwise | None:
     """The activation's name and parameters, read off a lone operation or recognised by its values; ``None`` if straight."""
     bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and op_name(node) not in NOISE]
-    if (
-        len(bending) == 1
-        and op_name(bending[0]) in _DIRECT
-        and len(bending[0].args) - 1 <= len(_DIRECT[op_name(bending[0])])
-    ):
-        values = [float(value) for value in bending[0].args[1:] if isinstance(value, int | float)]
-        name = op_name(bending[0])
-        return Activation(name, tuple(zip(_DIRECT[name], values, strict=False)))
+    if len(bending) == 1 and op_name(bending[0]) in ACTIVATIONS and bending[0] not in function.slopes:
+        with contextlib.suppress(InitiumError):  # a parameter that the table's activation lacks: judged by its values
+            return Activation(op_name(bending[0]), _parameters(bending[0]))
     try:
         found = recognise(function)
     except (InitiumError, RuntimeError, TypeError):
         return function
-    return None if found is not None and found.name in {"linear", "identity"} else found or function
+    return None if found is not None and found.name == "linear" else found or function
+
+
+def _parameters(node: fx.Node) -> tuple[tuple[str, Any], ...]:
+    """The parameters that an activation's operation was given, by the names of its schema."""
+    schema: Any = getattr(node.target, "_schema", None)
+    names = [str(argument.name) for argument in schema.arguments] if schema is not None else []
+    given = dict(zip(names[1:], node.args[1:], strict=False)) | node.kwargs
+    return tuple((name, value) for name, value in given.items() if name != "generator")

@@ -79,7 +79,7 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
             _raise_if_model_fails(model, batch)
             where = _where(model, error)
             raise TraceError(
-                f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {error}. "
+                f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {str(error).rstrip('.')}. "
                 "Trace the part that can be traced, or plan from the modules alone (batch=None)."
             ) from error
 
@@ -169,7 +169,7 @@ def _raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
         shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
         raise BatchError(
             f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){_where(model, error)}: "
-            f"{type(error).__name__}: {error}. Give what model(...) takes: a tensor, a tuple of positional arguments, "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. Give what model(...) takes: a tensor, a tuple of positional arguments, "
             "a dict of keyword arguments, or initium.Batch(args, kwargs)."
         ) from error
 

@@ -1,0 +1,294 @@
+"""What a network knows of its parameters, read off the data flow."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import parametrizations
+
+from initium.gains import Activation
+from initium.network import as_batch, read
+
+
+class Flow(nn.Module):
+    """A module around a function, so that nothing but the data flow tells what happens."""
+
+    def __init__(self, function, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            setattr(self, name, part)
+        self.function = function
+
+    def forward(self, *inputs):
+        return self.function(self, *inputs)
+
+
+def between(function):
+    """Two weights with a function between them."""
+    return Flow(lambda self, x: self.b(function(self.a(x))), a=nn.Linear(4, 8), b=nn.Linear(8, 3))
+
+
+WRITTEN = [
+    (F.relu, "relu"),
+    (lambda x: x.relu_(), "relu"),
+    (lambda x: x.clamp(min=0), "relu"),
+    (lambda x: torch.maximum(x, torch.zeros_like(x)), "relu"),
+    (lambda x: x * (x > 0), "relu"),
+    (lambda x: x.masked_fill(x < 0, 0.0), "relu"),
+    (lambda x: torch.where(x > 0, x, 0.2 * x), "leaky_relu(0.2)"),
+    (lambda x: F.leaky_relu(x, 0.3), "leaky_relu(0.3)"),
+    (nn.PReLU(8, 0.1), "leaky_relu(0.1)"),
+    (nn.RReLU(0.1, 0.3), "rrelu(0.1, 0.3)"),
+    (torch.tanh, "tanh"),
+    (lambda x: x.sigmoid_(), "sigmoid"),
+    (nn.SELU(), "selu"),
+    (nn.ELU(2.0), "elu(2)"),
+    (F.gelu, "gelu"),
+    (nn.GELU("tanh"), "gelu_tanh"),
+    (lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), "gelu_tanh"),
+    (lambda x: x * torch.sigmoid(1.702 * x), "quick_gelu"),
+    (lambda x: x * torch.sigmoid(x), "silu"),
+    (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
+    (lambda x: F.relu(x) ** 2, "squared_relu"),
+    (lambda x: F.dropout(F.relu(x), 0.5).view(-1, 8), "relu"),
+    (lambda x: F.max_pool1d(F.relu(x)[None], 1)[0], "relu"),
+    (lambda x: torch.cat([F.relu(x[:, :4]), F.relu(x[:, 4:])], 1), "relu"),
+    (lambda x: 2 * x + 1, "linear"),
+    (nn.Identity(), "linear"),
+    (lambda x: F.softmax(x, -1), "softmax"),
+]
+
+
+@pytest.mark.parametrize(("function", "name"), WRITTEN, ids=[f"{i}-{name}" for i, (_, name) in enumerate(WRITTEN)])
+def test_an_activation_is_recognised_however_it_is_written(function, name):
+    module = function if isinstance(function, nn.Module) else None
+    net = between(function)
+    if module is not None:
+        net.module = module
+    network = read(net, as_batch(torch.randn(5, 4)))
+    assert str(network.facts("a.weight").after) == name
+    assert str(network.facts("b.weight").before) == name
+
+
+def test_a_pointwise_function_without_a_name_can_be_evaluated():
+    after = read(between(lambda x: x.abs().sqrt()), as_batch(torch.randn(5, 4))).facts("a.weight").after
+    points = torch.linspace(-3, 3, 7, dtype=torch.float64)
+    assert not isinstance(after.activation, Activation)
+    assert torch.equal(after.activation(points), points.abs().sqrt())
+
+
+def test_what_follows_is_seen_through_a_normalisation_and_the_weight_is_then_scale_free():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    network = read(net, as_batch(torch.randn(2, 3, 8, 8)))
+    first, last = network.facts("0.weight"), network.facts("3.weight")
+    assert (str(first.after), first.normalised) == ("relu", True)
+    assert (str(last.before), str(last.after), last.normalised) == ("relu", "output", False)
+
+
+def test_a_normalisation_written_out_is_one():
+    def norm(self, x):
+        x = self.a(x)
+        centred = x - x.mean(-1, keepdim=True)
+        return self.b(F.relu(centred / (centred.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * self.g + self.s))
+
+    parts = {"g": nn.Parameter(torch.ones(8)), "s": nn.Parameter(torch.zeros(8))}
+    network = read(Flow(norm, a=nn.Linear(4, 8), b=nn.Linear(8, 3), **parts), as_batch(torch.randn(5, 4)))
+    assert (str(network.facts("a.weight").after), network.facts("a.weight").normalised) == ("relu", True)
+    assert [network.facts(name).role for name in ("g", "s")] == ["scale", "shift"]
+
+
+def test_a_normalised_sum_does_not_make_its_terms_scale_free():
+    net = Flow(lambda self, x: self.n(x + self.a(x)), a=nn.Linear(8, 8), n=nn.LayerNorm(8))
+    assert not read(net, as_batch(torch.randn(5, 8))).facts("a.weight").normalised
+
+
+FANS = [
+    (nn.Linear(3, 5), (2, 3), 3, 5),
+    (nn.Conv2d(4, 6, 3), (2, 4, 8, 8), 36, 54),
+    (nn.Conv2d(4, 6, 3, stride=2), (2, 4, 8, 8), 36, 13.5),
+    (nn.Conv2d(4, 8, 3, groups=4), (2, 4, 8, 8), 9, 18),
+    (nn.Conv1d(4, 4, 5, groups=4, padding="same"), (2, 4, 8), 5, 5),
+    (nn.ConvTranspose2d(6, 4, 4, stride=2), (2, 6, 8, 8), 24, 64),
+    (nn.ConvTranspose1d(8, 4, 4, stride=4, groups=2), (2, 8, 6), 4, 8),
+]
+
+
+@pytest.mark.parametrize(("layer", "shape", "fan_in", "fan_out"), FANS, ids=[str(row[0]) for row in FANS])
+def test_fans_are_those_of_the_operation(layer, shape, fan_in, fan_out):
+    """fan_in * var(w) is the output's variance and fan_out * var(w) the input gradient's, for unit-variance values."""
+    facts = read(layer, as_batch(torch.randn(shape))).facts("weight")
+    assert (facts.fan_in, facts.fan_out) == (fan_in, fan_out)
+    assert (facts.fan_in, facts.fan_out) == (read(layer).facts("weight").fan_in, read(layer).facts("weight").fan_out)
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (nn.Conv2d(8, 16, 3, stride=2), (4, 8, 65, 65)),
+        (nn.Conv2d(8, 32, 3, groups=8), (4, 8, 64, 64)),
+        (nn.ConvTranspose2d(16, 8, 4, stride=2), (4, 16, 40, 40)),
+    ],
+    ids=str,
+)
+def test_fans_agree_with_the_moments_that_a_real_layer_gives(layer, size):
+    """The interior of a layer, away from its borders, against the fans; the bound is six standard errors.
+
+    With w drawn anew for each of r repetitions, the mean square of the output is a mean over r draws of a quadratic
+    form in the weights of relative variance at most 2 / fan (one output unit), so its standard error is at most
+    sqrt(2 / fan / r) (units average only further).
+    """
+    facts = read(layer, as_batch(torch.randn(size))).facts("weight")
+    generator = torch.Generator().manual_seed(0)
+    ahead, back, repetitions = [], [], 60
+    for _ in range(repetitions):
+        with torch.no_grad():
+            layer.weight.normal_(generator=generator)
+            layer.bias.zero_()
+        x = torch.randn(size, generator=generator).requires_grad_()
+        y = layer(x)
+        y.backward(torch.randn(y.shape, generator=generator))
+        ahead.append(y[..., 4:-4, 4:-4].square().mean().item())
+        back.append(x.grad[..., 4:-4, 4:-4].square().mean().item())
+    for values, fan in ((ahead, facts.fan_in), (back, facts.fan_out)):
+        bound = 6 * math.sqrt(2 / fan / repetitions)
+        assert abs(sum(values) / repetitions / fan - 1) < bound
+
+
+def test_a_fused_query_key_value_weight_is_three_matrices():
+    network = read(nn.MultiheadAttention(8, 2, batch_first=True), as_batch(tuple(torch.randn(3, 2, 5, 8))))
+    facts = network.facts("in_proj_weight")
+    assert (facts.parts, facts.axis, facts.fan_in, facts.fan_out) == (3, 0, 8, 8)
+
+
+def test_a_gate_and_up_weight_stored_as_in_out_is_two_matrices_along_its_second_axis():
+    def gated(self, x):
+        gate, up = (x @ self.w).chunk(2, -1)
+        return F.silu(gate) * up
+
+    facts = read(Flow(gated, w=nn.Parameter(torch.randn(6, 20))), as_batch(torch.randn(3, 6))).facts("w")
+    assert (facts.layout, facts.parts, facts.axis, facts.fan_in, facts.fan_out) == ("in_out", 2, 1, 6, 10)
+
+
+def test_gates_of_a_recurrent_network_are_packed_and_the_state_matrix_is_recurrent():
+    network = read(nn.LSTM(5, 7, 2, bidirectional=True), as_batch(torch.randn(4, 3, 5)))
+    states = [facts for facts in network.parameters if facts.role == "recurrent"]
+    assert len(states) == 4
+    assert all((facts.parts, facts.fan_in, facts.fan_out) == (4, 7, 7) for facts in states)
+    assert network.facts("weight_ih_l1").fan_in == 14
+    assert network.facts("bias_hh_l1_reverse").role == "bias"
+
+
+@pytest.mark.parametrize("gates", [("GRU", 3), ("RNN", 1)])
+def test_recurrent_networks_without_bias_keep_their_matrices_apart(gates):
+    network = read(getattr(nn, gates[0])(5, 7, 2, bias=False), as_batch(torch.randn(4, 3, 5)))
+    roles = [(facts.name, facts.role, facts.parts) for facts in network.parameters]
+    assert roles == [
+        (f"weight_{kind}_l{layer}", role, gates[1])
+        for layer in (0, 1)
+        for kind, role in (("ih", "weight"), ("hh", "recurrent"))
+    ]
+
+
+def test_a_stack_of_experts_has_the_fans_of_one():
+    net = Flow(lambda self, x: torch.einsum("bi,eio->beo", x, self.w), w=nn.Parameter(torch.randn(4, 6, 10)))
+    facts = read(net, as_batch(torch.randn(3, 6))).facts("w")
+    assert (facts.layout, facts.parts, facts.axis, facts.fan_in) == ("batched", 4, 0, 6)
+
+
+def test_a_tied_embedding_is_one_parameter_with_both_names_and_the_head_s_law():
+    net = Flow(lambda self, i: self.head(self.e(i)), e=nn.Embedding(10, 4), head=nn.Linear(4, 10, bias=False))
+    net.head.weight = net.e.weight
+    network = read(net, as_batch(torch.randint(0, 10, (3, 5))))
+    (facts,) = network.parameters
+    assert facts.names == ("e.weight", "head.weight")
+    assert (facts.role, facts.uses, facts.fan_in) == ("weight", 2, 4)
+    assert [use.op for use in network.uses] == ["embedding", "linear"]
+
+
+def test_uses_come_in_execution_order_whatever_the_order_of_registration():
+    net = Flow(lambda self, x: self.b(torch.tanh(self.a(torch.tanh(self.c(x))))), a=nn.Linear(4, 4), b=nn.Linear(4, 4))
+    net.c = nn.Linear(4, 4)
+    network = read(net, as_batch(torch.randn(2, 4)))
+    assert [use.name for use in network.uses] == ["c.weight", "a.weight", "b.weight"]
+
+
+def test_every_further_use_of_a_weight_is_counted():
+    net = Flow(lambda self, x: self.a(torch.tanh(self.a(x))), a=nn.Linear(4, 4))
+    network = read(net, as_batch(torch.randn(2, 4)))
+    assert [(use.name, use.index) for use in network.uses] == [("a.weight", 0), ("a.weight", 1)]
+    assert network.facts("a.weight").uses == 2
+
+
+def test_parameters_that_are_no_weights_have_their_roles():
+    def forward(self, x):
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        return x + self.alpha * (self.gamma * self.a(x))
+
+    net = Flow(forward, a=nn.Linear(4, 4), unused=nn.Linear(2, 2))
+    net.token = nn.Parameter(torch.zeros(1, 1, 4))
+    net.position = nn.Parameter(torch.zeros(1, 7, 4))
+    net.alpha, net.gamma = nn.Parameter(torch.zeros(())), nn.Parameter(torch.ones(4))
+    network = read(net, as_batch(torch.randn(3, 6, 4)))
+    assert [(network.facts(n).role, network.facts(n).layout) for n in ("token", "position")] == [
+        ("embedding", "added")
+    ] * 2
+    assert [network.facts(name).role for name in ("alpha", "gamma", "a.bias")] == ["other", "other", "bias"]
+    assert network.facts("unused.weight").uses == 0
+    assert "not used" in network.facts("unused.weight").notes[0]
+
+
+def test_a_low_rank_update_is_no_data():
+    def forward(self, x):
+        return F.linear(x, self.base.weight + self.up @ self.down)
+
+    net = Flow(forward, base=nn.Linear(8, 8, bias=False))
+    net.up, net.down = nn.Parameter(torch.zeros(8, 2)), nn.Parameter(torch.randn(2, 8))
+    network = read(net, as_batch(torch.randn(3, 8)))
+    assert [use.name for use in network.uses] == ["base.weight"]
+    assert "through" in network.facts("up").notes[0]
+
+
+def test_a_parametrised_weight_names_its_parametrisation():
+    net = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 5)), parametrizations.spectral_norm(nn.Linear(5, 6)))
+    network = read(net, as_batch(torch.randn(3, 4)))
+    computed = {facts.name: facts.computed_by for facts in network.parameters}
+    assert computed["0.parametrizations.weight.original1"] == "weight_norm"
+    assert computed["1.parametrizations.weight.original"] == "spectral_norm"
+    assert computed["0.bias"] == ""
+
+
+def test_an_operation_without_a_rule_is_listed():
+    net = between(lambda x: torch.fft.hfft(x, 8).real)
+    network = read(net, as_batch(torch.randn(5, 4)))
+    assert any("hfft" in name for name in network.unknown)
+    assert network.facts("a.weight").assumed
+
+
+def test_a_model_on_meta_is_read_as_one_with_memory():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.SiLU(), nn.Flatten(), nn.Linear(288, 10))
+    batch = as_batch(torch.randn(2, 3, 8, 8))
+    real, fake = read(net, batch), read(net.to("meta"), batch)
+    for one, other in zip(real.parameters, fake.parameters, strict=True):
+        assert (one.role, one.fan_in, one.fan_out, str(one.before), str(one.after), one.normalised) == (
+            other.role,
+            other.fan_in,
+            other.fan_out,
+            str(other.before),
+            str(other.after),
+            other.normalised,
+        )
+
+
+def test_without_a_batch_every_fact_is_a_guess_and_says_so():
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.LeakyReLU(0.2), nn.Dropout(), nn.Flatten(), nn.Linear(8, 2)
+    )
+    network = read(net)
+    first, last = network.facts("0.weight"), network.facts("5.weight")
+    assert network.assumed
+    assert all(facts.assumed for facts in network.parameters)
+    assert (str(first.before), str(first.after), first.normalised) == ("input", "leaky_relu(0.2)", True)
+    assert (str(last.before), str(last.after)) == ("leaky_relu(0.2)", "output")
+    assert [network.facts(name).role for name in ("1.weight", "1.bias", "5.bias")] == ["scale", "shift", "bias"]
