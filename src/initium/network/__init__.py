@@ -4,6 +4,7 @@ from initium.network._batch import Batch, as_batch
 from initium.network._facts import ROLES, Facts, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
+from initium.network._modules import Held, held
 from initium.network._network import Network
 from initium.network._read import read
 from initium.network._trace import Trace, trace
@@ -13,6 +14,7 @@ __all__ = [
     "ROLES",
     "Batch",
     "Facts",
+    "Held",
     "Neighbour",
     "Network",
     "Role",
@@ -20,6 +22,7 @@ __all__ = [
     "Use",
     "Walk",
     "as_batch",
+    "held",
     "map_tensors",
     "named_tensors",
     "random_state_kept",

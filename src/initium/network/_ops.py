@@ -100,13 +100,25 @@ LINEAR = (
 )
 SUMS = frozenset({"add", "sub", "rsub", "__iadd__", "sum_to_size"})
 # Pointwise with one number for every element: the distribution is only shifted and scaled.
-AFFINE = RESHAPES | NOISE | frozenset("add sub rsub mul div neg copy true_divide masked_fill positive".split())
+AFFINE = RESHAPES | NOISE | frozenset("add sub rsub mul div neg copy masked_fill positive".split())
 # Pointwise operations that carry no such tag, in some version of torch.
 _POINTWISE_TOO = frozenset(
     "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish prelu _prelu_kernel relu relu6 rrelu "
-    "rrelu_with_noise selu sigmoid silu softplus softshrink hardshrink square tanh threshold true_divide where "
-    "masked_fill pow clamp clip float_power".split()
+    "rrelu_with_noise selu sigmoid silu softplus softshrink hardshrink square tanh threshold where "
+    "masked_fill pow clamp float_power abs neg mul div sub add".split()
 )
+
+
+_ALIASES = {
+    "absolute": "abs",
+    "clip": "clamp",
+    "divide": "div",
+    "multiply": "mul",
+    "negative": "neg",
+    "special_expit": "sigmoid",
+    "subtract": "sub",
+    "true_divide": "div",
+}
 
 
 def op_name(node: fx.Node) -> str:
@@ -117,7 +129,8 @@ def op_name(node: fx.Node) -> str:
         return "getitem"
     packet: Any = getattr(node.target, "overloadpacket", node.target)
     name = str(getattr(packet, "__name__", packet))
-    return name if name.startswith("__") else name.removesuffix("_") or name
+    plain = name if name.startswith("__") else name.removesuffix("_") or name
+    return _ALIASES.get(plain, plain)
 
 
 def is_pointwise(node: fx.Node) -> bool:

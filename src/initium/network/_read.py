@@ -131,8 +131,14 @@ class _Graph:
             for operand in self.kinds.parameter_inputs(node):
                 role = ("embedding", "added", "") if operand in signals else self._role(node, operand, weights)
                 for name in self.kinds.origin[operand].names:
-                    found[name] = _stronger(found.get(name), role)
+                    found[name] = _stronger(found.get(name), self._part(operand, name, role))
         return found
+
+    def _part(self, operand: fx.Node, name: str, role: tuple[Role, str, str]) -> tuple[Role, str, str]:
+        """A vector that a weight is computed with (a gain, a magnitude) is no weight itself."""
+        vector = sum(size > 1 for size in shape_of(self.placeholders[name])) < 2  # noqa: PLR2004 - a matrix has two
+        composed = role[0] == "weight" and name != self._name(operand)
+        return ("other", "", role[2]) if composed and vector else role
 
     def _role(self, node: fx.Node, operand: fx.Node, weights: dict[fx.Node, Site]) -> tuple[Role, str, str]:
         name, through = op_name(node), self.kinds.origin[operand].through

@@ -92,7 +92,7 @@ def _mark_statistic(read: Regions, node: fx.Node, parents: list[fx.Node]) -> Non
     elif taken and is_pointwise(node):
         if len(taken) == len(parents):
             read.statistic[node] = of.pop()
-        elif op_name(node) in {"div", "true_divide"} or (op_name(node) == "mul" and _is_inverse(taken[0])):
+        elif op_name(node) == "div" or (op_name(node) == "mul" and _is_inverse(taken[0])):
             read.normalises.add(node)
             read.normalised.update(of)
         elif op_name(node) in {"sub", "rsub", "add"}:
@@ -122,7 +122,8 @@ class Pointwise:
         return held[self.steps[-1]]
 
     def __str__(self) -> str:
-        return "pointwise(" + ", ".join(dict.fromkeys(op_name(node) for node in self.steps[1:])) + ")"
+        names = dict.fromkeys(op_name(node) for node in self.steps[1:])
+        return "pointwise(" + ", ".join(name for name in names if name not in RESHAPES and name not in NOISE) + ")"
 
 
 def _evaluate(node: fx.Node, held: dict[fx.Node, Any], slopes: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
