@@ -1,0 +1,24 @@
+"""Activation -> exact second moments, forward and backward.
+
+Closed forms where they exist, quadrature to 1e-10 for everything else, any function of your own included.
+"""
+
+from initium.gains._activation import Activation
+from initium.gains._describe import Nonlinearity, describe
+from initium.gains._gain import gain, variance_slope
+from initium.gains._moments import Moments, moments
+from initium.gains._recognise import recognise
+from initium.gains._table import ACTIVATIONS, known_activations
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Moments",
+    "Nonlinearity",
+    "describe",
+    "gain",
+    "known_activations",
+    "moments",
+    "recognise",
+    "variance_slope",
+]

@@ -1,0 +1,107 @@
+"""Naming a function by its values: the same numbers on a grid are the same activation."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from initium.errors import ArgumentError, ArgumentTypeError
+from initium.gains._activation import Activation
+from initium.gains._callable import admit, grid
+from initium.gains._describe import identify
+from initium.gains._law import TensorMap
+from initium.gains._table import ACTIVATIONS
+
+# A float64 function is known to 4e-11, a float32 one to 2e-5: well above rounding and a formula's printed constants,
+# well below the distance between any two rows (GELU and its tanh form differ by 5e-4).
+_POWER = 2 / 3
+_COARSEST = float(torch.finfo(torch.float32).eps)
+# Digits of a parameter that is read from values: what rounding leaves.
+_DIGITS = 12
+
+
+def recognise(function: Callable[..., Tensor]) -> Activation | None:
+    """The activation that a function is, judged by its values.
+
+    Compared on a fixed grid with every row of the table at its default parameters, and with the linear, leaky ReLU, ELU,
+    CELU, hardtanh, softplus, softshrink, sine and cosine rows at the parameters that the values imply. An affine function is `linear` with its
+    scale and shift.
+
+    Args:
+        function: A function from a tensor to one of the same shape, such as a piece of a traced graph.
+
+    Returns:
+        The `Activation`, or None when the function is none of them, is random, is not elementwise, or computes in less
+        than float32. Agreement is to eps^(2/3) of the function's own precision: 4e-11 in float64, 2e-5 in float32.
+
+    Example:
+        >>> from initium.gains import recognise
+        >>> import torch
+        >>> str(recognise(lambda x: x * torch.sigmoid(1.702 * x)))
+        'quick_gelu'
+        >>> str(recognise(lambda x: torch.where(x > 0, x, 0.3 * x)))
+        'leaky_relu(0.3)'
+        >>> recognise(lambda x: x**5) is None
+        True
+    """
+    try:
+        found = identify(function, {})
+        if isinstance(found, Activation):
+            return found
+        law, precision = admit(found)
+    except (ArgumentError, ArgumentTypeError):
+        return None
+    return _match(law.function, precision) if precision <= _COARSEST else None
+
+
+def _match(function: TensorMap, precision: float) -> Activation | None:
+    """The first row, plain or fitted, whose values agree."""
+    points = grid()
+    with torch.no_grad():
+        values = function(points.clone()).double()
+        slack = precision**_POWER * (1 + points.abs() + values.abs())
+        for activation, expected in _plain():
+            if bool(((values - expected).abs() <= slack).all()):
+                return activation
+        for activation in _fitted(lambda x: float(function(torch.tensor([x], dtype=torch.float64, device="cpu")))):
+            if bool(((values - activation.function(points)).abs() <= slack).all()):
+                return activation
+    return None
+
+
+@lru_cache(maxsize=1)
+def _plain() -> tuple[tuple[Activation, Tensor], ...]:
+    """Every row that is one function of one number and needs no parameter, with its values on the grid."""
+    ready = [name for name, row in ACTIVATIONS.items() if all(d is not None for _, d in row.parameters)]
+    known: list[tuple[Activation, Tensor]] = []
+    for activation in map(Activation, ready):
+        try:
+            known.append((activation, activation.function(grid())))
+        except ArgumentError:
+            continue
+    return tuple(known)
+
+
+def _fitted(at: Callable[[float], float]) -> Iterator[Activation]:
+    """Rows at the parameters that single values of the function imply; impossible ones are left out."""
+    far = 1e4
+    zero = at(0.0)
+    guesses: tuple[tuple[str, Callable[[], dict[str, float]]], ...] = (
+        ("linear", lambda: {"scale": at(1.0) - zero, "shift": zero}),
+        ("leaky_relu", lambda: {"negative_slope": -at(-1.0)}),
+        ("elu", lambda: {"alpha": at(-1.0) / math.expm1(-1.0)}),
+        ("celu", lambda: {"alpha": -at(-far)}),
+        ("hardtanh", lambda: {"min_val": at(-far), "max_val": at(far)}),
+        ("softplus", lambda: {"beta": math.log(2) / zero}),
+        ("softshrink", lambda: {"lambd": far - at(far)}),
+        ("sin", lambda: {"frequency": math.asin(at(1e-3)) / 1e-3}),
+        ("cos", lambda: {"frequency": math.acos(at(1e-3)) / 1e-3}),
+    )
+    for name, guess in guesses:
+        try:
+            rounded = {key: float(f"{value:.{_DIGITS}g}") for key, value in guess().items()}
+            yield Activation(name, tuple(rounded.items()))
+        except (ArgumentError, ArithmeticError, ValueError):
+            continue
