@@ -19,6 +19,7 @@ from initium.gains._recognise import _plain
     [
         (lambda x: 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))), "gelu_tanh"),
         (lambda x: 0.5 * x * (1 + torch.tanh(x * 0.7978845608 * (1 + 0.044715 * x * x))), "gelu_tanh"),
+        (lambda x: x * 0.5 * (1.0 + torch.tanh(0.79788456 * x * (1 + 0.044715 * x * x))), "gelu_tanh"),
         (lambda x: x * 0.5 * (1 + torch.erf(x / math.sqrt(2))), "gelu"),
         (lambda x: x * torch.sigmoid(1.702 * x), "quick_gelu"),
         (lambda x: x * torch.sigmoid(x), "silu"),

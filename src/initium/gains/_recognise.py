@@ -14,9 +14,11 @@ from initium.gains._describe import identify
 from initium.gains._law import TensorMap
 from initium.gains._table import ACTIVATIONS
 
-# A float64 function is known to 4e-11, a float32 one to 2e-5: well above rounding and a formula's printed constants,
+# A float64 function is known to 4e-11, a float32 one to 2e-5: well above rounding,
 # well below the distance between any two rows (GELU and its tanh form differ by 5e-4).
 _POWER = 2 / 3
+# Constants such as sqrt(2 / pi) are written into models with eight digits: 0.79788456.
+_PRINTED = 1e-7
 _COARSEST = float(torch.finfo(torch.float32).eps)
 # Digits of a parameter that is read from values: what rounding leaves.
 _DIGITS = 12
@@ -34,7 +36,8 @@ def recognise(function: Callable[..., Tensor]) -> Activation | None:
 
     Returns:
         The `Activation`, or None when the function is none of them, is random, is not elementwise, or computes in less
-        than float32. Agreement is to eps^(2/3) of the function's own precision: 4e-11 in float64, 2e-5 in float32.
+        than float32. Agreement is to eps^(2/3) of the function's own precision (4e-11 in float64, 2e-5 in
+        float32), and to 1e-7 where a row has no parameter to fit, so that a constant printed with eight digits will do.
 
     Example:
         >>> from initium.gains import recognise
@@ -61,9 +64,10 @@ def _match(function: TensorMap, precision: float) -> Activation | None:
     points = grid()
     with torch.no_grad():
         values = function(points.clone()).double()
-        slack = precision**_POWER * (1 + points.abs() + values.abs())
+        scale = 1 + points.abs() + values.abs()
+        slack = precision**_POWER * scale
         for activation, expected in _plain():
-            if bool(((values - expected).abs() <= slack).all()):
+            if bool(((values - expected).abs() <= max(precision**_POWER, _PRINTED) * scale).all()):
                 return activation
         for activation in _fitted(lambda x: float(function(torch.tensor([x], dtype=torch.float64, device="cpu")))):
             if bool(((values - activation.function(points)).abs() <= slack).all()):
