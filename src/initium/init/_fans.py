@@ -1,0 +1,182 @@
+"""How many inputs sum into one output, and how many outputs one input reaches."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Layout = Literal["linear", "in_out", "conv", "conv_transpose"]
+LAYOUTS: tuple[Layout, ...] = ("linear", "in_out", "conv", "conv_transpose")
+MATRIX_AXES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fans:
+    """The two counts that a fan-scaled law divides by.
+
+    Args:
+        fan_in: Inputs summed into one output, >= 0.
+        fan_out: Outputs that one input reaches, what the gradient sums over, >= 0. A stride can make either a
+            fraction: an average over positions.
+
+    Raises:
+        ArgumentError: A count that is negative, NaN or infinite.
+
+    Example:
+        >>> from initium.init import Fans
+        >>> Fans(64, 128)
+        Fans(fan_in=64, fan_out=128)
+    """
+
+    fan_in: float
+    fan_out: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("fan_in", self.fan_in), ("fan_out", self.fan_out)):
+            if not (math.isfinite(value) and value >= 0):
+                raise ArgumentError(f"{name} counts connections: finite and >= 0; got {value!r}.")
+
+
+def fans(
+    tensor_or_shape: torch.Tensor | Sequence[int],
+    *,
+    layout: Layout = "linear",
+    groups: int = 1,
+    stride: int | Sequence[int] = 1,
+    parts: int = 1,
+    batch_axes: int = 0,
+) -> Fans:
+    r"""The true fans of a weight, for the operation that uses it.
+
+    With K the product of the kernel's sizes and S of the strides, of ONE of the packed matrices:
+
+    - ``linear`` (parts * out, in): in, out
+    - ``in_out`` (in, parts * out): in, out
+    - ``conv`` (parts * out, in/groups, \*kernel): (in/groups) K, (out/groups) K / S
+    - ``conv_transpose`` (in, parts * out/groups, \*kernel): (in/groups) K / S, (out/groups) K
+
+    Args:
+        tensor_or_shape: The weight, or its shape.
+        layout: The operation's layout; a shape alone does not tell.
+        groups: Of a convolution.
+        stride: Of a convolution: one number, or one a kernel axis.
+        parts: How many matrices are packed along the output axis (3 for query, key and value, 4 for an LSTM's gates).
+        batch_axes: How many leading axes count matrices (1 for a stack of experts).
+
+    Returns:
+        The fans of one matrix.
+
+    Raises:
+        ArgumentError: A vector, kernel axes in a linear layout, or groups, parts or strides that do not fit the shape.
+        UnknownNameError: No layout has that name.
+
+    Example:
+        >>> from initium.init import fans
+        >>> fans((64, 128, 4, 4), layout="conv_transpose", stride=2)
+        Fans(fan_in=256, fan_out=2048)
+        >>> fans((3 * 64, 64), parts=3)
+        Fans(fan_in=64, fan_out=64)
+
+    Reference:
+        He et al. (2015), eqs. (10) and (14), for a convolution of stride 1 in one group.
+
+    Deviation:
+        torch's rule takes ``shape[1] * K`` and ``shape[0] * K`` whatever the operation: wrong for groups, transposed
+        convolution, strides, packed weights and stacks.
+    """
+    shape = _shape(tensor_or_shape, batch_axes)
+    if layout not in LAYOUTS:
+        raise UnknownNameError(f"no layout is called {layout!r}; the known ones are {', '.join(LAYOUTS)}.")
+    kernel, strides = _kernel(shape, layout, groups, stride)
+    first, second, (taps, steps) = shape[0], shape[1], (math.prod(kernel), math.prod(strides))
+    match layout:
+        case "linear" | "conv":
+            return Fans(second * taps, _exact(_share(first, groups * parts, "out") * taps, steps))
+        case "in_out":
+            return Fans(first, _share(second, parts, "out"))
+        case "conv_transpose":
+            return Fans(_exact(_share(first, groups, "in") * taps, steps), _share(second, parts, "out / groups") * taps)
+
+
+def torch_fans(tensor: torch.Tensor) -> Fans:
+    """The fans by torch's rule, which reads any shape as (out, in, *kernel)."""
+    out, inputs, *kernel = _shape(tensor, 0)
+    return Fans(inputs * math.prod(kernel), out * math.prod(kernel))
+
+
+def _shape(given: torch.Tensor | Sequence[int], batch_axes: int) -> tuple[int, ...]:
+    """The shape of one matrix; a vector has no fans."""
+    whole = tuple(given.shape if isinstance(given, torch.Tensor) else given)
+    if batch_axes < 0:
+        raise ArgumentError(f"batch_axes counts leading axes, so it is >= 0; got {batch_axes}.")
+    if len(whole) - batch_axes < MATRIX_AXES:
+        after = f" after {batch_axes} batch axes" if batch_axes else ""
+        raise ArgumentError(
+            f"fans need 2 or more axes (out, in, *kernel){after}; the tensor has shape {whole}. "
+            "For a bias use `zeros_`, or pass `fans=Fans(fan_in, fan_out)`."
+        )
+    return whole[batch_axes:]
+
+
+def _kernel(
+    shape: tuple[int, ...], layout: Layout, groups: int, stride: int | Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The kernel's sizes and the stride along each."""
+    kernel = shape[2:]
+    if layout in {"linear", "in_out"} and (kernel or groups != 1 or stride != 1):
+        raise ArgumentError(
+            f"layout {layout!r} is a matrix of 2 axes, with no groups and no stride; got shape {shape}, groups {groups}, "
+            f"stride {stride}. Say `layout='conv'` or 'conv_transpose', or count leading axes by `batch_axes=`."
+        )
+    strides = (stride,) * len(kernel) if isinstance(stride, int) else tuple(stride)
+    if len(strides) != len(kernel) or any(each < 1 for each in strides):
+        raise ArgumentError(f"stride is one number >= 1, or one for each of {len(kernel)} kernel axes; got {stride!r}.")
+    return kernel, strides
+
+
+def _share(size: int, among: int, what: str) -> int:
+    if among < 1 or size % among:
+        raise ArgumentError(f"the {what} axis of size {size} does not split into {among} (groups and parts together).")
+    return size // among
+
+
+def _exact(count: int, steps: int) -> float:
+    """An integer where the division leaves nothing."""
+    return count // steps if count % steps == 0 else count / steps
+
+
+def chosen(tensor: torch.Tensor, given: Fans | None) -> Fans:
+    """The fans that were passed, else torch's."""
+    if given is None:
+        return torch_fans(tensor)
+    if not isinstance(given, Fans):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentTypeError(f"fans= takes `Fans(fan_in, fan_out)` or what `fans(...)` gives; got {given!r}.")
+    return given
+
+
+def one_fan(of: Fans, mode: str, known: Sequence[str]) -> float:
+    """The fan of a mode, > 0."""
+    key = mode.lower() if isinstance(mode, str) else mode  # pyright: ignore[reportUnnecessaryIsInstance]
+    if key not in known:
+        raise UnknownNameError(f"no mode is called {mode!r}; the known ones are {', '.join(known)}.")
+    fan = _modes(of)[key]
+    if not fan > 0:
+        raise ArgumentError(f"{key} must be > 0 to divide by; got {of}.")
+    return fan
+
+
+def _modes(of: Fans) -> dict[str, float]:
+    return {
+        "fan_in": of.fan_in,
+        "fan_out": of.fan_out,
+        "fan_avg": (of.fan_in + of.fan_out) / 2,
+        "fan_geo_avg": math.sqrt(of.fan_in * of.fan_out),
+    }

@@ -1,0 +1,199 @@
+"""Whole-matrix draws: orthogonal, delta-orthogonal, sparse. An element depends on the whole, so there is no ``start``."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.errors import ArgumentError
+from initium.random import _door
+from initium.random._fills import bits, normal_
+from initium.random._reference import CHUNK
+
+if TYPE_CHECKING:
+    from typing import SupportsFloat
+
+    from initium.random._stream import Stream
+
+# What stands for a Gaussian that came out as exactly 0 (one word in 2^25): any number so small, for a sign to exist.
+SPECK = 2.0**-30
+
+
+def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *, batch_axes: int = 0) -> torch.Tensor:
+    r"""Fill with a Haar-distributed matrix of orthonormal rows or columns, times a gain.
+
+    ``Q = H_1 H_2 ... H_k diag(-sign(a_1), ..., -sign(a_k))`` with Householder reflectors ``H_j = I - tau_j v_j v_j^H``
+    straight from Gaussian columns x_j of falling length: ``a = x_1``, ``v = x / v0`` below its leading 1,
+    ``v0 = a + sign(a) |x|``, ``tau = 1 + |a| / |x|``. A tensor of more axes is the matrix (rows, rest).
+    ``Q^H Q = gain^2 I`` where rows >= rest, else ``Q Q^H = gain^2 I``.
+
+    Args:
+        out: A floating or complex tensor of 2 or more axes (after the batch axes), filled in place.
+        stream: A named stream.
+        gain: The singular values of what is written, >= 0 or not.
+        batch_axes: How many leading axes count matrices, each with numbers of its own.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ArgumentError: Fewer than 2 axes, a gain that is NaN or infinite, an expanded tensor, an unnamed stream.
+        ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
+
+    Example:
+        >>> import torch
+        >>> from initium.random import Stream, orthogonal_
+        >>> w = orthogonal_(torch.empty(64, 16), Stream(0).child("head.weight"))
+        >>> bool((w.T @ w - torch.eye(16)).abs().max() < 1e-6)
+        True
+
+    Reference:
+        Stewart (1980), SIAM J. Numer. Anal. 17(3), section 3; Mezzadri (2007), section 5, for the signs.
+
+    Deviation:
+        Computed in float64 and then rounded: the bits in float32 and below do not depend on the number of threads.
+    """
+    out, stream = _door.destination(out), _door.named(stream)
+    gain = _door.finite(gain, "gain")
+    if not 0 <= batch_axes <= out.dim() - 2:
+        raise ArgumentError(
+            f"a matrix needs 2 or more axes (out, in, *kernel) after {batch_axes} batch axes; got {_door.described(out)}."
+            " For a vector use `normal_`."
+        )
+    if _door.holds_nothing(out):
+        return out
+    batch, rows = out.shape[:batch_axes], out.shape[batch_axes]
+    with torch.no_grad():
+        q = _haar(math.prod(batch), rows, math.prod(out.shape[batch_axes + 1 :]), stream, out)
+        out.copy_(q.mul_(gain).to(_single(out)).reshape(out.shape))
+    return out
+
+
+def _single(out: torch.Tensor) -> torch.dtype:
+    """The dtype in which values are handed over: float32's bits decide, save for a float64 destination."""
+    if out.is_complex():
+        return torch.complex128 if out.dtype == torch.complex128 else torch.complex64
+    return torch.float64 if out.dtype == torch.float64 else torch.float32
+
+
+def _haar(count: int, rows: int, cols: int, stream: Stream, like: torch.Tensor) -> torch.Tensor:
+    """``count`` matrices of shape (rows, cols) in double precision."""
+    long, short = max(rows, cols), min(rows, cols)
+    dtype = torch.complex128 if like.is_complex() else torch.float64
+    gaussian = normal_(torch.empty(count, long, short, dtype=dtype, device=like.device), stream)
+    q = _householder(gaussian)
+    return q if rows >= cols else q.transpose(-1, -2)
+
+
+def _householder(gaussian: torch.Tensor) -> torch.Tensor:
+    """Stewart's reflectors from Gaussian columns of shape (..., n, k), multiplied out; ``gaussian`` is used up."""
+    columns = gaussian.tril_()
+    a = columns.diagonal(dim1=-2, dim2=-1)
+    a.masked_fill_(a == 0, SPECK)
+    norm = torch.linalg.vector_norm(columns, dim=-2)
+    sign, tau = a.sgn(), 1 + a.abs() / norm
+    reflectors = columns.div_((a + sign * norm).unsqueeze(-2))
+    q = torch.linalg.householder_product(reflectors, tau.to(columns.dtype))
+    return q.mul_(sign.neg_().unsqueeze(-2))
+
+
+def delta_orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0) -> torch.Tensor:
+    r"""Fill a convolution's weight with a Haar-distributed matrix at its centre tap, and zeros around it.
+
+    ``W[:, :, centre] = gain * Q``, ``Q^H Q = I``, ``centre = size // 2`` on each kernel axis: with circular padding
+    and stride 1 the convolution is then ``gain`` times an isometry.
+
+    Args:
+        out: A floating or complex tensor (out, in, \*kernel) of 3 to 5 axes with out >= in, filled in place.
+        stream: A named stream.
+        gain: The singular values of the convolution.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ArgumentError: Another number of axes, out < in, a gain that is NaN or infinite, an expanded tensor.
+        ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
+
+    Example:
+        >>> import torch
+        >>> from initium.random import Stream, delta_orthogonal_
+        >>> w = delta_orthogonal_(torch.empty(8, 4, 3, 3), Stream(0).child("conv.weight"))
+        >>> int(w.count_nonzero())
+        32
+
+    Reference:
+        Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs, section 2 (no equation number).
+    """
+    out, stream = _door.destination(out), _door.named(stream)
+    if out.dim() not in {3, 4, 5}:
+        raise ArgumentError(
+            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {_door.described(out)}. "
+            "For a matrix use `orthogonal_`."
+        )
+    if out.shape[0] < out.shape[1]:
+        raise ArgumentError(
+            f"a convolution preserves norms only where out >= in; got out {out.shape[0]}, in {out.shape[1]}. "
+            "Use `orthogonal_`, whose flattened matrix has no such limit, or widen the layer."
+        )
+    gain = _door.finite(gain, "gain")
+    if _door.holds_nothing(out):
+        return out
+    with torch.no_grad():
+        centre = (slice(None), slice(None), *(size // 2 for size in out.shape[2:]))
+        orthogonal_(out.zero_()[centre], stream, gain)
+    return out
+
+
+def sparse_(out: torch.Tensor, stream: Stream, sparsity: SupportsFloat, std: SupportsFloat = 0.01) -> torch.Tensor:
+    r"""Fill a matrix with draws from a normal law, the same number of zeros in each column.
+
+    Each column of ``rows`` elements has ``ceil(sparsity * rows)`` zeros at places drawn without replacement, and
+    N(0, std^2) elsewhere. The places come from the child ``mask``: word ``column * rows + row`` ranks an element.
+
+    Args:
+        out: A floating or complex matrix (rows, columns), filled in place.
+        stream: A named stream.
+        sparsity: The share of zeros in each column, in [0, 1].
+        std: The standard deviation of the others, >= 0.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ArgumentError: Not 2 axes, a sparsity outside [0, 1], std < 0 or NaN, an expanded tensor, an unnamed stream.
+        ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
+
+    Example:
+        >>> import torch
+        >>> from initium.random import Stream, sparse_
+        >>> w = sparse_(torch.empty(10, 3), Stream(0).child("in.weight"), 0.25)
+        >>> (w == 0).sum(dim=0)
+        tensor([3, 3, 3])
+
+    Reference:
+        Martens (2010), Deep learning via Hessian-free optimization, section 5 (no equation number).
+    """
+    out, stream = _door.destination(out), _door.named(stream)
+    if out.dim() != 2:  # noqa: PLR2004  a matrix
+        raise ArgumentError(f"a sparse fill needs a matrix of 2 axes (rows, columns); got {_door.described(out)}.")
+    sparsity, std = _door.number(sparsity, "sparsity"), _door.scale(std, "std")
+    if not 0 <= sparsity <= 1:
+        raise ArgumentError(f"sparsity is the share of zeros in [0, 1]; got {sparsity!r}.")
+    normal_(out, stream, 0.0, std)
+    if not _door.holds_nothing(out):
+        with torch.no_grad():
+            _zero_columns(out, stream.child("mask"), math.ceil(sparsity * out.shape[0]))
+    return out
+
+
+def _zero_columns(out: torch.Tensor, stream: Stream, zeros: int) -> None:
+    """Zero so many elements of each column, as many columns at a time as a chunk holds."""
+    rows, cols = out.shape
+    block = max(1, CHUNK // rows)
+    for first in range(0, cols, block):
+        part = out[:, first : first + block]
+        ranks = bits(stream, part.numel(), first * rows, device=out.device).view(-1, rows)
+        part.scatter_(0, ranks.argsort(dim=1, stable=True)[:, :zeros].T, 0)

@@ -1,0 +1,138 @@
+"""Where random numbers come from: a seed and a name."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import SupportsIndex
+
+import torch
+
+from initium.errors import ArgumentError, ArgumentTypeError
+
+Key = tuple[int, int, int, int]
+
+
+def _seed(value: SupportsIndex) -> int:
+    if isinstance(value, bool):
+        raise ArgumentTypeError(f"a seed is an integer in [0, 2**128); got the truth value {value!r}.")
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"a seed is an integer in [0, 2**128); got {value!r} of type {type(value).__name__}. "
+            "To draw one from a torch.Generator, use `Stream.from_generator(generator)`."
+        ) from None
+    if not 0 <= seed < 1 << 128:
+        raise ArgumentError(f"a seed is an integer in [0, 2**128); got {seed}.")
+    return seed
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    r"""A source of random numbers that is a value, not a state: number i is a function of (seed, name, i).
+
+    ``key = BLAKE2b(name, key=seed, digest_size=16)``; word i is word ``i & 3`` of
+    ``Philox4x32-10(counter=i >> 2, key)``. Nothing is used up by drawing: the same stream gives the same values again,
+    on any device, with any number of threads, whole or in slices.
+
+    Only a named stream draws. ``Stream(seed)`` is the root; ``.child(name)`` names it, with a parameter's qualified
+    name as a rule; a child of a child joins the names with ``/``.
+
+    Args:
+        seed: An integer in [0, 2**128).
+        name: The name, or None for the root.
+
+    Raises:
+        ArgumentError: The seed is out of range, or the name is empty.
+        ArgumentTypeError: The seed is no integer (a truth value is none), or the name is no text.
+
+    Example:
+        >>> from initium.random import Stream
+        >>> stream = Stream(0).child("layers.0.weight")
+        >>> [f"{word:08x}" for word in stream.key]
+        ['377c7da3', '522d1712', 'ff4cf840', 'd7635f86']
+        >>> stream.child("re").name
+        'layers.0.weight/re'
+
+    Reference:
+        Saarinen & Aumasson (2015), RFC 7693 (BLAKE2b); Salmon et al. (2011), section 3.3 (Philox).
+    """
+
+    seed: int
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", _seed(self.seed))
+        if self.name is None:
+            return
+        if not isinstance(self.name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  checked at the door
+            raise ArgumentTypeError(f"a stream's name is text; got {self.name!r} of type {type(self.name).__name__}.")
+        if not self.name:
+            raise ArgumentError("a stream's name may not be empty: use the parameter's qualified name.")
+
+    @classmethod
+    def from_generator(cls, generator: torch.Generator | None = None) -> Stream:
+        r"""The root stream of a 128-bit seed drawn from torch's generator: how ``torch.manual_seed`` reaches us.
+
+        The generator advances by the same amount whatever is filled afterwards. It may live on any device; what is
+        drawn from the stream does not depend on the device of the tensor that is filled.
+
+        Args:
+            generator: torch's generator; None takes torch's default one for the CPU.
+
+        Returns:
+            An unnamed stream.
+
+        Raises:
+            ArgumentTypeError: ``generator`` is no ``torch.Generator``.
+
+        Example:
+            >>> import torch
+            >>> from initium.random import Stream
+            >>> first, again = torch.Generator().manual_seed(1), torch.Generator().manual_seed(1)
+            >>> Stream.from_generator(first) == Stream.from_generator(again)
+            True
+        """
+        if generator is not None and not isinstance(generator, torch.Generator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentTypeError(
+                f"generator must be a torch.Generator or None; got {generator!r} of type {type(generator).__name__}. "
+                "For a seed, pass `torch.Generator().manual_seed(seed)`."
+            )
+        device = torch.device("cpu") if generator is None else generator.device
+        drawn = torch.empty(4, dtype=torch.int64, device=device).random_(0, 1 << 32, generator=generator)
+        return cls(sum(int(word) << 32 * place for place, word in enumerate(drawn.tolist())))
+
+    def child(self, name: str) -> Stream:
+        """The stream of a name below this one: ``name`` at the root, ``mine/name`` further down.
+
+        Args:
+            name: Text, not empty; a parameter's qualified name as a rule.
+
+        Returns:
+            A stream of the same seed.
+
+        Raises:
+            ArgumentError: The name is empty.
+            ArgumentTypeError: The name is no text.
+
+        Example:
+            >>> from initium.random import Stream
+            >>> Stream(0).child("head.weight")
+            Stream(seed=0, name='head.weight')
+        """
+        named = Stream(self.seed, name)
+        return named if self.name is None else Stream(self.seed, f"{self.name}/{named.name}")
+
+    @property
+    def key(self) -> Key:
+        """The four 32-bit words ``k0 k1 s0 s1``: Philox's key, then the upper half of its counter."""
+        if self.name is None:
+            raise ArgumentError(
+                "only a named stream draws, so that two tensors never share their numbers: "
+                'use `Stream(seed).child("layers.0.weight")`.'
+            )
+        digest = blake2b(self.name.encode(), key=self.seed.to_bytes(16, "little"), digest_size=16).digest()
+        k0, k1, s0, s1 = (int.from_bytes(digest[at : at + 4], "little") for at in range(0, 16, 4))
+        return k0, k1, s0, s1

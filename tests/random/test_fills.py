@@ -1,0 +1,272 @@
+"""The contract of every element-wise fill: a value is a function of (seed, name, index), and of nothing else."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from initium.errors import ArgumentError, ArgumentTypeError, InitiumError
+from initium.random import Stream, bernoulli_, normal_, trunc_normal_, uniform_
+from initium.random import _backend as backend
+from initium.random._reference import CHUNK, Reference
+
+STREAM = Stream(0).child("layers.0.weight")
+
+FILLS = {
+    "normal": lambda out, stream=STREAM, start=0: normal_(out, stream, 0.25, 2.0, start),
+    "uniform": lambda out, stream=STREAM, start=0: uniform_(out, stream, -0.5, 1.5, start),
+    "truncated": lambda out, stream=STREAM, start=0: trunc_normal_(out, stream, 0.25, 2.0, -1.0, 4.0, start),
+    "narrow": lambda out, stream=STREAM, start=0: trunc_normal_(out, stream, 0.0, 1.0, 0.25, 0.5, start),
+    "far": lambda out, stream=STREAM, start=0: trunc_normal_(out, stream, 0.0, 1.0, 6.0, math.inf, start),
+    "bernoulli": lambda out, stream=STREAM, start=0: bernoulli_(out, stream, 0.3, start),
+}
+DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64, torch.complex128]
+shapes = st.lists(st.integers(0, 5), max_size=4)
+
+
+@pytest.fixture(params=FILLS.values(), ids=FILLS)
+def fill(request):
+    return request.param
+
+
+def strided(shape, dtype=torch.float32):
+    """A destination that is neither contiguous nor dense: every other element of a transposed tensor."""
+    return torch.zeros([2 * size for size in reversed(shape)], dtype=dtype)[
+        (slice(None, None, 2),) * len(shape)
+    ].permute(tuple(reversed(range(len(shape)))))
+
+
+def test_the_tensor_itself_comes_back(fill):
+    out = torch.empty(3)
+    assert fill(out) is out
+
+
+@given(shape=shapes, start=st.integers(0, 1 << 40))
+def test_a_value_does_not_know_where_it_is_stored(shape, start):
+    for each in FILLS.values():
+        assert torch.equal(each(strided(shape), start=start), each(torch.empty(shape), start=start))
+
+
+@given(start=st.integers(0, 1 << 60), skip=st.integers(0, 40), count=st.integers(0, 40))
+def test_a_slice_of_a_fill_is_the_fill_of_the_slice(start, skip, count):
+    for each in FILLS.values():
+        whole = each(torch.empty(skip + count), start=start)
+        assert torch.equal(whole[skip:], each(torch.empty(count), start=start + skip))
+
+
+def test_chunks_leave_no_seam(fill):
+    whole = fill(torch.empty(2 * CHUNK + 5))
+    for start in (0, CHUNK - 3, CHUNK, 2 * CHUNK - 1):
+        assert torch.equal(whole[start : start + 6], fill(torch.empty(6), start=start)[: len(whole) - start])
+
+
+@pytest.mark.parametrize("shape", [(3, CHUNK // 2 + 1), (CHUNK + 1, 2), (2, 2, CHUNK + 1)], ids=str)
+def test_large_strided_tensors_are_filled_in_the_order_of_their_shape(shape):
+    out = torch.empty([*shape, 2])[..., 0]
+    assert torch.equal(normal_(out, STREAM), normal_(torch.empty(shape), STREAM))
+
+
+def test_a_scalar_takes_the_first_value(fill):
+    assert torch.equal(fill(torch.empty(())), fill(torch.empty(1))[0])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_does_not_matter(fill, threads):
+    before = torch.get_num_threads()
+    expected = fill(torch.empty(CHUNK))
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(fill(torch.empty(CHUNK)), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_one_seed_gives_the_same_values_in_every_dtype_up_to_rounding(fill, dtype):
+    out = fill(torch.empty(1000, dtype=dtype))
+    assert out.dtype == dtype
+    wider = fill(torch.empty(1000, dtype=torch.complex64 if dtype.is_complex else torch.float32))
+    assert torch.equal(out, wider.to(dtype))
+
+
+def test_channels_last_changes_nothing(fill):
+    out = torch.empty(4, 3, 5, 5).to(memory_format=torch.channels_last)
+    assert torch.equal(fill(out), fill(torch.empty(4, 3, 5, 5)))
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_surrounds_a_view_is_left_alone(fill):
+    whole = torch.full((6, 6), 7.0)
+    fill(whole[1:5, 2:4])
+    whole[1:5, 2:4] = 7
+    assert (whole == 7).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0, 2)], ids=str)
+def test_an_empty_tensor_stays_as_it_is(fill, shape):
+    assert fill(torch.empty(shape)).shape == shape
+
+
+def test_a_meta_tensor_stays_as_it_is(fill):
+    out = torch.empty(1 << 20, 1 << 20, device="meta")
+    assert fill(out) is out
+
+
+def test_a_fake_tensor_stays_as_it_is(fill):
+    from torch._subclasses.fake_tensor import FakeTensorMode  # noqa: PLC0415  heavy, and wanted here alone
+
+    with FakeTensorMode():
+        out = torch.empty(3)
+        assert fill(out) is out
+
+
+def test_a_parameter_is_filled_and_still_wants_its_gradient(fill):
+    out = torch.nn.Parameter(torch.empty(10))
+    version = out._version
+    fill(out)
+    assert out.requires_grad
+    assert out.grad_fn is None
+    assert out._version > version
+    assert torch.equal(out.detach(), fill(torch.empty(10)))
+
+
+def test_torchs_own_generator_is_not_touched(fill):
+    before = torch.get_rng_state()
+    fill(torch.empty(10))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_defaults_of_torch_do_not_reach_the_values(fill):
+    expected = fill(torch.empty(10, dtype=torch.float32))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            out = torch.empty(10, dtype=torch.float32, device="cpu")
+            assert torch.equal(fill(out), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8], ids=str)
+def test_integers_are_refused(fill, dtype):
+    with pytest.raises(ArgumentTypeError, match="floating or complex"):
+        fill(torch.empty(3, dtype=dtype))
+
+
+def test_truth_values_are_for_bernoulli_alone():
+    assert bernoulli_(torch.empty(9, dtype=torch.bool), STREAM, 1.0).all()
+    with pytest.raises(ArgumentTypeError):
+        normal_(torch.empty(3, dtype=torch.bool), STREAM)
+
+
+def test_an_expanded_tensor_is_refused(fill):
+    with pytest.raises(ArgumentError, match="expanded"):
+        fill(torch.empty(1, 3).expand(4, 3))
+
+
+def test_what_is_no_strided_tensor_is_refused(fill):
+    with pytest.raises(ArgumentTypeError, match=r"values\(\)"):
+        fill(torch.empty(3, 3).to_sparse())
+    with pytest.raises(ArgumentTypeError, match=r"\.weight"):
+        fill(torch.nn.Linear(2, 2))
+
+
+def test_a_tensor_of_inference_mode_is_filled_there_only(fill):
+    with torch.inference_mode():
+        out = fill(torch.empty(3))
+    with pytest.raises(ArgumentError, match="clone"):
+        fill(out)
+    fill(out.clone())
+
+
+def test_an_unnamed_stream_and_no_stream_are_refused(fill):
+    with pytest.raises(ArgumentError, match="child"):
+        fill(torch.empty(3), Stream(0))
+    with pytest.raises(ArgumentTypeError, match="Stream"):
+        fill(torch.empty(3), 0)
+
+
+@pytest.mark.parametrize("start", [-1, (1 << 63) - 2, 0.5, True])
+def test_a_start_out_of_range_is_refused(fill, start):
+    with pytest.raises(InitiumError, match="start"):
+        fill(torch.empty(3), start=start)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda out: normal_(out, STREAM, std=-1.0),
+        lambda out: normal_(out, STREAM, std=math.nan),
+        lambda out: normal_(out, STREAM, std=math.inf),
+        lambda out: normal_(out, STREAM, mean=math.nan),
+        lambda out: normal_(out, STREAM, std=1e39),
+        lambda out: uniform_(out, STREAM, 1.0, 0.0),
+        lambda out: uniform_(out, STREAM, 0.0, math.inf),
+        lambda out: trunc_normal_(out, STREAM, 0.0, -1.0),
+        lambda out: trunc_normal_(out, STREAM, 0.0, 1.0, 2.0, -2.0),
+        lambda out: trunc_normal_(out, STREAM, 0.0, 1.0, math.nan, 2.0),
+        lambda out: trunc_normal_(out, STREAM, 0.0, 1.0, math.inf, math.inf),
+        lambda out: bernoulli_(out, STREAM, 1.5),
+    ],
+)
+def test_a_refused_number_leaves_the_tensor_alone(call):
+    out = torch.full((3,), 7.0)
+    with pytest.raises(ArgumentError):
+        call(out)
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize("std", [True, "1", None, 1j, [1.0]])
+def test_what_is_no_number_is_refused(std):
+    with pytest.raises(ArgumentTypeError, match="std"):
+        normal_(torch.empty(3), STREAM, std=std)
+
+
+def test_the_parts_of_a_complex_tensor_are_children_and_share_the_variance():
+    n = 200_000
+    out = normal_(torch.empty(n, dtype=torch.complex64), STREAM, 0.0, 3.0)
+    part = 3.0 * math.sqrt(0.5)
+    assert torch.equal(out.real, normal_(torch.empty(n), STREAM.child("re"), 0.0, part))
+    assert torch.equal(out.imag, normal_(torch.empty(n), STREAM.child("im"), 0.0, part))
+    # |z|^2 / std^2 is exponential: its std is its mean.
+    assert abs(float(out.abs().double().square().mean()) / 9 - 1) < 6 / math.sqrt(n)
+
+
+@pytest.mark.parametrize(("name", "variance"), [("uniform", 4 / 12), ("truncated", None)])
+def test_a_complex_fill_has_the_variance_of_the_real_one(name, variance):
+    n = 200_000
+    real, z = (FILLS[name](torch.empty(n, dtype=t)).to(torch.complex128) for t in (torch.float32, torch.complex64))
+    variance = variance or float(real.var())
+    # The square of a bounded value deviates by at most the largest square, 4^2: two samples of it.
+    spread = float((z - z.mean()).abs().square().std()) + float((real - real.mean()).abs().square().std())
+    assert abs(float(z.var()) - variance) < 6 * spread / math.sqrt(n)
+
+
+def test_conjugated_and_negated_views_are_filled_as_what_they_look_like():
+    base = torch.zeros(8, dtype=torch.complex64)
+    expected = normal_(torch.empty(8, dtype=torch.complex64), STREAM)
+    assert torch.equal(normal_(base.conj(), STREAM), expected)
+    assert torch.equal(base, expected.conj().resolve_conj())
+    assert torch.equal(normal_(base.conj().imag, STREAM), normal_(torch.empty(8), STREAM))
+
+
+def test_bernoulli_ones_are_as_frequent_as_asked():
+    n, p = 200_000, 0.3
+    ones = float(bernoulli_(torch.empty(n), STREAM, p).double().mean())
+    assert abs(ones - p) < 6 * math.sqrt(p * (1 - p) / n)
+
+
+def test_a_backend_joins_by_the_kind_of_its_device(monkeypatch):
+    calls = []
+
+    class Spy(Reference):
+        def fill(self, flat, key, start, law):
+            calls.append(flat.numel())
+            super().fill(flat, key, start, law)
+
+    expected = normal_(torch.empty(10), STREAM)
+    monkeypatch.setitem(backend.BACKENDS, "cpu", Spy())
+    assert torch.equal(normal_(torch.empty(10), STREAM), expected)
+    assert calls == [10]
