@@ -1,0 +1,11 @@
+"""The plan: what is written into every parameter and why; and the one function that changes a parameter."""
+
+from initium.planning._atomic import all_or_nothing
+from initium.planning._diff import Change, PlanDiff
+from initium.planning._make import plan
+from initium.planning._overrides import Overrides
+from initium.planning._plan import Plan
+from initium.planning._spread import expected_std
+from initium.planning._write import write
+
+__all__ = ["Change", "Overrides", "Plan", "PlanDiff", "all_or_nothing", "expected_std", "plan", "write"]

@@ -1,0 +1,47 @@
+"""A plan into a model: checks, then one atomic write."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.planning._atomic import all_or_nothing
+from initium.planning._checks import matched
+from initium.planning._write import write
+from initium.random import Stream
+from initium.records import Keep, Receipt, ReceiptRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor, nn
+
+    from initium.records import PlanRow
+
+
+def apply(rows: Sequence[PlanRow], action: str, model: nn.Module, seed: int) -> Receipt:
+    """Writes every row or none."""
+    stream, pairs = Stream(seed), matched(rows, model)
+    with all_or_nothing() as opened:
+        done = tuple(_write_row(row, parameter, stream, opened) for row, parameter in pairs)
+    notes = tuple(f"kept `{row.name}`: {row.reason}" for row in rows if isinstance(row.fill, Keep))
+    return Receipt(action, stream.seed, done, notes)
+
+
+def _write_row(row: PlanRow, parameter: nn.Parameter, stream: Stream, opened: Callable[[Tensor], Tensor]) -> ReceiptRow:
+    before = _std(parameter.detach())
+    if isinstance(row.fill, Keep):
+        return ReceiptRow(row.name, before, None, before, f"kept: {row.reason}")
+    data = opened(parameter)
+    write(data, row.fill, stream.child(row.name))
+    return ReceiptRow(row.name, before, None, _std(data), row.law)
+
+
+def _std(values: Tensor) -> float:
+    """The std of the values there are; NaN where there are none."""
+    if values.is_meta or not values.numel():
+        return math.nan
+    wide = values if values.dtype in {torch.float32, torch.float64} or values.is_complex() else values.float()
+    return float(wide.std(correction=0))

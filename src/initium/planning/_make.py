@@ -1,0 +1,71 @@
+"""A network, a scheme and exceptions to a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.planning._overrides import overriding
+from initium.planning._plan import Plan
+from initium.records import Keep
+from initium.schemes import Scheme, first_of, rows
+from initium.schemes import scheme as named_scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Facts, Network
+    from initium.planning._overrides import Overrides
+    from initium.records import PlanRow
+
+
+def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrides | None = None) -> Plan:
+    """Which law for every parameter, and why; nothing is written.
+
+    Args:
+        network: What :func:`initium.network.read` made of a model.
+        scheme: A scheme, its name, or a call such as ``"normal(0.02)"``.
+        overrides: Exceptions, see :data:`~initium.planning.Overrides`; a later one wins over an earlier one.
+
+    Returns:
+        The plan: one row for every parameter.
+
+    Raises:
+        UnknownNameError: No scheme has that name.
+        ArgumentError: The scheme's arguments do not fit.
+        ArgumentTypeError: An override of the wrong kind.
+        PlanError: An override that matches nothing or does not fit, or a weight with no elements.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import read
+        >>> from initium.planning import plan
+        >>> net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+        >>> plan(read(net), overrides={"*.bias": 0.1})["0.bias"].law
+        'constant(0.1)'
+    """
+    base = named_scheme(scheme)
+    exceptions = overriding(overrides, network.parameters) if overrides else first_of()
+    made = rows(network, Scheme(base.name, first_of(exceptions, base.rule), base.source))
+    return Plan(base.name, network.title, made, tuple(_notes(network, made)))
+
+
+def _notes(network: Network, made: tuple[PlanRow, ...]) -> Iterator[str]:
+    """Everything unknown, guessed or left alone (law 4)."""
+    if network.assumed:
+        yield "no batch was given: roles and neighbours are read from the modules alone, so every row is assumed"
+    for operation in network.unknown:
+        yield f"operation {operation} is known to no rule: what stands beyond it is marked unknown"
+    for facts, row in zip(network.parameters, made, strict=True):
+        yield from (f"`{facts.name}`: {note}" for note in _parameter_notes(facts, row))
+
+
+def _parameter_notes(facts: Facts, row: PlanRow) -> Iterator[str]:
+    yield from (note for note in facts.notes if note not in row.reason)
+    if len(facts.names) > 1:
+        yield f"tied: also called {', '.join(f'`{name}`' for name in facts.names[1:])}; written once, under the first name"
+    if isinstance(row.fill, Keep):
+        yield f"left alone: {row.reason}"
+    elif facts.computed_by:
+        yield f"feeds {facts.computed_by}: apply refuses to write it; keep it, or plan before {facts.computed_by}"
+    elif facts.frozen:
+        yield "frozen: apply refuses to write it; keep it, or set requires_grad first"

@@ -1,0 +1,44 @@
+"""Which law fills a parameter: schemes from the literature, each an expression of small rules over facts."""
+
+from initium.schemes._glorot import glorot_normal, glorot_uniform
+from initium.schemes._he import he_normal, he_uniform
+from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._one_law import normal, uniform, zeros
+from initium.schemes._orthogonal import orthogonal
+from initium.schemes._parts import each_matrix
+from initium.schemes._rows import rows
+from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
+from initium.schemes._select import followed_by, layout, named, owned_by, role
+from initium.schemes._spec import scheme
+from initium.schemes._table import SCHEMES
+from initium.schemes._textbook import textbook
+
+__all__ = [
+    "SCHEMES",
+    "Choice",
+    "Rule",
+    "Scheme",
+    "Selector",
+    "always",
+    "each_matrix",
+    "first_of",
+    "followed_by",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "layout",
+    "lecun_normal",
+    "lecun_uniform",
+    "named",
+    "normal",
+    "on",
+    "orthogonal",
+    "owned_by",
+    "role",
+    "rows",
+    "scheme",
+    "textbook",
+    "uniform",
+    "zeros",
+]

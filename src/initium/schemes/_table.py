@@ -1,0 +1,35 @@
+"""The schemes by name."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from initium.schemes._glorot import glorot_normal, glorot_uniform
+from initium.schemes._he import he_normal, he_uniform
+from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._one_law import normal, uniform, zeros
+from initium.schemes._orthogonal import orthogonal
+from initium.schemes._textbook import textbook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from initium.schemes._rule import Scheme
+
+SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
+    {
+        "textbook": textbook,
+        "zeros": zeros,
+        "normal": normal,
+        "uniform": uniform,
+        "glorot_uniform": glorot_uniform,
+        "glorot_normal": glorot_normal,
+        "he_uniform": he_uniform,
+        "he_normal": he_normal,
+        "lecun_uniform": lecun_uniform,
+        "lecun_normal": lecun_normal,
+        "orthogonal": orthogonal,
+    }
+)
+"""Every named scheme, as the function that makes it."""
