@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from initium.errors import TraceError
 from initium.gains import Activation
 from initium.network import as_batch, read
 
@@ -292,3 +293,48 @@ def test_without_a_batch_every_fact_is_a_guess_and_says_so():
     assert (str(first.before), str(first.after), first.normalised) == ("input", "leaky_relu(0.2)", True)
     assert (str(last.before), str(last.after)) == ("leaky_relu(0.2)", "output")
     assert [network.facts(name).role for name in ("1.weight", "1.bias", "5.bias")] == ["scale", "shift", "bias"]
+
+
+EINSUMS = [
+    ("td,dhk->thk", (6, 2, 5), "in_out", 6, 10),
+    ("thk,hkd->td", (2, 5, 6), "in_out", 10, 6),
+    ("ti,oi->to", (7, 6), "out_in", 6, 7),
+    ("bti,tio->bto", (3, 6, 4), "batched", 6, 4),
+    ("bi,eio->beo", (4, 6, 10), "batched", 6, 40),
+]
+
+
+@pytest.mark.parametrize(("equation", "shape", "layout", "fan_in", "fan_out"), EINSUMS)
+def test_the_letters_of_an_einsum_say_what_is_summed(equation, shape, layout, fan_in, fan_out):
+    left = equation.split(",", maxsplit=1)[0]
+    letters = dict(zip(equation.split(",")[1].split("->", maxsplit=1)[0], shape, strict=True))
+    net = Flow(lambda self, x: torch.einsum(equation, x, self.w), w=nn.Parameter(torch.randn(shape)))
+    facts = read(net, as_batch(torch.randn([letters.get(letter, 5) for letter in left]))).facts("w")
+    assert (facts.layout, facts.fan_in, facts.fan_out) == (layout, fan_in, fan_out)
+
+
+def test_a_table_read_at_fixed_places_is_added_and_one_read_at_given_places_is_looked_up():
+    def forward(self, i):
+        return self.e(i) + self.p(torch.arange(i.shape[1]))
+
+    network = read(Flow(forward, e=nn.Embedding(9, 4), p=nn.Embedding(7, 4)), as_batch(torch.randint(0, 9, (3, 5))))
+    assert [network.facts(name).layout for name in ("e.weight", "p.weight")] == ["lookup", "added"]
+
+
+def test_a_lazy_module_is_refused_with_the_cure():
+    with pytest.raises(TraceError, match=r"`0\.weight` is lazy.*Call the model once"):
+        read(nn.Sequential(nn.LazyLinear(3)))
+
+
+def test_without_a_batch_a_bare_parameter_is_not_taken_for_a_weight():
+    net = Flow(None, a=nn.Linear(2, 2))
+    net.position, net.mixing = nn.Parameter(torch.zeros(1, 7, 4)), nn.Parameter(torch.zeros(3, 4))
+    network = read(net)
+    assert [network.facts(name).role for name in ("position", "mixing", "a.weight")] == ["embedding", "other", "weight"]
+
+
+def test_an_activation_takes_the_value_with_its_bias():
+    net = Flow(lambda self, x: F.relu(x @ self.w + self.b), w=nn.Parameter(torch.randn(4, 8)))
+    net.b = nn.Parameter(torch.zeros(8))
+    (use,) = read(net, as_batch(torch.randn(5, 4))).uses
+    assert (use.node, use.activated, str(use.after)) == ("matmul", "add", "relu")

@@ -84,19 +84,18 @@ class Guess:
 def guess(one: Held) -> Guess:
     """The role and the fans that the owner's type implies; by shape where the type is unknown."""
     module, shape, name = one.module, tuple(one.parameter.shape), one.attribute
-    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
-        return Guess("embedding", "lookup", 1, shape[-1])
     if isinstance(module, _NORMS):
         return Guess("scale" if name == "weight" else "shift")
-    if name.startswith(("weight_ih", "weight_hh", "weight_hr")) and len(shape) > 1:
+    if len(shape) < 2 or isinstance(module, nn.PReLU):  # noqa: PLR2004 - vectors have no fan
+        return Guess("bias" if "bias" in name else "other")
+    if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        return Guess("embedding", "lookup", 1, shape[-1])
+    if name.startswith(("weight_ih", "weight_hh", "weight_hr")):
         gates = 1 if name.startswith("weight_hr") else _GATES.get(type(module).__name__, 1)
         role: Role = "recurrent" if name.startswith("weight_hh") else "weight"
         return Guess(role, "gates", shape[1], shape[0] / gates, gates)
-    if len(shape) < 2:  # noqa: PLR2004 - vectors have no fan
-        return Guess("bias" if "bias" in name else "other")
-    if isinstance(module, nn.PReLU):
-        return Guess("other")
-    return _matrix(module, name, shape)
+    known = type(module).__module__.startswith("torch.nn.modules") or one.computed_by
+    return _matrix(module, name, shape) if known else _bare(name, shape)
 
 
 def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
@@ -112,6 +111,16 @@ def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
     if isinstance(module, nn.Bilinear):
         return Guess("weight", "out_in", shape[1] * shape[2], shape[0])
     return Guess("weight", "out_in", shape[1] * taps, shape[0] * taps)
+
+
+def _bare(name: str, shape: tuple[int, ...]) -> Guess:
+    """A module of somebody's own: a table is written (1, places, features) or named so, a weight is named so."""
+    if shape[0] == 1 or any(word in name for word in ("pos", "token", "embed", "queries")):
+        return Guess("embedding", "added")
+    taps = math.prod(shape[2:])
+    if any(word in name for word in ("weight", "kernel", "proj")):
+        return Guess("weight", "out_in", shape[1] * taps, shape[0] * taps)
+    return Guess("other")
 
 
 def neighbours_by_order(model: nn.Module) -> dict[int, tuple[Neighbour, Neighbour, bool]]:

@@ -165,7 +165,7 @@ def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
         seen = [user for user in outside if _carries_on(read.regions, user)]
         function = read.regions.activation(node) if seen else None
         if function is not None:
-            yield Ahead(Neighbour("activation", str(function), function), read.regions.base[node])
+            yield Ahead(Neighbour("activation", str(function), function), read.regions.entry(node))
         else:
             for user in seen:
                 yield from _seen_at(read, user)

@@ -6,6 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torch.nn.parameter import UninitializedParameter
+
+from initium.errors import TraceError
 from initium.network._facts import Facts, Neighbour, Role, Use
 from initium.network._kinds import Kinds, kinds
 from initium.network._modules import Held, guess, held, neighbours_by_order
@@ -35,7 +38,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
 
     Raises:
         BatchError: The model cannot take the batch.
-        TraceError: The model runs, but not under the tracer.
+        TraceError: The model runs, but not under the tracer; or a parameter is lazy and has no shape yet.
 
     Example:
         >>> import torch
@@ -46,6 +49,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
         ('input', 'relu', 3)
     """
     title = type(model).__name__
+    _refuse_lazy(model)
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
     traced = trace(model, batch)
@@ -53,6 +57,15 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     uses, roles = graph.uses(), graph.roles()
     parameters = tuple(_facts(one, uses, roles) for one in held(model))
     return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title)
+
+
+def _refuse_lazy(model: nn.Module) -> None:
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, UninitializedParameter):
+            raise TraceError(
+                f"`{name}` is lazy: it has no shape before the first forward pass. Call the model once on a batch, "
+                "then come back."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ class _Graph:
         parameter = self.placeholders[name]
         axis, slices = parameter_axis(site.weight, parameter, site.out_axis)
         layout = _layout(site, axis, shape_of(parameter))
-        split = output_parts(site.node, site.unit_axis) if site.layout not in {"gates", "lookup"} else 1
+        split = output_parts(site.node, site.unit_axis) if site.layout not in {"gates", "lookup", "added"} else 1
         stack = layout == "batched"
         ahead = self.neighbours.following(site.node)
         bias = self.kinds.origin[site.bias].names[0] if site.bias is not None else None
@@ -192,6 +205,8 @@ def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:
     """Which way round the parameter itself lies, whatever views stand between it and the operation."""
     if site.layout not in {"out_in", "in_out"}:
         return site.layout
+    if op_name(site.node) == "einsum":
+        return site.layout
     if len(shape) > 2 and op_name(site.node) != "bilinear":  # noqa: PLR2004 - a stack of matrices
         return "batched"
     return "out_in" if axis == 0 else "in_out"
@@ -212,8 +227,7 @@ def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) 
     if one.name not in roles:
         idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
         return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
-    fitting = [use for use in mine if use.layout == "lookup"] if role == "embedding" else mine
-    first = next((use for use in fitting if use.layout != "lookup" or role == "embedding"), None)
+    first = next((use for use in mine if (use.layout in {"lookup", "added"}) == (role == "embedding")), None)
     return Facts(
         name=one.name,
         names=one.names,

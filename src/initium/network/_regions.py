@@ -56,6 +56,16 @@ class Regions:
             self.named[key] = _name(Pointwise(tuple(steps), key, self.slopes))
         return self.named[key]
 
+    def entry(self, node: fx.Node) -> fx.Node:
+        """The value that a bent node's function takes: the base, or the base with its bias added."""
+        steps = _steps(self, node)
+        here = steps[0]
+        while True:
+            users = [user for user in here.users if user in steps]
+            if len(users) != 1 or op_name(users[0]) not in {"add", "sub"} or not self.kinds.parameter_inputs(users[0]):
+                return here
+            here = users[0]
+
 
 def regions(kinds: Kinds, graph: fx.Graph, slopes: dict[fx.Node, float]) -> Regions:
     """Reads the graph once, in order."""

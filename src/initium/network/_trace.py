@@ -44,7 +44,7 @@ class Trace:
     fake: bool
 
     def bind(self, model: nn.Module, batch: Batch) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """The tensors for the placeholders: detached parameters (no copies), clones of buffers, the batch's tensors.
+        """The tensors for the placeholders: detached parameters (no copies), clones of buffers and of the batch.
 
         A buffer is cloned because the forward pass may write to it (running statistics).
         """
@@ -59,8 +59,11 @@ class Trace:
 
 
 def batch_tensors(batch: Batch) -> list[Tensor]:
-    """The batch's tensors in the order of the graph's last placeholders; the target is not among them."""
-    return [tensor.detach() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
+    """Copies of the batch's tensors, in the order of the graph's last placeholders; the target is not among them.
+
+    Copies, because the forward pass may write to its input (an in-place activation as its first step).
+    """
+    return [tensor.detach().clone() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
 
 
 def trace(model: nn.Module, batch: Batch) -> Trace:
@@ -164,7 +167,8 @@ def _raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
     buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
     try:
         with torch.no_grad(), _quiet():
-            functional_call(model, parameters | buffers, batch.args, dict(batch.kwargs))
+            args, kwargs = replaced((batch.args, dict(batch.kwargs)), iter(batch_tensors(batch)))
+            functional_call(model, parameters | buffers, args, kwargs)
     except Exception as error:
         shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
         raise BatchError(

@@ -150,19 +150,28 @@ def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     outs = [letter for letter in letters if letter in output and letter not in others]
     fan_in = math.prod(size[letter] for letter in letters if letter not in output)
     data = next(operand for index, operand in enumerate(operands) if index != weights[0])
-    layout = "batched" if any(x in output and x in others for x in letters) else "in_out"
-    if layout == "in_out" and outs and letters.startswith(outs[0]):
-        layout = "out_in"
+    layout = _einsum_layout(["batch" if x in others and x in output else x in output for x in letters])
     out_axis = letters.index(outs[-1]) if outs else 0
     unit_axis = output.index(outs[-1]) - len(output) if outs else -1
     fan_out = math.prod(size[letter] for letter in outs)
     yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, unit_axis)
 
 
+def _einsum_layout(outs: list[object]) -> str:
+    """One matrix where the letters of outputs stand together at one end; else a stack of them."""
+    if "batch" in outs or len(outs) < 2:  # noqa: PLR2004 - a vector
+        return "batched" if "batch" in outs else "in_out"
+    if outs == sorted(outs, key=bool):
+        return "in_out"
+    return "out_in" if outs == sorted(outs, key=bool, reverse=True) else "batched"
+
+
 def _lookup(kinds: Kinds, node: fx.Node, weight: Any) -> Iterator[Site]:  # noqa: ANN401
-    """A row is read, not summed: its fan is one."""
+    """A row is read, not summed: its fan is one. Read at fixed places, it is a table that is added (positions)."""
     if _is_parameter(kinds, weight):
-        yield Site(node, weight, None, None, "embedding", "lookup", 1, shape_of(weight)[-1], 1, -1)
+        fixed = all(kinds.kind[parent] == "constant" for parent in node.all_input_nodes if parent is not weight)
+        layout = "added" if fixed else "lookup"
+        yield Site(node, weight, None, None, "embedding", layout, 1, shape_of(weight)[-1], 1, -1)
 
 
 def _recurrent(kinds: Kinds, node: fx.Node, gates: int) -> Iterator[Site]:

@@ -65,6 +65,7 @@ class Signal:
         objective: What was differentiated, in words.
         classes: Number of classes where the loss was recognised as a classification of integer targets, else ``None``.
         prior_loss: Cross-entropy of the batch's own class frequencies in nats, likewise.
+        targets: How many targets that is an average over, likewise.
         notes: What was not measured, and why (law 4: everything unknown is said).
     """
 
@@ -74,6 +75,7 @@ class Signal:
     objective: str = ""
     classes: int | None = None
     prior_loss: float | None = None
+    targets: int | None = None
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,141 @@
+"""One forward and one backward pass over a traced network, reduced to a Signal."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from initium.network import as_batch, read, run_walk, unchanged
+from initium.records import Signal
+from initium.signal._classes import classification
+from initium.signal._measuring import Measuring
+from initium.signal._objective import Loss, objective
+from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
+from initium.signal._values import needs_values
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from torch import Tensor, nn
+
+    from initium.network import Batch, Network, Trace
+    from initium.records import SignalRow
+    from initium.signal._objective import Objective
+
+
+def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, network: Network | None = None) -> Signal:
+    r"""Moments of activations and gradients at every use of a weight, from one forward and one backward pass.
+
+    Formula:
+        ``out_std^2 = mean((y - mean(y))^2)``, ``unit_std^2 = mean_u var(y_u)``, ``grad_rms^2 = mean((dL/dy)^2)`` with
+        ``y`` the operation's output, its bias included, and ``y_u`` one of its units (features or channels).
+
+    The model runs as it stands, in its own train or eval mode, on detached parameters (frozen ones are differentiated
+    too) and on clones of its buffers. Parameters, buffers, ``.grad``, ``requires_grad``, modes, hooks and random states
+    stay as they were, whatever happens. Sums are taken in float32 of values divided by their largest magnitude (in
+    float64 where the values are), so that neither a vanished nor an exploded signal is lost; of complex values the
+    magnitude is measured. Besides the two passes the model runs once more, forward only, to be traced; ``network=``
+    saves that.
+
+    Args:
+        model: Any module that can be traced, with real tensors.
+        batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`.
+        loss: What is differentiated: ``loss(output)``, or ``loss(output, target)`` where the batch has a target. It
+            returns a tensor of one real number. Without it ``output.loss`` is taken where there is one, else every
+            tensor of the output (of a transformers output ``logits`` or ``last_hidden_state`` alone) gets a fixed random
+            gradient of unit variance.
+        network: The model as ``read`` with this batch, where the caller has it.
+
+    Returns:
+        A signal with a row for each use, in execution order. A value that is not finite is no error: it makes
+        ``finite`` false in its row. Where the loss is provably a mean cross-entropy of integer classes (or a binary one
+        of a single output), ``classes`` and ``prior_loss`` say what a network that knows the frequencies alone would reach.
+
+    Raises:
+        ArgumentError: A parameter is on ``meta``.
+        ArgumentTypeError: The batch is of no known kind.
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        LossError: The loss is not one real number with a gradient, or cannot be called so.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from torch.nn import functional as F
+        >>> from initium.network import Batch
+        >>> from initium.signal import measure
+        >>> net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
+        >>> signal = measure(net, Batch((torch.randn(32, 8),), target=torch.arange(32) % 4), F.cross_entropy)
+        >>> [row.name for row in signal.rows], signal.classes, round(signal.prior_loss, 4)
+        (['0.weight', '2.weight'], 4, 1.3863)
+
+    Reference:
+        Glorot & Bengio (2010), section 4.2 (activations and back-propagated gradients by layer).
+    """
+    given = as_batch(batch)
+    needs_values(model, "measuring")
+    network = network or read(model, given)
+    with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
+        return _measured(model, given, loss, network)
+
+
+def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Network) -> Signal:
+    walk = Measuring(network)
+    traced = cast("Trace", network.trace)
+    parameters, buffers, inputs = traced.bind(model, batch)
+    leaves = dict(zip(traced.parameters, parameters, strict=True))
+    weights = {use.name: weight_figures(leaves[use.name]) for use in network.uses}
+    trainable = [leaf.requires_grad_() for leaf in parameters if leaf.is_floating_point() or leaf.is_complex()]
+    output = traced.rebuild(run_walk(walk, [*parameters, *buffers, *inputs]))
+    aim = objective(output, batch, loss)
+    with _reduced_gradients({name: leaves[name] for name in weights}) as gradients:
+        aim.backward(trainable)
+    return _signal(walk, aim, output, batch, rows(walk, weights, gradients))
+
+
+@contextlib.contextmanager
+def _reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, GradientFigures]]:
+    """Reduces each leaf's gradient, all uses together, as soon as it is complete, and lets go of it."""
+    found: dict[str, GradientFigures] = {}
+
+    def take(name: str, leaf: Tensor) -> None:
+        if leaf.grad is not None:
+            found[name] = gradient_figures(leaf.grad)
+            leaf.grad = None
+
+    differentiated = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
+    handles = [leaf.register_post_accumulate_grad_hook(partial(take, name)) for name, leaf in differentiated.items()]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _signal(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
+    known = classification(output, batch, aim.loss)
+    return Signal(
+        rows=measured,
+        loss=None if aim.loss is None else float(aim.loss.detach()),
+        objective=aim.text,
+        classes=known.classes if known else None,
+        prior_loss=known.prior_loss if known else None,
+        targets=known.targets if known else None,
+        notes=(*aim.notes, *walk.notes, *_unmeasured(walk)),
+    )
+
+
+def _unmeasured(walk: Measuring) -> Iterator[str]:
+    """What the rows leave out, and what in them is zero for want of anything to measure."""
+    for facts in walk.network.parameters:
+        if facts.uses == 0 and facts.role in {"weight", "recurrent", "embedding"}:
+            yield f"`{facts.name}` is not used in this forward pass: no row"
+    for use in walk.network.uses:
+        seen = walk.outputs.get(use.node)
+        if seen is None or seen.units == 0:
+            yield f"`{use.name}` ({use.op}) saw no element of this batch"
+        elif use.node not in walk.gradients:
+            yield f"no gradient reaches the output of `{use.name}` ({use.op}): grad_rms is 0"

@@ -1,0 +1,96 @@
+"""The walk that measures: it reduces every output and every gradient at once, and holds no activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from initium.errors import InitiumError
+from initium.network import Walk
+from initium.signal._distinct import gaps
+from initium.signal._moments import UnitMoments, unit_moments
+from initium.signal._slopes import Reach, dead_units, pointwise, reach, saturated, slopes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from torch import Tensor
+
+    from initium.network import Network, Use
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """What is kept of an output or of the gradient there.
+
+    Attributes:
+        moments: Its moments by unit.
+        gaps: Each unit's largest distance from the first unit, relative to the largest magnitude.
+        dtype: The dtype in which it was computed.
+        units: How many units it has; 0 where it has no element.
+    """
+
+    moments: UnitMoments
+    gaps: Tensor
+    dtype: torch.dtype
+    units: int
+
+
+def reduce(value: Tensor, axis: int) -> Reduced:
+    """Reduces a value to what is kept of it."""
+    units = value.shape[axis] if value.ndim and value.numel() else value.numel()
+    return Reduced(unit_moments(value, axis), gaps(value, axis), value.dtype, units)
+
+
+class Measuring(Walk):
+    """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__(network)
+        self.outputs: dict[str, Reduced] = {}
+        self.gradients: dict[str, Reduced] = {}
+        self.activations: dict[str, tuple[Tensor, Tensor]] = {}
+        self.notes: dict[str, None] = {}
+        self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
+
+    def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
+        """Reduces the output, and its gradient when that comes; several weights of one operation share both."""
+        if use.node not in self.outputs:
+            self.outputs[use.node] = reduce(output, use.unit_axis)
+            if output.requires_grad:
+                output.register_hook(partial(self._at_gradient, use.node, use.unit_axis))
+        return output
+
+    def _at_gradient(self, node: str, axis: int, gradient: Tensor) -> None:
+        self.gradients[node] = reduce(gradient, axis)
+
+    def at_activation(self, use: Use, value: Tensor) -> None:
+        """Reduces the slope of the activation that follows."""
+        if use.activated in self.activations or use.after.activation is None or value.is_complex():
+            return
+        known = self._reach(use.after.activation, str(use.after))
+        if known is None or value.numel() == 0:
+            return
+        slope = slopes(known[0], value)
+        if slope.shape == value.shape:
+            axis = self._unit_axis(use, value)
+            self.activations[use.activated] = dead_units(slope, axis, known[1].peak), saturated(slope, value, known[1])
+
+    def _reach(self, activation: Any, text: str) -> tuple[Callable[[Tensor], Tensor], Reach] | None:  # noqa: ANN401
+        """The function and its reach, read once; what is no function of one number is noted."""
+        if activation not in self._reaches:
+            try:
+                function = pointwise(activation)
+                self._reaches[activation] = function, reach(function)
+            except (InitiumError, RuntimeError, TypeError, IndexError) as error:
+                self._reaches[activation] = None
+                self.notes[f"dead and saturated were not measured before `{text}`: {error}"] = None
+        return self._reaches[activation]
+
+    def _unit_axis(self, use: Use, value: Tensor) -> int:
+        """The use's axis where it still counts the same units, else the last."""
+        seen = self.outputs.get(use.node)
+        inside = -value.ndim <= use.unit_axis < value.ndim
+        return use.unit_axis if inside and seen and value.shape[use.unit_axis] == seen.units else -1

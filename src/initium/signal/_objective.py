@@ -1,0 +1,163 @@
+"""What is differentiated: a loss, the output's own loss, or a random cotangent."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import nn
+
+from initium.errors import LossError
+from initium.network import tensors_in
+from initium.signal._cotangent import cotangent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from initium.network import Batch
+
+Loss = Callable[..., Any]
+# Beside these a transformers output holds caches and hidden states: no part of what the model answers.
+_ANSWERS = ("logits", "last_hidden_state")
+_UNUSED = "the batch has a target, but no loss= to compare it with the output: the target was not used"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The roots of the backward pass.
+
+    Attributes:
+        roots: The tensors to differentiate.
+        cotangents: The gradient at each root; ``None`` for a loss.
+        loss: The loss, ``None`` where cotangents take its place.
+        text: The objective in words.
+        notes: What a reader should know.
+    """
+
+    roots: tuple[Tensor, ...]
+    cotangents: tuple[Tensor | None, ...]
+    loss: Tensor | None
+    text: str
+    notes: tuple[str, ...] = ()
+
+    def backward(self, leaves: list[Tensor]) -> None:
+        """Runs the backward pass; only these leaves are given gradients, whatever else the loss depends on."""
+        torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
+
+
+def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
+    """Chooses by what there is: the loss, else ``output.loss``, else a random cotangent.
+
+    Raises:
+        LossError: The loss is not one real number with a gradient, cannot be called, or nothing has a gradient.
+    """
+    if loss is not None:
+        return _of_loss(
+            _called(loss, output, batch), "loss(output)" if batch.target is None else "loss(output, target)"
+        )
+    own = part(output, "loss")
+    if own is not None:
+        return _of_loss(own, "output.loss")
+    return _of_cotangent(output, batch)
+
+
+def part(output: object, name: str) -> Any:  # noqa: ANN401 - whatever the model returns
+    """A field of an output, by key or by attribute; ``None`` where it has none."""
+    if isinstance(output, Mapping):
+        return cast("Mapping[str, Any]", output).get(name)
+    return getattr(output, name, None)
+
+
+def _called(loss: Loss, output: object, batch: Batch) -> object:
+    arguments = (output,) if batch.target is None else (output, batch.target)
+    _check_signature(loss, arguments)
+    try:
+        return loss(*arguments)
+    except Exception as error:
+        given = ", ".join(_described(argument) for argument in arguments)
+        raise LossError(
+            f"{_name(loss)}({given}) raised {type(error).__name__}: {error}. A loss takes the model's output as it is, "
+            "and the batch's target where it has one; pick what it needs: "
+            "loss=lambda output, target: F.cross_entropy(output.logits, target)."
+        ) from error
+
+
+def _check_signature(loss: Loss, arguments: tuple[object, ...]) -> None:
+    try:
+        signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        cure = (
+            "the batch has no target: give it one, initium.Batch((x,), target=y), or close over it: "
+            "loss=lambda output: F.cross_entropy(output, y)."
+            if len(arguments) == 1
+            else "the batch has a target, so the loss is called as loss(output, target): let it take both."
+        )
+        raise LossError(f"{_name(loss)}{signature} cannot be called with {len(arguments)} arguments: {cure}") from error
+
+
+def _of_loss(value: object, text: str) -> Objective:
+    if not isinstance(value, torch.Tensor):
+        raise LossError(
+            f"a loss is a tensor with one element and a gradient; {text} gave {_described(value)}. Return the tensor "
+            "itself, before .item() or float(); add several losses to one."
+        )
+    if value.numel() != 1 or not value.is_floating_point():
+        raise LossError(
+            f"a loss is one real number; {text} gave {_described(value)}. Reduce it with .mean() (of a complex value: "
+            "its .abs(), or its .real)."
+        )
+    if not value.requires_grad:
+        raise LossError(
+            f"{text} depends on no parameter through differentiable operations, so there is nothing to measure "
+            "backwards. Look for .detach(), .data, torch.no_grad() or argmax between the parameters and the loss."
+        )
+    return Objective((value,), (None,), value, text)
+
+
+def _of_cotangent(output: object, batch: Batch) -> Objective:
+    answer, text = _answer(output)
+    found = tensors_in(answer)
+    roots = [tensor for tensor in found if tensor.requires_grad]
+    if not roots:
+        shown = ", ".join(_described(tensor) for tensor in found[:3]) or "it holds no tensor"
+        raise LossError(
+            f"no tensor of the output carries a gradient ({shown}), so there is nothing to measure backwards. "
+            "Look for .detach(), .data, torch.no_grad() or argmax in forward(), or pass loss=."
+        )
+    count = "" if len(roots) == 1 else f"{len(roots)} tensors of "
+    return Objective(
+        tuple(roots),
+        tuple(cotangent(root, index) for index, root in enumerate(roots)),
+        None,
+        f"a random unit-variance cotangent on {count}{text}",
+        () if batch.target is None else (_UNUSED,),
+    )
+
+
+def _answer(output: object) -> tuple[object, str]:
+    if not isinstance(output, torch.Tensor):
+        for name in _ANSWERS:
+            if isinstance(part(output, name), torch.Tensor):
+                return part(output, name), f"output.{name}"
+    return output, "output"
+
+
+def _described(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}, {str(value.dtype).removeprefix('torch.')}"
+    return (
+        f"{type(value).__name__} {value!r}"[:80]
+        if isinstance(value, bool | int | float | str)
+        else type(value).__name__
+    )
+
+
+def _name(loss: Loss) -> str:
+    return str(getattr(loss, "__name__", type(loss).__name__))

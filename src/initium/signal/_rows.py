@@ -1,0 +1,133 @@
+"""What a measuring walk kept, as rows: every figure stays on its device until one transfer brings them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.records import SignalRow
+from initium.signal._distinct import distinct, rounding
+from initium.signal._moments import all_moments, largest_of, not_zero
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from initium.network import Use
+    from initium.signal._measuring import Measuring, Reduced
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFigures:
+    """What is kept of a weight.
+
+    Attributes:
+        largest: Largest magnitude of the weight.
+        std: Its standard deviation.
+        rms: Its root mean square.
+    """
+
+    largest: Tensor
+    std: Tensor
+    rms: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class GradientFigures:
+    """What is kept of a weight's gradient.
+
+    Attributes:
+        largest: Largest magnitude.
+        norm: L2 norm.
+        mean_abs: Mean magnitude.
+    """
+
+    largest: Tensor
+    norm: Tensor
+    mean_abs: Tensor
+
+
+def weight_figures(weight: Tensor) -> WeightFigures:
+    """The figures of a weight's values."""
+    moments = all_moments(weight)
+    return WeightFigures(moments.largest, moments.std, moments.rms)
+
+
+def gradient_figures(gradient: Tensor) -> GradientFigures:
+    """The figures of a gradient; of a sparse one, with its missing rows counted as zeros."""
+    count = max(gradient.numel(), 1)
+    values = (gradient.coalesce().values() if gradient.is_sparse else gradient).detach().abs()
+    values = values.to(torch.promote_types(values.dtype, torch.float32))
+    if values.numel() == 0:
+        nothing = values.new_zeros(())
+        return GradientFigures(nothing, nothing, nothing)
+    largest = largest_of(values)
+    scaled = values.div_(not_zero(largest))
+    mean_abs = largest * scaled.sum() / count
+    return GradientFigures(largest, largest * scaled.square_().sum().sqrt(), mean_abs)
+
+
+def rows(
+    walk: Measuring, weights: Mapping[str, WeightFigures], gradients: Mapping[str, GradientFigures]
+) -> tuple[SignalRow, ...]:
+    """One row for each use, in execution order."""
+    uses = [use for use in walk.network.uses if use.node in walk.outputs]
+    figures = [_figures(walk, use, weights[use.name], gradients.get(use.name)) for use in uses]
+    return tuple(_row(use, values) for use, values in zip(uses, _fetched(figures), strict=True))
+
+
+def _figures(walk: Measuring, use: Use, weight: WeightFigures, own: GradientFigures | None) -> dict[str, Tensor]:
+    """The row's numbers as tensors, by field; ``finite`` is 1 or 0."""
+    output, gradient = walk.outputs[use.node], walk.gradients.get(use.node)
+    zero = torch.zeros((), device=output.moments.largest.device)
+    dead, saturated = walk.activations.get(use.activated, (zero, zero))
+    sizes = [output.moments.largest, weight.largest]
+    sizes += [gradient.moments.largest] if gradient else []
+    sizes += [own.largest] if own else []
+    return {
+        "out_mean": output.moments.total_mean,
+        "out_std": output.moments.std,
+        "out_rms": output.moments.rms,
+        "unit_std": output.moments.unit_std,
+        "dead": dead,
+        "saturated": saturated,
+        "grad_rms": gradient.moments.rms if gradient else zero,
+        "weight_std": weight.std,
+        "weight_rms": weight.rms,
+        "weight_grad_norm": own.norm if own else zero,
+        "weight_grad_mean_abs": own.mean_abs if own else zero,
+        "distinct": _distinct(use, output, gradient),
+        "finite": torch.stack([torch.isfinite(size).to(zero.device) for size in sizes]).all().float(),
+    }
+
+
+def _distinct(use: Use, output: Reduced, gradient: Reduced | None) -> Tensor:
+    differs = output.gaps > rounding(output.dtype, use.fan_in)
+    if gradient:
+        differs = differs | (gradient.gaps > rounding(gradient.dtype, max(use.fan_in, use.fan_out)))
+    return distinct(differs)
+
+
+def _fetched(figures: Sequence[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """Brings all numbers to the host at once, one transfer for each device and precision."""
+    groups: dict[tuple[torch.device, torch.dtype], list[tuple[int, str]]] = {}
+    for place, named in enumerate(figures):
+        for field, value in named.items():
+            groups.setdefault((value.device, value.dtype), []).append((place, field))
+    found: list[dict[str, float]] = [{} for _ in figures]
+    for members in groups.values():
+        values = torch.stack([figures[place][field] for place, field in members]).tolist()
+        for (place, field), value in zip(members, values, strict=True):
+            found[place][field] = value
+    return found
+
+
+def _row(use: Use, values: dict[str, float]) -> SignalRow:
+    """A row from its numbers."""
+    numbers = {field: value for field, value in values.items() if field != "finite"}
+    return SignalRow(
+        name=use.name, op=use.op, use=use.index, after=str(use.after), finite=bool(values["finite"]), **numbers
+    )
