@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
+from initium.checks import holds_nothing
 from initium.random import Stream
-from initium.random._door import holds_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium import random
+from initium import checks, random
 from initium.init._door import drawing, overridable
-from initium.random import _door
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -142,9 +141,9 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
 
 def _before(mean: SupportsFloat, std: SupportsFloat, a: SupportsFloat, b: SupportsFloat) -> float:
     """The std before the cut for one after it; of 0, 0."""
-    wanted, low, high = _door.scale(std, "std"), _door.number(a, "a"), _door.number(b, "b")
-    _door.ordered(low, high)
-    return random.std_before_truncation(wanted, low, high, _door.finite(mean, "mean")) if wanted else 0.0
+    wanted, low, high = checks.scale(std, "std"), checks.number(a, "a"), checks.number(b, "b")
+    checks.ordered(low, high)
+    return random.std_before_truncation(wanted, low, high, checks.finite(mean, "mean")) if wanted else 0.0
 
 
 @overridable
@@ -170,7 +169,7 @@ def constant_(tensor: torch.Tensor, val: float) -> torch.Tensor:
         tensor([0.5000, 0.5000])
     """
     with torch.no_grad():
-        return _door.tensor(tensor).fill_(val)
+        return checks.tensor(tensor).fill_(val)
 
 
 @overridable
@@ -195,7 +194,7 @@ def ones_(tensor: torch.Tensor) -> torch.Tensor:
         tensor([1., 1.])
     """
     with torch.no_grad():
-        return _door.tensor(tensor).fill_(1)
+        return checks.tensor(tensor).fill_(1)
 
 
 @overridable
@@ -220,4 +219,4 @@ def zeros_(tensor: torch.Tensor) -> torch.Tensor:
         tensor([0., 0.])
     """
     with torch.no_grad():
-        return _door.tensor(tensor).zero_()
+        return checks.tensor(tensor).zero_()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium import checks
 from initium.errors import UnknownNameError
-from initium.random import _door
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -58,7 +58,7 @@ def calculate_gain(nonlinearity: str, param: SupportsFloat | None = None) -> flo
     if nonlinearity in TORCH_GAINS:
         return TORCH_GAINS[nonlinearity]
     if nonlinearity == "leaky_relu":
-        slope = DEFAULT_SLOPE if param is None else _door.finite(param, "negative_slope")
+        slope = DEFAULT_SLOPE if param is None else checks.finite(param, "negative_slope")
         return math.sqrt(2.0 / (1 + slope**2))
     raise UnknownNameError(
         f"torch's table has no {nonlinearity!r}; it knows {', '.join((*TORCH_GAINS, 'leaky_relu'))}. "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium import checks
 from initium.errors import ArgumentError
 from initium.init._door import drawing, overridable
 from initium.init._fans import Fans, chosen
 from initium.init._scaling import Distribution, spread
-from initium.random import _door
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -25,7 +25,7 @@ def _glorot(
     fans: Fans | None,
 ) -> torch.Tensor:
     with drawing(tensor, generator) as stream:
-        of, gain = chosen(_door.destination(tensor), fans), _door.scale(gain, "gain")
+        of, gain = chosen(checks.destination(tensor), fans), checks.scale(gain, "gain")
         if not tensor.numel():
             return tensor
         if not of.fan_in + of.fan_out > 0:

@@ -6,12 +6,11 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from initium import gains
+from initium import checks, gains
 from initium.init._door import drawing, overridable
 from initium.init._fans import Fans, chosen, one_fan
 from initium.init._gain import LINEAR, calculate_gain
 from initium.init._scaling import Distribution, spread
-from initium.random import _door
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +33,11 @@ def _he(
     fans: Fans | None,
     gain: Callable[[], float],
 ) -> torch.Tensor:
-    if 0 in _door.tensor(tensor).shape:
+    if 0 in checks.tensor(tensor).shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=USER)
         return tensor
     with drawing(tensor, generator) as stream:
-        fan = one_fan(chosen(_door.destination(tensor), fans), mode, MODES)
+        fan = one_fan(chosen(checks.destination(tensor), fans), mode, MODES)
         return spread(tensor, stream, gain() / math.sqrt(fan), distribution)
 
 
@@ -48,7 +47,7 @@ def _exact(nonlinearity: gains.Nonlinearity, a: SupportsFloat, mode: str) -> flo
     if isinstance(nonlinearity, str) and nonlinearity in LINEAR:
         return 1.0
     if nonlinearity == "leaky_relu":
-        return gains.gain("leaky_relu", backward=backward, negative_slope=_door.finite(a, "negative_slope"))
+        return gains.gain("leaky_relu", backward=backward, negative_slope=checks.finite(a, "negative_slope"))
     return gains.gain(nonlinearity, backward=backward)
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium import checks
 from initium.errors import ArgumentError
 from initium.init._door import overridable
-from initium.random import _door
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -40,13 +40,13 @@ def eye_(tensor: torch.Tensor) -> torch.Tensor:
         tensor([[1., 0., 0.],
                 [0., 1., 0.]])
     """
-    if _door.tensor(tensor).dim() != MATRIX:
+    if checks.tensor(tensor).dim() != MATRIX:
         raise ArgumentError(
-            f"an identity matrix has 2 axes (out, in); got {_door.described(tensor)}. "
+            f"an identity matrix has 2 axes (out, in); got {checks.described(tensor)}. "
             "For a convolution use `dirac_`, or `identity_` for either."
         )
     with torch.no_grad():
-        _door.writable(tensor).zero_().diagonal().fill_(1)
+        checks.writable(tensor).zero_().diagonal().fill_(1)
     return tensor
 
 
@@ -75,15 +75,15 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
         tensor([[0., 0., 0.],
                 [0., 1., 0.]])
     """
-    if _door.tensor(tensor).dim() not in CONVOLUTION:
+    if checks.tensor(tensor).dim() not in CONVOLUTION:
         raise ArgumentError(
-            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {_door.described(tensor)}. "
+            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {checks.described(tensor)}. "
             "For a matrix use `eye_`, or `identity_` for either."
         )
     if groups < 1 or len(tensor) % groups:
         raise ArgumentError(f"the out axis of size {len(tensor)} does not split into {groups} groups.")
     with torch.no_grad():
-        _door.writable(tensor).zero_()
+        checks.writable(tensor).zero_()
         if tensor.numel():
             centre = tensor[(slice(None), slice(None), *(size // 2 for size in tensor.shape[2:]))]
             for group in centre.tensor_split(groups):
@@ -119,10 +119,10 @@ def identity_(tensor: torch.Tensor, gain: SupportsFloat = 1.0, groups: int = 1) 
     Reference:
         Le, Jaitly & Hinton (2015), A Simple Way to Initialize Recurrent Networks, section 3 (no equation number).
     """
-    gain = _door.finite(gain, "gain")
-    _door.destination(tensor)
+    gain = checks.finite(gain, "gain")
+    checks.destination(tensor)
     if tensor.dim() == MATRIX and groups != 1:
-        raise ArgumentError(f"a matrix has no groups; got groups {groups} for {_door.described(tensor)}.")
+        raise ArgumentError(f"a matrix has no groups; got groups {groups} for {checks.described(tensor)}.")
     filled = eye_(tensor) if tensor.dim() == MATRIX else dirac_(tensor, groups)
     with torch.no_grad():
         return filled.mul_(gain)

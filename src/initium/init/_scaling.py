@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from initium import random
+from initium import checks, random
 from initium.errors import UnknownNameError
 from initium.init._door import drawing, overridable
 from initium.init._fans import Fans, chosen, one_fan
-from initium.random import Stream, _door
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
 
     import torch
+
+    from initium.random import Stream
 
 Distribution = Literal["normal", "uniform", "truncated_normal"]
 DISTRIBUTIONS: tuple[Distribution, ...] = ("normal", "uniform", "truncated_normal")
@@ -85,7 +86,7 @@ def variance_scaling_(
     with drawing(tensor, generator) as stream:
         if distribution not in DISTRIBUTIONS:
             spread(tensor, stream, 1.0, distribution)
-        fan, variance = chosen(_door.destination(tensor), fans), _door.scale(scale, "scale")
+        fan, variance = chosen(checks.destination(tensor), fans), checks.scale(scale, "scale")
         if not tensor.numel():
             return tensor
         return spread(tensor, stream, math.sqrt(variance / one_fan(fan, mode, MODES)), distribution)

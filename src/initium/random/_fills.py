@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium import checks
 from initium.errors import ArgumentError
 from initium.random import _door, _truncated
 from initium.random._backend import backend_for
@@ -62,8 +63,8 @@ def normal_(
     Deviation:
         The tail's square root is fitted away, so that every operation is exact to the bit; largest error 5e-6.
     """
-    out, stream = _door.destination(out), _door.named(stream)
-    mean, std = _door.finite(mean, "mean"), _door.scale(std, "std")
+    out, stream = checks.destination(out), _door.named(stream)
+    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
     start = _door.index(start, out.numel())
     if out.is_complex():
         part = nearest(std * PART)
@@ -107,9 +108,9 @@ def uniform_(
         ``low``, which shifts the mean. A complex value lies in a square about the centre with
         ``E|z - centre|^2 = (high - low)^2 / 12``, the variance of the real law; torch's has twice that.
     """
-    out, stream = _door.destination(out), _door.named(stream)
-    low, high = _door.finite(low, "low"), _door.finite(high, "high")
-    _door.ordered(low, high)
+    out, stream = checks.destination(out), _door.named(stream)
+    low, high = checks.finite(low, "low"), checks.finite(high, "high")
+    checks.ordered(low, high)
     start = _door.index(start, out.numel())
     centre, half = centred(low, high)
     if out.is_complex():
@@ -164,10 +165,10 @@ def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the
         Of a complex value, both parts are ``mean + (x - mean) / sqrt(2)`` of a cut x (the imaginary part about 0),
         so that the bounds hold for ``sqrt(2)`` times a part.
     """
-    out, stream = _door.destination(out), _door.named(stream)
-    mean, std = _door.finite(mean, "mean"), _door.scale(std, "std")
-    low, high = _door.number(low, "low"), _door.number(high, "high")
-    _door.ordered(low, high)
+    out, stream = checks.destination(out), _door.named(stream)
+    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
+    low, high = checks.number(low, "low"), checks.number(high, "high")
+    checks.ordered(low, high)
     if low == math.inf or high == -math.inf:
         raise ArgumentError(f"nothing lies between {low!r} and {high!r}.")
     start = _door.index(start, out.numel())
@@ -202,8 +203,8 @@ def bernoulli_(out: torch.Tensor, stream: Stream, p: SupportsFloat = 0.5, start:
         >>> bernoulli_(torch.empty(4, dtype=torch.bool), Stream(0).child("mask"), 0.0)
         tensor([False, False, False, False])
     """
-    out, stream = _door.destination(out, truth=True), _door.named(stream)
-    p = _door.number(p, "p")
+    out, stream = checks.destination(out, truth=True), _door.named(stream)
+    p = checks.number(p, "p")
     if not 0 <= p <= 1:
         raise ArgumentError(f"p is a probability in [0, 1]; got {p!r}.")
     return write(out, stream, _door.index(start, out.numel()), Bernoulli(round(p * (1 << 32))))

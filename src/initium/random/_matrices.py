@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium import checks
 from initium.errors import ArgumentError
 from initium.random import _door
 from initium.random._fills import bits, normal_
@@ -55,14 +56,14 @@ def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *,
     Deviation:
         Computed in float64 and then rounded: the bits in float32 and below do not depend on the number of threads.
     """
-    out, stream = _door.destination(out), _door.named(stream)
-    gain = _door.finite(gain, "gain")
+    out, stream = checks.destination(out), _door.named(stream)
+    gain = checks.finite(gain, "gain")
     if not 0 <= batch_axes <= out.dim() - 2:
         raise ArgumentError(
-            f"a matrix needs 2 or more axes (out, in, *kernel) after {batch_axes} batch axes; got {_door.described(out)}."
+            f"a matrix needs 2 or more axes (out, in, *kernel) after {batch_axes} batch axes; got {checks.described(out)}."
             " For a vector use `normal_`."
         )
-    if _door.holds_nothing(out):
+    if checks.holds_nothing(out):
         return out
     batch, rows = out.shape[:batch_axes], out.shape[batch_axes]
     with torch.no_grad():
@@ -127,10 +128,10 @@ def delta_orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1
     Reference:
         Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs, section 2 (no equation number).
     """
-    out, stream = _door.destination(out), _door.named(stream)
+    out, stream = checks.destination(out), _door.named(stream)
     if out.dim() not in {3, 4, 5}:
         raise ArgumentError(
-            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {_door.described(out)}. "
+            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {checks.described(out)}. "
             "For a matrix use `orthogonal_`."
         )
     if out.shape[0] < out.shape[1]:
@@ -138,8 +139,8 @@ def delta_orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1
             f"a convolution preserves norms only where out >= in; got out {out.shape[0]}, in {out.shape[1]}. "
             "Use `orthogonal_`, whose flattened matrix has no such limit, or widen the layer."
         )
-    gain = _door.finite(gain, "gain")
-    if _door.holds_nothing(out):
+    gain = checks.finite(gain, "gain")
+    if checks.holds_nothing(out):
         return out
     with torch.no_grad():
         centre = (slice(None), slice(None), *(size // 2 for size in out.shape[2:]))
@@ -176,14 +177,14 @@ def sparse_(out: torch.Tensor, stream: Stream, sparsity: SupportsFloat, std: Sup
     Reference:
         Martens (2010), Deep learning via Hessian-free optimization, section 5 (no equation number).
     """
-    out, stream = _door.destination(out), _door.named(stream)
+    out, stream = checks.destination(out), _door.named(stream)
     if out.dim() != 2:  # noqa: PLR2004  a matrix
-        raise ArgumentError(f"a sparse fill needs a matrix of 2 axes (rows, columns); got {_door.described(out)}.")
-    sparsity, std = _door.number(sparsity, "sparsity"), _door.scale(std, "std")
+        raise ArgumentError(f"a sparse fill needs a matrix of 2 axes (rows, columns); got {checks.described(out)}.")
+    sparsity, std = checks.number(sparsity, "sparsity"), checks.scale(std, "std")
     if not 0 <= sparsity <= 1:
         raise ArgumentError(f"sparsity is the share of zeros in [0, 1]; got {sparsity!r}.")
     normal_(out, stream, 0.0, std)
-    if not _door.holds_nothing(out):
+    if not checks.holds_nothing(out):
         with torch.no_grad():
             _zero_columns(out, stream.child("mask"), math.ceil(sparsity * out.shape[0]))
     return out

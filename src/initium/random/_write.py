@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium.checks import holds_nothing
 from initium.random._backend import backend_for
-from initium.random._door import holds_nothing
 from initium.random._reference import CHUNK
 
 if TYPE_CHECKING:
