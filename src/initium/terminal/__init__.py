@@ -1,5 +1,26 @@
-"""Strings and numbers to what a terminal shows."""
+"""Strings and numbers to what a terminal shows: tables, bars, pictures; it knows no model and no record."""
 
+from initium.terminal._bars import Scale, bar, scales
+from initium.terminal._chart import Chart, Lane, draw, number
+from initium.terminal._show import on_console, show, speaks_unicode
 from initium.terminal._table import table
+from initium.terminal._text import Line, Span, paragraph, plain, shorten
 
-__all__ = ["table"]
+__all__ = [
+    "Chart",
+    "Lane",
+    "Line",
+    "Scale",
+    "Span",
+    "bar",
+    "draw",
+    "number",
+    "on_console",
+    "paragraph",
+    "plain",
+    "scales",
+    "shorten",
+    "show",
+    "speaks_unicode",
+    "table",
+]
