@@ -262,6 +262,22 @@ def test_embeddings_tied_heads_and_gates_are_left_alone_with_their_reasons() -> 
     assert [name for name, row in rows.items() if row.factor is not None] == ["mix.weight"]
 
 
+def test_a_table_read_at_fixed_places_is_left_alone() -> None:
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.places, self.mix = nn.Embedding(8, 16), nn.Linear(16, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.mix(x + self.places(torch.arange(8, device=x.device)))
+
+    model = Placed()
+    before = model.places.weight.detach().clone()
+    rows = rows_of(lsuv(model, torch.randn(5, 8, 16)))
+    assert "looked up" in rows["places.weight"].note
+    assert torch.equal(model.places.weight, before)
+
+
 def test_a_composed_weight_is_left_alone() -> None:
     class Standardised(nn.Linear):
         def forward(self, x: Tensor) -> Tensor:

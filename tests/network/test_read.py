@@ -1,5 +1,6 @@
 """What a network knows of its parameters, read off the data flow."""
 
+import copy
 import math
 
 import pytest
@@ -181,6 +182,12 @@ def test_gates_of_a_recurrent_network_are_packed_and_the_state_matrix_is_recurre
     assert network.facts("bias_hh_l1_reverse").role == "bias"
 
 
+def test_gates_before_a_normalisation_are_not_scale_free():
+    net = Flow(lambda self, x: self.n(self.r(x)[0]), r=nn.GRU(4, 6), n=nn.LayerNorm(6))
+    network = read(net, as_batch(torch.randn(5, 3, 4)))
+    assert not any(facts.normalised for facts in network.parameters)
+
+
 @pytest.mark.parametrize("gates", [("GRU", 3), ("RNN", 1)])
 def test_recurrent_networks_without_bias_keep_their_matrices_apart(gates):
     network = read(getattr(nn, gates[0])(5, 7, 2, bias=False), as_batch(torch.randn(4, 3, 5)))
@@ -265,6 +272,33 @@ def test_an_operation_without_a_rule_is_listed():
     network = read(net, as_batch(torch.randn(5, 4)))
     assert any("hfft" in name for name in network.unknown)
     assert network.facts("a.weight").assumed
+
+
+def test_what_is_counted_or_compared_carries_no_signal():
+    def forward(self, x):
+        scores = self.a(x)
+        counts = torch.histc(scores.argmax(-1).float(), bins=8, min=0, max=7)
+        return self.b(F.relu(scores) * (counts > 0))
+
+    network = read(Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 3)), as_batch(torch.randn(5, 4)))
+    assert network.unknown == ()
+    assert str(network.facts("a.weight").after) == "relu"
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_reading_does_not_depend_on_the_default_device(device):
+    net, batch = nn.MultiheadAttention(8, 2, batch_first=True), as_batch(tuple(torch.randn(3, 2, 5, 8)))
+    with torch.device(device):
+        assert read(net, batch).parameters == read(copy.deepcopy(net), batch).parameters
+        assert read(net, batch).facts("in_proj_weight").parts == 3
+
+
+@pytest.mark.parametrize("question", [torch.Tensor.item, torch.Tensor.nonzero, bool, torch.Tensor.tolist])
+def test_a_question_without_values_is_a_trace_error_and_not_the_fault_of_the_batch(question):
+    net = Flow(lambda self, x: (question(x.sum()), self.a(x))[1], a=nn.Linear(4, 3))
+    read(net, as_batch(torch.randn(5, 4)))
+    with pytest.raises(TraceError, match="no values on meta"):
+        read(net.to("meta"), as_batch(torch.randn(5, 4)))
 
 
 def test_a_model_on_meta_is_read_as_one_with_memory():

@@ -126,3 +126,16 @@ def test_a_copy_of_a_model_reads_the_same():
     assert [(u.name, str(u.before), str(u.after)) for u in first.uses] == [
         (u.name, str(u.before), str(u.after)) for u in second.uses
     ]
+
+
+def test_an_integer_weight_is_named_with_the_cure():
+    model = nn.Sequential(nn.Linear(4, 2))
+    model[0].weight = nn.Parameter(torch.ones(2, 4, dtype=torch.int64), requires_grad=False)
+    with pytest.raises(BatchError, match=r"`0\.weight` holds torch\.int64: convert it"):
+        read(model, as_batch(torch.randn(3, 4)))
+
+
+@pytest.mark.parametrize(("model", "words"), [("nope", "got 'nope' of type str"), (nn.Linear, "call it")])
+def test_what_is_no_module_is_refused(model, words):
+    with pytest.raises(ArgumentTypeError, match=words):
+        read(model)

@@ -185,6 +185,25 @@ def test_an_already_read_network_gives_the_same_signal() -> None:
     assert measure(model, batch, network=read(model, as_batch(batch))) == measure(model, batch)
 
 
+@pytest.mark.parametrize("inplace", [F.relu_, lambda x: x.mul_(2), lambda x: x.__setitem__((..., 0), 1.0) or x])
+def test_an_output_that_is_a_view_and_is_changed_in_place_keeps_its_gradient(inplace: Callable[[Tensor], Tensor]) -> None:
+    class Sequence(nn.Module):
+        def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            self.first, self.mix = nn.Linear(6, 9, dtype=torch.float64), nn.Parameter(torch.ones(9, 3).double())
+            self.change = change
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.change(torch.einsum("bti,io->bto", self.change(self.first(x)), self.mix))
+
+    torch.manual_seed(0)
+    model, batch = Sequence(inplace), torch.randn(4, 5, 6, dtype=torch.float64)
+    other = Sequence(lambda x: inplace(x.clone()))
+    other.load_state_dict(model.state_dict())
+    assert measure(model, batch).rows == measure(other, batch).rows
+    assert all(row.grad_rms > 0 for row in measure(model, batch).rows)
+
+
 def test_frozen_parameters_are_measured_too() -> None:
     model, batch = made("mlp")
     free = measure(model, batch)

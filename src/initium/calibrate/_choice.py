@@ -65,7 +65,7 @@ def _check(facts: Facts, parameter: nn.Parameter) -> None:
 
 def _reason(facts: Facts, parameter: nn.Parameter, uses: list[Use]) -> str:
     """Why a weight is left alone; empty for none."""
-    lookups = [use for use in uses if use.layout == "lookup"]
+    lookups = [use for use in uses if use.layout in {"lookup", "added"}]
     gates = next((use.op for use in uses if use.layout == "gates"), "")
     table = (
         (facts.frozen, "frozen: requires_grad is off"),

@@ -117,8 +117,7 @@ def _run(walk: Walk, model: nn.Module, batch: Batch, values: Mapping[str, Tensor
     """Walks with these values in the place of the model's, drawing from the random state of the call; changes nothing."""
     traced = cast("Trace", walk.network.trace)
     with unchanged(model), torch.no_grad():
-        parameters, buffers, inputs = traced.bind(model, batch)
-        parameters = [values.get(name, mine) for name, mine in zip(traced.parameters, parameters, strict=True)]
+        parameters, buffers, inputs = traced.bind(model, batch, values)
         run_walk(walk, [*parameters, *buffers, *inputs])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from initium.network._ops import FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name
+from initium.network._ops import COUNTS, FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -75,6 +75,8 @@ def kinds(trace: Trace) -> Kinds:
 def _kind(read: Kinds, node: fx.Node) -> Kind:
     if op_name(node) in FACTORIES:
         return "constant"
+    if op_name(node) in COUNTS:
+        return "index"
     parents = {read.kind[parent] for parent in node.all_input_nodes}
     if "data" in parents:
         return "data"

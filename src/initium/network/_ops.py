@@ -31,6 +31,8 @@ FACTORIES = frozenset(
     "empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros ones_like rand_like randint_like "
     "randn_like zeros_like sym_size size bernoulli".split()
 )
+# Values are counted or compared, and no signal comes through: what is made of them is an index.
+COUNTS = frozenset("argmax argmin argsort bincount bucketize count_nonzero histc nonzero searchsorted".split())
 NOISE = frozenset("alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout".split())
 REDUCTIONS = frozenset(
     "amax amin linalg_vector_norm logsumexp max mean median min nansum norm std std_mean sum var var_mean".split()

@@ -29,7 +29,7 @@ def output_parts(node: fx.Node, unit_axis: int) -> int:
         return 1
     units = shape[unit_axis]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
-    labels = torch.arange(units, dtype=torch.int32).reshape(along).expand(shape).contiguous()
+    labels = torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
     runs = [frozenset(run.unique().tolist()) for run in _ends(node, labels) if run.numel()]
     return _partition(runs, units)
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from initium.errors import TraceError
+from initium.errors import ArgumentTypeError, TraceError
 from initium.network._facts import Facts, Neighbour, Role, Use
 from initium.network._kinds import Kinds, kinds
 from initium.network._modules import Held, guess, held, neighbours_by_order
@@ -21,7 +22,7 @@ from initium.network._trace import Trace, trace
 from initium.network._uses import Site, sites
 
 if TYPE_CHECKING:
-    from torch import fx, nn
+    from torch import fx
 
     from initium.network._batch import Batch
 
@@ -37,6 +38,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
         The network. The model is left as it was.
 
     Raises:
+        ArgumentTypeError: ``model`` is no module.
         BatchError: The model cannot take the batch.
         TraceError: The model runs, but not under the tracer; or a parameter is lazy and has no shape yet.
 
@@ -48,7 +50,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
         >>> str(facts.before), str(facts.after), facts.fan_in
         ('input', 'relu', 3)
     """
-    title = type(model).__name__
+    title = type(_module(model)).__name__
     _refuse_lazy(model)
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
@@ -57,6 +59,16 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     uses, roles = graph.uses(), graph.roles()
     parameters = tuple(_facts(one, uses, roles) for one in held(model))
     return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title)
+
+
+def _module(model: object) -> nn.Module:
+    if isinstance(model, nn.Module):
+        return model
+    made = isinstance(model, type) and issubclass(model, nn.Module)
+    raise ArgumentTypeError(
+        f"a model is a torch.nn.Module; got {model!r} of type {type(model).__name__}. "
+        + ("Make one of the class first: call it." if made else "Wrap a function in a Module with a forward method.")
+    )
 
 
 def _refuse_lazy(model: nn.Module) -> None:
@@ -129,7 +141,7 @@ class _Graph:
             before=before,
             after=after,
             activated=ahead.activated.name if ahead.activated is not None else "",
-            normalised=ahead.normalised,
+            normalised=ahead.normalised and site.layout != "gates",
             direct=self.kinds.origin[site.weight].moved,
         )
 

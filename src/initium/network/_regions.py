@@ -170,7 +170,7 @@ _FILLED = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones
 def _number(node: fx.Node) -> torch.Tensor | None:
     """A constant that is one number, held by the graph or made by a fill; ``None`` for anything else."""
     if op_name(node) in _FILLED:
-        return torch.tensor(_FILLED[op_name(node)], dtype=torch.float64)
+        return torch.tensor(_FILLED[op_name(node)], dtype=torch.float64, device="cpu")
     if node.op != "get_attr" or node.graph.owning_module is None:
         return None
     value = getattr(node.graph.owning_module, str(node.target), None)

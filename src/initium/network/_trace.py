@@ -9,18 +9,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch import fx
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import BatchError, TraceError
 from initium.network._guard import unchanged
 from initium.network._leaves import map_tensors, replaced, tensors_in
+from initium.network._watch import Watch, written
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
-    from torch import Tensor, fx, nn
+    from torch import Tensor, nn
 
     from initium.network._batch import Batch
 
@@ -35,6 +42,7 @@ class Trace:
         buffers: The qualified names of the buffers.
         output: The model's output as it came while tracing, with hollow tensors in it.
         fake: True where the tensors had shapes and no memory.
+        written: Parameters that the forward pass itself writes to (weights clipped as they are used).
     """
 
     graph: fx.GraphModule
@@ -42,14 +50,22 @@ class Trace:
     buffers: tuple[str, ...]
     output: Any
     fake: bool
+    written: frozenset[str] = frozenset()
 
-    def bind(self, model: nn.Module, batch: Batch) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    def bind(
+        self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """The tensors for the placeholders: detached parameters (no copies), clones of buffers and of the batch.
 
-        A buffer is cloned because the forward pass may write to it (running statistics).
+        A buffer is cloned because the forward pass may write to it (running statistics), and so is a parameter that it
+        does write to. ``values`` take the place of the parameters that they name.
         """
-        held = dict(model.named_parameters()) | dict(model.named_buffers())
+        held = dict(model.named_parameters()) | dict(model.named_buffers()) | dict(values or {})
         parameters = [held[name].detach() for name in self.parameters]
+        parameters = [
+            tensor.clone() if name in self.written else tensor
+            for name, tensor in zip(self.parameters, parameters, strict=True)
+        ]
         buffers = [held[name].detach().clone() for name in self.buffers]
         return parameters, buffers, batch_tensors(batch)
 
@@ -73,11 +89,15 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
 
     Raises:
         BatchError: The model itself cannot take the batch.
-        TraceError: The model runs, but not under ``make_fx``.
+        TraceError: The model runs, but not under ``make_fx``; or it asks for values that a fake tensor has not.
     """
     with unchanged(model):
         try:
             return _trace(model, batch)
+        except TraceError:
+            raise
+        except (DataDependentOutputException, DynamicOutputShapeException) as error:
+            raise TraceError(_without_values(model, error)) from error
         except Exception as error:
             _raise_if_model_fails(model, batch)
             where = _where(model, error)
@@ -103,9 +123,43 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
 
     if mode is not None:
         state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
-    graph = _make_graph(run, [*state, *inputs], mode)
+    watch = Watch([] if mode else parameters.values())
+    try:
+        with watch if mode is None else contextlib.nullcontext():
+            graph = _make_graph(run, [*state, *inputs], mode)
+        _refuse_unseen(model, watch, graph)
+    finally:
+        watch.put_back()
     hollow = map_tensors(output, lambda _: torch.empty(0, device="meta"))
-    return Trace(graph, tuple(parameters), tuple(buffers), hollow, fake=mode is not None)
+    changed = _written(graph, tuple(parameters))
+    return Trace(graph, tuple(parameters), tuple(buffers), hollow, fake=mode is not None, written=changed)
+
+
+def _refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None:
+    """A value that no operation of the graph makes would be taken for a constant, and what it is made of for unused."""
+    for value in watch.unseen(graph):
+        raise TraceError(
+            f"{type(model).__name__} computes a value of shape {tuple(value.shape)} where it cannot be traced: inside "
+            "torch.func or vmap, by torch.autograd.grad within forward(), or through a reference to a weight that is kept "
+            "outside of its module. Trace the part that can be traced, or plan from the modules alone (batch=None)."
+        )
+
+
+def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[str]:
+    """The parameters that some operation writes to, itself or through views."""
+    names = dict(zip((node for node in graph.graph.nodes if node.op == "placeholder"), parameters, strict=False))
+    roots = [_root(given) for node in graph.graph.nodes for given in written(node.target, node.args)]
+    return frozenset(names[root] for root in roots if root in names)
+
+
+def _root(value: Any) -> Any:  # noqa: ANN401 - an argument of a node
+    """The node whose memory a view shows."""
+    while isinstance(value, fx.Node) and value.op == "call_function" and value.args:
+        schema: Any = getattr(value.target, "_schema", None)
+        if schema is None or not any(each.alias_info is not None for each in schema.returns):
+            break
+        value = value.args[0]
+    return value
 
 
 def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401
@@ -165,17 +219,37 @@ def _raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
     """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer."""
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
+    tensors, hollow = batch_tensors(batch), any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
     try:
         with torch.no_grad(), _quiet():
-            args, kwargs = replaced((batch.args, dict(batch.kwargs)), iter(batch_tensors(batch)))
+            given = iter([tensor.to("meta") for tensor in tensors] if hollow else tensors)
+            args, kwargs = replaced((batch.args, dict(batch.kwargs)), given)
             functional_call(model, parameters | buffers, args, kwargs)
     except Exception as error:
+        if hollow and isinstance(
+            error, NotImplementedError
+        ):  # what torch raises where a meta tensor is asked for values
+            raise TraceError(_without_values(model, error)) from error
         shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
         raise BatchError(
             f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){_where(model, error)}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. Give what model(...) takes: a tensor, a tuple of positional arguments, "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. {_whole_numbers(model)}Give what model(...) takes: a tensor, a tuple of positional arguments, "
             "a dict of keyword arguments, or initium.Batch(args, kwargs)."
         ) from error
+
+
+def _whole_numbers(model: nn.Module) -> str:
+    """A hint where a weight holds integers, which few operations multiply data with."""
+    whole = [(n, p.dtype) for n, p in model.named_parameters() if not (p.is_floating_point() or p.is_complex())]
+    return f"`{whole[0][0]}` holds {whole[0][1]}: convert it, .to(torch.float32). " if whole else ""
+
+
+def _without_values(model: nn.Module, error: Exception) -> str:
+    return (
+        f"{type(model).__name__} goes where its data leads{_where(model, error)}, and there are no values on meta: "
+        f"{str(error).rstrip('.')}. Trace it with memory and a real batch (model.to_empty(device=...), then initialise "
+        "it), or plan from the modules alone (batch=None)."
+    )
 
 
 def _where(model: nn.Module, error: BaseException) -> str:

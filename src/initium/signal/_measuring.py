@@ -44,6 +44,14 @@ def reduce(value: Tensor, axis: int) -> Reduced:
     return Reduced(unit_moments(value, axis), gaps(value, axis), value.dtype, units)
 
 
+def _held_apart(output: Tensor) -> Tensor:
+    """The output, or a copy where it is a view (``linear`` on sequences, ``einsum``).
+
+    An operation in place gives a view a new history, and a hook on the old one never hears a gradient.
+    """
+    return output.clone() if output._is_view() else output  # noqa: SLF001 - torch's own word for it
+
+
 class Measuring(Walk):
     """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations."""
 
@@ -60,6 +68,7 @@ class Measuring(Walk):
         if use.node not in self.outputs:
             self.outputs[use.node] = reduce(output, use.unit_axis)
             if output.requires_grad:
+                output = _held_apart(output)
                 output.register_hook(partial(self._at_gradient, use.node, use.unit_axis))
         return output
 

@@ -63,7 +63,7 @@ def reach(function: Callable[[Tensor], Tensor]) -> Reach:
     It saturates where both ends are flat and it is not flat close to zero already: the negative side of ReLU6 is a
     rectifier's, only its positive side saturates.
     """
-    grid = torch.linspace(-_FAR, _FAR, _STEPS, dtype=torch.float64)
+    grid = torch.linspace(-_FAR, _FAR, _STEPS, dtype=torch.float64, device="cpu")
     slope = slopes(function, grid).abs().nan_to_num(0.0, posinf=0.0)
     peak = float(slope.max())
     flat = slope < _SHARE * peak

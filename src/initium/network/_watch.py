@@ -1,0 +1,77 @@
+"""What a traced run does behind the graph's back: writes to the model's tensors, and values that no node makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor, fx
+
+_LIFTED = frozenset({torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fresh_copy.default})
+
+
+class Watch(TorchDispatchMode):
+    """Sees every operation of a run: copies a tensor of the model before the first write to it, and notes what is made."""
+
+    def __init__(self, mine: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._mine = {_place(tensor): tensor for tensor in mine}
+        self._before: dict[int, Tensor] = {}
+        self._made: dict[int, StorageWeakRef] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+        """Runs the operation as it is."""
+        for place in map(_place, written(func, args)):
+            if place in self._mine and place not in self._before:
+                self._before[place] = self._mine[place].detach().clone()
+        result = func(*args, **(kwargs or {}))
+        given = set(map(_place, _tensors((args, kwargs))))
+        for tensor in _tensors(result):
+            if func not in _LIFTED and _place(tensor) not in given:
+                self._made[_place(tensor)] = StorageWeakRef(tensor.untyped_storage())
+        return result
+
+    def put_back(self) -> None:
+        """Undoes the writes to the model's tensors."""
+        with torch.no_grad():
+            for place, before in self._before.items():
+                self._mine[place].detach().copy_(before)
+
+    def unseen(self, graph: fx.GraphModule) -> Iterator[Tensor]:
+        """The graph's constants that this run computed out of the tracer's sight; masks and counts aside."""
+        for node in graph.graph.nodes:
+            value = getattr(graph, str(node.target), None) if node.op == "get_attr" else None
+            lifted = all(user.target in _LIFTED for user in node.users)
+            if isinstance(value, torch.Tensor) and value.is_floating_point() and not lifted and self._knows(value):
+                yield value
+
+    def _knows(self, value: Tensor) -> bool:
+        place = _place(value)
+        return place in self._mine or (place in self._made and not self._made[place].expired())
+
+
+def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator and its arguments
+    """The arguments that an operator writes to."""
+    schema = getattr(func, "_schema", None)
+    if schema is None or not schema.is_mutable:
+        return []
+    pairs = zip(schema.arguments, args, strict=False)
+    return [given for argument, given in pairs if argument.alias_info is not None and argument.alias_info.is_write]
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    yield from (leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor))
+
+
+def _place(value: Any) -> int:  # noqa: ANN401 - an argument that is written to may be a list
+    """Names the memory of a tensor; 0 where it has none of its own (sparse tensors, lists)."""
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+        return 0
+    return value.untyped_storage()._cdata  # noqa: SLF001 - torch's own name for a storage
