@@ -2,6 +2,7 @@
 
 from initium.terminal._bars import Scale, bar, scales
 from initium.terminal._chart import Chart, Lane, draw, number
+from initium.terminal._gauge import gauge
 from initium.terminal._show import on_console, show, speaks_unicode
 from initium.terminal._table import table
 from initium.terminal._text import Line, Span, paragraph, plain, shorten
@@ -14,6 +15,7 @@ __all__ = [
     "Span",
     "bar",
     "draw",
+    "gauge",
     "number",
     "on_console",
     "paragraph",

@@ -1,0 +1,5 @@
+"""``python -m initium``."""
+
+from initium.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""The verbs: each composes the rooms in a few lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose import examine
+from initium.network import as_batch, read
+from initium.planning import plan as plan_for
+from initium.report import Report
+from initium.signal import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from initium.network import Network
+    from initium.planning import Overrides, Plan
+    from initium.records import Receipt
+    from initium.schemes import Scheme
+
+
+def plan(
+    model: nn.Module,
+    batch: object = None,
+    scheme: Scheme | str = "textbook",
+    overrides: Overrides | None = None,
+) -> Plan:
+    """Which law for every parameter of a model, and why; nothing is written.
+
+    Args:
+        model: Any module; on ``meta`` no memory is needed.
+        batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.Batch`: the model
+            is traced with it, and what precedes and follows each weight is read from the data flow. Without one it is
+            guessed from the modules, and every row says so.
+        scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme.
+        overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
+
+    Returns:
+        The plan: prints as a table, saves to JSON, compares with another, applies.
+
+    Raises:
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        TraceError: The model cannot be traced.
+        UnknownNameError: No scheme has that name.
+        PlanError: An override that matches nothing or does not fit.
+
+    Example:
+        >>> import torch, initium
+        >>> net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
+        >>> initium.plan(net, torch.randn(2, 8))["0.weight"].law
+        'He normal, fan_in'
+    """
+    return plan_for(_read(model, batch), scheme, overrides)
+
+
+def initialize(
+    model: nn.Module,
+    batch: object = None,
+    scheme: Scheme | str = "textbook",
+    overrides: Overrides | None = None,
+    *,
+    seed: int = 0,
+) -> Receipt:
+    """Plans a model and applies the plan: all of it, or, on any error, nothing.
+
+    Args:
+        model: A module with real tensors.
+        batch: As for :func:`plan`.
+        scheme: As for :func:`plan`.
+        overrides: As for :func:`plan`.
+        seed: The same seed gives the same weights on any device, in any order.
+
+    Returns:
+        What was written, parameter by parameter.
+
+    Raises:
+        BatchError: As for :func:`plan`.
+        TraceError: As for :func:`plan`.
+        UnknownNameError: As for :func:`plan`.
+        PlanError: As for :func:`plan`; or a parameter that must not be written (frozen, computed, integer, on ``meta``).
+
+    Example:
+        >>> import torch, initium
+        >>> net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.Linear(16, 4))
+        >>> initium.initialize(net, torch.randn(2, 8), seed=0).action
+        'apply textbook'
+    """
+    return plan(model, batch, scheme, overrides).apply(model, seed=seed)
+
+
+def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:
+    """Whether a model starts healthy; if not, which layers, why, and what to do.
+
+    One forward and one backward pass are measured and compared with what the weights and the activations predict. The
+    model is left as it was.
+
+    Args:
+        model: Any module with real tensors, in the mode in which it will be trained.
+        batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.Batch`. A few
+            dozen samples of real data, prepared as for training.
+        loss: ``loss(output)``, or ``loss(output, target)`` where the batch has a target. Without it ``output.loss`` where
+            there is one, else a fixed random gradient at the output.
+
+    Returns:
+        The report: prints as a picture with findings, and ``raise_if("error")`` makes it a test.
+
+    Raises:
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        LossError: The loss is not one real number with a gradient.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch, initium
+        >>> net = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
+        >>> _ = torch.nn.init.zeros_(net[0].weight)
+        >>> _ = torch.nn.init.zeros_(net[0].bias), torch.nn.init.zeros_(net[2].weight)
+        >>> report = initium.diagnose(net, torch.randn(64, 8))
+        >>> report.verdict, report.findings[0].code
+        ('symmetric', 'symmetry')
+    """
+    given = as_batch(batch)
+    network = read(model, given)
+    signal = measure(model, given, loss, network=network)
+    return Report(examine(network, signal), signal, network.title)
+
+
+def _read(model: nn.Module, batch: object) -> Network:
+    return read(model) if batch is None else read(model, as_batch(batch))

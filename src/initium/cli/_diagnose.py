@@ -1,0 +1,53 @@
+"""``initium diagnose``: whether a model starts healthy, for people and for CI."""
+
+import json as text
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from initium import _front
+from initium.cli import _target
+from initium.cli._errors import told
+from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.errors import ArgumentError
+
+
+class FailOn(StrEnum):
+    """The least severity that makes the exit code 1."""
+
+    error = "error"
+    warning = "warning"
+
+
+@told
+def diagnose(
+    target: Target,
+    shape: Shape = None,
+    batch: BatchTarget = None,
+    *,
+    loss: Annotated[
+        str | None, typer.Option(help="The loss: package.module:name or file.py:name of loss(output, target).")
+    ] = None,
+    json: Json = None,
+    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.error,
+) -> None:
+    """Whether a model starts healthy; if not, which layers, why, and what to do.
+
+    Exit code 0: healthy. 1: a finding at or above --fail-on. 2: could not run.
+
+    \b
+    initium diagnose models.py:build --shape 32,64
+    initium diagnose shop.models:build --batch shop.data:batch --loss torch.nn.functional:cross_entropy
+    """  # noqa: D301 - a backspace tells click to keep the lines
+    given = _target.batch(batch, shape)
+    if given is None:
+        raise ArgumentError(
+            "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
+        )
+    report = _front.diagnose(_target.model(target), given, _target.loss(loss))
+    report.print()
+    if json is not None:
+        json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
+    if report.at_least(fail_on.value):
+        raise typer.Exit(1)

@@ -1,0 +1,17 @@
+"""What several commands ask for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Target = Annotated[
+    str,
+    typer.Argument(help="The model: package.module:name or file.py:name, an nn.Module or a callable that makes one."),
+]
+Shape = Annotated[str | None, typer.Option(help="Sizes of one input tensor, such as 32,64: standard normal values.")]
+BatchTarget = Annotated[
+    str | None,
+    typer.Option("--batch", help="The batch: package.module:name or file.py:name, or a callable that makes it."),
+]
+Json = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the result to this file as JSON.")]

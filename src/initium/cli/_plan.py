@@ -1,0 +1,30 @@
+"""``initium plan``: which law for every parameter, and why."""
+
+from typing import Annotated
+
+import typer
+
+from initium import _front
+from initium.cli import _target
+from initium.cli._errors import told
+from initium.cli._options import BatchTarget, Json, Shape, Target
+
+
+@told
+def plan(
+    target: Target,
+    shape: Shape = None,
+    batch: BatchTarget = None,
+    scheme: Annotated[str, typer.Option(help="textbook, he_normal, normal(0.02) ...")] = "textbook",
+    json: Json = None,
+) -> None:
+    """Which law for every parameter of a model, and why; nothing is written.
+
+    \b
+    initium plan models.py:build --shape 32,64
+    initium plan shop.models:build --batch shop.data:batch --scheme he_normal --json plan.json
+    """  # noqa: D301 - a backspace tells click to keep the lines
+    made = _front.plan(_target.model(target), _target.batch(batch, shape), scheme)
+    typer.echo(str(made))
+    if json is not None:
+        made.save(json)

@@ -1,0 +1,64 @@
+"""The plain play: the ill start, its cure, and both networks trained alike."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.demo._train import Point, train
+from initium.demo._words import curves, heading, losses, outcome, said
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from initium.demo._case import Scene
+    from initium.report import Report
+
+_LOOKS = 8
+CURE = "textbook"
+
+
+def play(scene: Scene) -> None:
+    """Before, after, and what training makes of both."""
+    sick, cured = opening(scene)
+    compared(scene, sick, cured)
+
+
+def opening(scene: Scene) -> tuple[nn.Module, nn.Module]:
+    """The diagnosis of the ill start, the cure, and the diagnosis again."""
+    sick = scene.network(scene.case.sick)
+    report = scene.diagnosis(sick)
+    scene.stage.say((*heading(f"Before: {scene.case.sick}"), *report.lines(ascii_only=scene.stage.ascii_only)))
+    cured = copy.deepcopy(sick)
+    return sick, _cured(scene, cured, report)
+
+
+def _cured(scene: Scene, model: nn.Module, before: Report) -> nn.Module:
+    """Applies the cure that the report names, and looks again."""
+    fix = before.findings[0].fix if before.findings else ""
+    scene.stage.say((*heading("The cure"), *said(fix or "none was found necessary; the textbook start is shown")))
+    made = scene.network(CURE)
+    model.load_state_dict(made.state_dict())
+    report = scene.diagnosis(model)
+    scene.stage.say((*heading(f"After: {CURE}"), *report.lines(ascii_only=scene.stage.ascii_only)))
+    return model
+
+
+def compared(scene: Scene, sick: nn.Module, cured: nn.Module) -> tuple[Point, Point]:
+    """Trains both on the same batches and says what came of it."""
+    case, looks = scene.case, frozenset(round(scene.steps * part / _LOOKS) for part in range(_LOOKS + 1))
+    scene.stage.say(
+        heading(f"Training: {scene.steps} steps of SGD, momentum 0.9, learning rate {case.lr:g}, both alike")
+    )
+    results: list[tuple[Point, ...]] = []
+    with scene.stage.progress("training both", 2 * (scene.steps + 1)) as tick, torch.enable_grad():
+        results.extend(
+            train(each, scene.data, case.lr, seed=scene.seed, looks=looks, tick=tick) for each in (sick, cured)
+        )
+    before, after = results
+    scene.stage.say(curves((f"{case.sick}, test", f"{CURE}, test"), before, after, ascii_only=scene.stage.ascii_only))
+    told = (*outcome(before[-1], after[-1], len(scene.data.test_y)), *losses(before[-1], after[-1]))
+    scene.stage.say((*said(""), *told))
+    return before[-1], after[-1]

@@ -1,0 +1,66 @@
+"""Plain training: SGD with momentum, the same batches in the same order for every network."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from initium.demo._data import Digits
+
+_BATCH = 64
+_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a network stands after some steps, on the test samples.
+
+    Attributes:
+        step: Steps so far.
+        loss: Cross-entropy in nats.
+        accuracy: Share of the samples answered rightly.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+def train(
+    model: nn.Module, data: Digits, lr: float, *, seed: int, looks: frozenset[int], tick: Callable[[], None]
+) -> tuple[Point, ...]:
+    """Trains up to the last look; the points at the looks. A loss that is not finite ends the steps, not the looks."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=_MOMENTUM)
+    draws = torch.Generator().manual_seed(seed)
+    points: list[Point] = []
+    for step in range(max(looks) + 1):
+        if step in looks:
+            points.append(test(model, data, step))
+        chosen = torch.randint(len(data.x), (_BATCH,), generator=draws)
+        loss = F.cross_entropy(model(data.x[chosen]), data.y[chosen])
+        if math.isfinite(float(loss.detach())):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        tick()
+    return tuple(points)
+
+
+@torch.no_grad()
+def test(model: nn.Module, data: Digits, step: int) -> Point:
+    """Loss and accuracy on the test samples; at step 0 a copy judges by the batch, as BatchNorm knows no averages yet."""
+    judge = copy.deepcopy(model) if step == 0 else model.eval()
+    logits = judge(data.test_x)
+    model.train()
+    loss = float(F.cross_entropy(logits, data.test_y))
+    return Point(step, loss, float((logits.argmax(1) == data.test_y).float().mean()))

@@ -1,0 +1,6 @@
+"""Whether a start is healthy: one check a file, pure functions of what was read and what was measured."""
+
+from initium.diagnose._examine import examine
+from initium.diagnose._table import CHECKS, Check
+
+__all__ = ["CHECKS", "Check", "examine"]

@@ -1,0 +1,75 @@
+"""``dead-units``: units whose activation passes no gradient for any sample of the batch.
+
+Theory: a rectifier's unit is dead where its input is negative for every sample. With symmetric weights and zero biases the
+sign of a unit's input is a fair coin however alike the samples are: at most half the units are dead, in the limit of
+infinite depth (all samples alike) exactly half. More than that is a bias, a shifted input, or a collapse.
+
+Limits: more than 1/2 plus 4 standard deviations of a fair coin thrown once a unit, ``4 * sqrt(1 / (4 n))``. A warning; an
+error from 90 % on, or where the layer that reads these units learns nothing of the input any more.
+
+Not a fault: many dead units in a deep network of right gain (30 layers: a third), one dead layer of a handful of units.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import TEXTBOOK, names
+from initium.diagnose._figures import several, share, shown, titled
+from initium.diagnose._links import links
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Severity, Signal
+
+_SIGMAS = 4.0
+_MOSTLY = 0.9
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all the layers with too many dead units."""
+    every = links(network, signal)
+    # An input of exactly nothing (zero weights, underflow) is not what kills a unit.
+    dead = tuple(link for link in every if link.row.out_rms > 0 and link.row.dead > _bound(link))
+    if dead:
+        yield _finding(dead, _severity(dead, every))
+
+
+def _bound(link: Link) -> float:
+    """The largest share that chance allows; below 1, so that a wholly dead layer of more than 16 units is always found."""
+    return 0.5 + _SIGMAS * math.sqrt(0.25 / link.units)
+
+
+def _severity(dead: tuple[Link, ...], every: tuple[Link, ...]) -> Severity:
+    worst = max(link.row.dead for link in dead)
+    return "error" if worst >= _MOSTLY and (2 * len(dead) >= len(every) or _blocked(every)) else "warning"
+
+
+def _blocked(every: tuple[Link, ...]) -> bool:
+    """Nothing of the input is left at the network's last weight."""
+    last = every[-1].row
+    return last.unit_std <= 1e-6 * last.out_rms
+
+
+def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
+    first = max(dead, key=lambda link: link.row.dead)
+    row = first.row
+    below = row.out_mean < -row.out_std
+    return Finding(
+        code="dead-units",
+        severity=severity,
+        layers=names(dead),
+        message=f"{share(row.dead)} of the units after `{first.use.name}` are dead: {titled(first.use.after.text)} passes no gradient "
+        f"for any sample ({several(len(dead))} with too many).",
+        measured=row.dead,
+        expected=0.5,
+        cause=f"the inputs of {titled(first.use.after.text)} have mean {shown(row.out_mean)} and std {shown(row.out_std)}: "
+        + ("a negative bias (or a shifted input) holds them below zero." if below else "nearly all are below zero."),
+        cure="Set the biases to zero, standardise the input, and draw the weights around zero.",
+        fix=TEXTBOOK,
+    )

@@ -1,0 +1,39 @@
+"""A network and its signal to everything that is wrong with its start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._table import CHECKS
+from initium.records import SEVERITIES
+
+if TYPE_CHECKING:
+    from initium.network import Network
+    from initium.records import Finding, Signal
+
+
+def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
+    """Runs every check of :data:`CHECKS` on one pair of records; no model is needed.
+
+    Args:
+        network: What was read of the model, with the batch.
+        signal: What was measured with it.
+
+    Returns:
+        The findings: the gravest first, and among equals the cause before its symptoms.
+
+    Example:
+        >>> import torch
+        >>> from initium.diagnose import examine
+        >>> from initium.network import as_batch, read
+        >>> from initium.signal import measure
+        >>> net = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
+        >>> for parameter in net.parameters():
+        ...     _ = torch.nn.init.zeros_(parameter)
+        >>> batch = as_batch(torch.randn(64, 8))
+        >>> network = read(net, batch)
+        >>> [finding.code for finding in examine(network, measure(net, batch, network=network))]
+        ['symmetry']
+    """
+    found = [finding for check in CHECKS.values() for finding in check(network, signal)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

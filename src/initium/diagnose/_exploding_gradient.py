@@ -1,0 +1,32 @@
+"""``exploding-gradient``: the gradient grows on its way back, so that the first step overshoots in the first layers.
+
+Theory: as for ``vanishing-gradient``, with a factor above 1 a layer.
+
+Limits: see :mod:`._slopes`.
+
+Not a fault: the mild growth through BatchNorm (1.21 a layer in the rms before ReLU, Yang et al. 2019), where the weight's
+scale is free; the rise that narrowing layers cause by themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._links import chains
+from initium.diagnose._slopes import finding, rising
+from initium.diagnose._trend import backward
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Finding, Signal
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """A finding for every chain in which the gradient grows."""
+    for chain in chains(network, signal):
+        trend = backward(chain)
+        severity = rising(trend) if trend else None
+        if trend and severity:
+            yield finding("exploding-gradient", severity, trend, "The gradient grows")

@@ -1,0 +1,89 @@
+"""``gain-mismatch``: a law for one activation before another: Glorot before ReLU, He before tanh, one std for every width.
+
+Theory: a weight before an activation keeps the second moment of a signal of unit variance if its gain, ``weight_rms *
+sqrt(fan_in)``, is ``1 / sqrt(E[phi(z)^2])``, and that of a small signal at ``1 / sqrt(E[phi'(0)^2])``: both sqrt(2) for ReLU
+(He et al. 2015, eq. 10), 1.59 and 1 for tanh. Anything between is right. What a wrong one does to a layer is
+``gain * sqrt(E[phi'(z)^2])`` at the size of its inputs; over depth these multiply, so the depth decides what it is worth.
+
+Limits: the product over a chain that holds most of the network's weights. Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
+an info; a warning from 100, or from 10 where the typical layer is further off than a factor of 3, which no law of the field
+is (the furthest, PyTorch's default before ReLU, is off by 2.4). What it does is for the findings that measure it to say.
+
+Not a fault: any scale before a normalisation or inside the blocks of a normalised network; a weight that is computed from others;
+sigmoid, whose right gain is no cure (see ``vanishing-gradient``).
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import TEXTBOOK, gain_of, names
+from initium.diagnose._expected import around, centred, needed
+from initium.diagnose._figures import several, shown, titled
+from initium.diagnose._law import law
+from initium.diagnose._links import chains, links
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Severity, Signal
+
+_WORTH_SAYING, _WORTH_CURING, _GRAVE = math.log(3.0), math.log(10.0), math.log(100.0)
+_ROUNDING = 0.05
+_SIGMAS = 4.0
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """A finding for every chain whose weights have another gain than their activations need."""
+    most = sum(link.hidden for link in links(network, signal)) / 2
+    for chain in chains(network, signal):
+        wrong = tuple(filter(_wrong, chain))
+        total = sum(map(_effect, wrong))
+        if len(wrong) > max(1, most) and abs(total) > _WORTH_SAYING:
+            yield _finding(wrong, total)
+
+
+def _wrong(link: Link) -> bool:
+    """The gain is not the right one, by more than the draw of the weight explains."""
+    judged = link.plain and link.row.finite and link.use.after.kind == "activation" and not link.use.normalised
+    band = needed(link.use.after) if judged and centred(link.use.after) else None
+    chance = max(_ROUNDING, _SIGMAS / math.sqrt(2 * math.prod(link.facts.shape)))
+    return band is not None and not math.log(band[0]) - chance <= math.log(link.gain) <= math.log(band[1]) + chance
+
+
+def _effect(link: Link) -> float:
+    """The logarithm of what the layer does to the signal: to first order, with its inputs as large as they are."""
+    at = around(link.use.after, link.row.out_rms)
+    slope = at.slope_second if at and at.slope_second > 0 else 1.0
+    return math.log(link.gain) + 0.5 * math.log(slope)
+
+
+def _severity(wrong: tuple[Link, ...], total: float) -> Severity:
+    lawless = abs(total) / len(wrong) > _WORTH_SAYING
+    return "warning" if abs(total) > (_WORTH_CURING if lawless else _GRAVE) else "info"
+
+
+def _finding(wrong: tuple[Link, ...], total: float) -> Finding:
+    low, high = needed(wrong[0].use.after) or (1.0, 1.0)
+    gain = median(link.gain for link in wrong)
+    right = low if gain < low else high
+    after, name = titled(wrong[0].use.after.text), law(wrong)
+    return Finding(
+        code="gain-mismatch",
+        severity=_severity(wrong, total),
+        layers=names(wrong),
+        message=f"{name + ' before ' if name else 'A wrong gain before '}{after}: gain {shown(gain)} where {after} needs "
+        f"{shown(right)}, in {several(len(wrong))}; together they multiply the signal by about "
+        f"{shown(math.exp(min(total, 700.0)))}.",
+        measured=gain,
+        expected=right,
+        cause=f"the weights follow {name or 'no law for this activation'} (weight_rms * sqrt(fan_in) = {shown(gain)}); "
+        f"a gain of {shown(right)} keeps the signal through {after}.",
+        cure=gain_of(wrong[0].use.after),
+        fix=TEXTBOOK,
+    )

@@ -1,0 +1,97 @@
+"""``haphazard-under-norm``: normalisation hides weights of any size; training feels it all the same.
+
+Theory: before a normalisation a weight's scale is free in the forward pass, but the gradient is divided by it and a step
+changes the direction of the weight by ``lr * |g| / |w|``, that is by ``1 / |w|^2`` of what it would be (van Laarhoven 2017,
+section 2): a weight ten times too large learns a hundred times too slowly, and one far too small is thrown about. Where the
+variance falls below the norm's eps, the norm no longer normalises, and the network vanishes after all.
+
+Limits: a gain more than 5 times outside of what He, Glorot, LeCun, PyTorch's default, their fan_out forms and the
+language models' std of 0.02 span for its fans, in at least three layers and in half of those that are normalised: a warning. A signal under ``sqrt(eps)`` (1e-5, torch's
+default) before the norm in half of them: an error if it is a tenth of that, since then the norm passes on less than a tenth.
+
+Not a fault: one small layer (a 0.02 before a LayerNorm), a zero weight, a weight that is computed from others.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import TEXTBOOK, names
+from initium.diagnose._figures import several, shown
+from initium.diagnose._links import links
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Signal
+
+_FACTOR = 5.0
+_FEWEST = 3
+_EPS = 1e-5
+_LANGUAGE_MODEL = 0.02
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all the weights that a normalisation hides."""
+    hidden = [link for link in links(network, signal) if link.use.normalised and link.plain and not link.zeroed]
+    lost = tuple(link for link in hidden if link.row.unit_std < math.sqrt(_EPS) / 10)
+    odd = tuple(link for link in hidden if _beside(link) > math.log(_FACTOR))
+    if len(lost) >= _FEWEST and 2 * len(lost) >= len(hidden):
+        yield _under_eps(lost)
+    elif len(odd) >= _FEWEST and 2 * len(odd) >= len(hidden):
+        yield _far_off(odd, len(hidden))
+
+
+def _span(link: Link) -> tuple[float, float]:
+    """The smallest and the largest gain that a law of the field gives."""
+    ratio = link.use.fan_in / link.use.fan_out
+    language_model = _LANGUAGE_MODEL * math.sqrt(link.use.fan_in)
+    gains = (1 / math.sqrt(3), math.sqrt(2), math.sqrt(2 * ratio), math.sqrt(ratio / 3), language_model)
+    return min(gains), max(gains)
+
+
+def _beside(link: Link) -> float:
+    """How far the gain lies outside of that span, in natural logarithms."""
+    low, high = _span(link)
+    return max(math.log(low / link.gain), math.log(link.gain / high)) if link.row.finite else 0.0
+
+
+def _far_off(odd: tuple[Link, ...], count: int) -> Finding:
+    gain = median(link.gain for link in odd)
+    worst = max(odd, key=_beside)
+    right = median(math.sqrt(math.prod(_span(link))) for link in odd)
+    pace = (right / gain) ** 2
+    return Finding(
+        code="haphazard-under-norm",
+        severity="warning",
+        layers=names(odd),
+        message=f"Normalisation hides weights of haphazard size in {several(len(odd))} of {count}: their median gain is "
+        f"{shown(gain)}; the furthest off is `{worst.use.name}` with {shown(worst.gain)}.",
+        measured=gain,
+        expected=right,
+        cause=f"no law of the field gives gains so far from {shown(right)}. The forward pass does not show it, but at one "
+        f"learning rate a weight of this size turns at {shown(pace)} times the usual pace (1 / |w|^2).",
+        cure="Initialise by a law all the same: normalisation is no substitute.",
+        fix=TEXTBOOK,
+    )
+
+
+def _under_eps(lost: tuple[Link, ...]) -> Finding:
+    size = median(link.row.unit_std for link in lost)
+    return Finding(
+        code="haphazard-under-norm",
+        severity="error",
+        layers=names(lost),
+        message=f"The signal before the normalisation has std {shown(size)} in {several(len(lost))}, from "
+        f"`{lost[0].use.name}` on: under the norm's eps (1e-5 in the variance), so that it does not normalise.",
+        measured=size,
+        expected=math.sqrt(_EPS),
+        cause=f"the weights are too small: median gain {shown(median(link.gain for link in lost))}.",
+        cure="Give the weights their usual size.",
+        fix=TEXTBOOK,
+    )

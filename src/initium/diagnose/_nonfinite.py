@@ -1,0 +1,77 @@
+"""``nonfinite``: NaN or infinity in a weight, an activation or a gradient, and where it begins.
+
+Theory: one NaN spoils every sum that it enters, so the first row in execution order that is not finite names the place; the
+weight there says whether it brought the NaN or only met it. Where the weights are all finite, the numbers overflowed.
+
+Limits: none; a single value is enough.
+
+Not a fault: minus infinity in an attention mask, which no row measures.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import Because
+from initium.diagnose._figures import several, shown
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal, SignalRow
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for everything that is not finite."""
+    bad = [row for row in signal.rows if not row.finite]
+    if not bad:
+        if signal.loss is not None and not math.isfinite(signal.loss):
+            yield _finding((), f"The loss is {signal.loss}", _of_loss())
+        return
+    broken = [row for row in bad if not math.isfinite(row.weight_rms)]
+    first = next((row for row in broken or bad if not math.isfinite(row.out_rms)), (broken or bad)[0])
+    reason = _of_weight(first) if broken else _of_values(first, signal)
+    where = f"{several(len(bad), 'use')} of weights of {len(signal.rows)} in {network.title}"
+    yield _finding(tuple(dict.fromkeys(row.name for row in bad)), f"NaN or infinity at {where}", reason)
+
+
+def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
+    return Finding(
+        code="nonfinite",
+        severity="error",
+        layers=layers,
+        message=f"{message}.",
+        measured=float(max(1, len(layers))),
+        expected=0.0,
+        cause=reason.cause,
+        cure=reason.cure,
+        fix=reason.fix,
+    )
+
+
+def _of_weight(row: SignalRow) -> Because:
+    return Because(
+        f"`{row.name}` itself holds NaN or infinity: memory that was never initialised (torch.empty), a diverged "
+        "checkpoint, or a division by zero in an initialiser.",
+        f"Initialise the weights, `{row.name}` first.",
+    )
+
+
+def _of_values(first: SignalRow, signal: Signal) -> Because:
+    before = [row.out_rms for row in signal.rows if math.isfinite(row.out_rms)]
+    grown = f" The signal had reached {shown(max(before))} elsewhere." if before else ""
+    return Because(
+        f"every weight is finite; the first value that is not appears at `{first.name}` ({first.op}).{grown}",
+        "Scale the weights so that the signal keeps its size; look for log, division or exp of what may be 0 or large.",
+    )
+
+
+def _of_loss() -> Because:
+    return Because(
+        "every activation and gradient is finite: the loss itself divides by zero or takes the log of one.",
+        "Compute the loss from logits (F.cross_entropy, F.binary_cross_entropy_with_logits).",
+        "",
+    )

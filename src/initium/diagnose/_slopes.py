@@ -1,0 +1,68 @@
+"""When a change over depth is a fault: the limits, and the finding that is made of a trend.
+
+The update of a weight is the signal before it times the gradient behind it. In a chain with too small a gain both fall
+by the same factor F over the whole depth, so every update is F times that of a critical network: at F = 1/1000, a thousand
+steps of gradient descent do what one should. Measured on digits (ReLU perceptrons of 5 to 30 layers, SGD with momentum and
+Adam, 300 steps): at F = 1e-2 plain networks still learn, at 1e-3 SGD is at chance from 10 layers on and Adam falls behind.
+With too large a gain the first step overshoots: SGD is at chance from F = 100 on, and learns at 10.
+
+A chain of three or four layers is not judged by these slopes unless it stalls outright; and a change that the draw of the
+weights may make at the critical gain (:mod:`._chance`) is no fault of the gain. Short of an error, a change counts only if
+the weights predict half of it: pooling and wide strides thin a gradient out, and no start can help that.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import because, names
+from initium.diagnose._figures import several, shown
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from initium.diagnose._trend import Trend
+    from initium.records import Severity
+
+_STALLED, _SLOW = math.log(1e-3), math.log(1e-2)
+_WILD, _FAST = math.log(1e2), math.log(30.0)
+_DEEP = 5
+# Above this a factor is no float.
+_LARGEST = 700.0
+
+
+def falling(trend: Trend) -> Severity | None:
+    """How bad a fall is; ``None`` for a healthy one."""
+    if trend.total > -trend.slack:
+        return None
+    if trend.total <= _STALLED:
+        return "error"
+    return "warning" if trend.total <= _SLOW and len(trend.chain) >= _DEEP and trend.foretold else None
+
+
+def rising(trend: Trend) -> Severity | None:
+    """How bad a rise is; ``None`` for a healthy one."""
+    if trend.total < trend.slack or len(trend.chain) < _DEEP:
+        return None
+    if trend.total >= _WILD:
+        return "error"
+    return "warning" if trend.total >= _FAST and trend.foretold else None
+
+
+def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
+    """A trend as a finding: the whole depth, a layer, and where it begins."""
+    reason, (first, change) = because(trend), trend.first
+    total = math.exp(min(trend.total, _LARGEST))
+    way = f"from `{trend.travelled[0].use.name}` {'back ' if trend.backward else ''}to `{trend.travelled[-1].use.name}`"
+    return Finding(
+        code=code,
+        severity=severity,
+        layers=names(trend.chain),
+        message=f"{verb}: multiplied by {shown(total)} {way}, {several(len(trend.chain))}; {trend.fit}, beginning at "
+        f"`{first.use.name}` ({shown(math.exp(change))}).",
+        measured=total,
+        expected=1.0,
+        cause=reason.cause,
+        cure=reason.cure,
+        fix=reason.fix,
+    )

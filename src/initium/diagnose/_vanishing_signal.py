@@ -1,0 +1,67 @@
+"""``vanishing-signal``: what depends on the input shrinks with depth, until the network answers the same to everything.
+
+Theory: a small difference between two inputs is multiplied at each layer by ``fan_in * weight_rms^2 * E[phi'(z)^2]`` (Poole
+et al. 2016, eq. 5). It is followed by ``unit_std``, each unit's std over the batch: with random biases (PyTorch's default)
+the std of all elements stays where it is while ``unit_std`` goes to nothing.
+
+Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for (:mod:`._chance`).
+
+Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._because import TEXTBOOK, names
+from initium.diagnose._figures import several
+from initium.diagnose._links import chains, links
+from initium.diagnose._slopes import falling, finding
+from initium.diagnose._trend import forward
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Signal
+
+_ROUNDING = 1e-6
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """A finding for a network that answers the same to everything, else for every chain in which the signal falls."""
+    deaf = _deaf(network, signal)
+    if deaf:
+        yield _answers_the_same(deaf)
+    for chain in () if deaf else chains(network, signal):
+        trend = forward(chain)
+        severity = falling(trend) if trend else None
+        if trend and severity:
+            yield finding("vanishing-signal", severity, trend, "The signal falls")
+
+
+def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:
+    """The hidden links, if what they give is constant over the batch in all of them, and is something in one."""
+    hidden = tuple(link for link in links(network, signal) if link.hidden)
+    constant = all(link.row.unit_std <= _ROUNDING * link.row.out_rms for link in hidden)
+    # With distinct units: where all are alike, `symmetry` says so.
+    return hidden if constant and any(link.row.out_rms > 0 and link.row.distinct > 0 for link in hidden) else ()
+
+
+def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
+    zero = sum(link.zeroed for link in hidden)
+    return Finding(
+        code="vanishing-signal",
+        severity="error",
+        layers=names(hidden),
+        message=f"No hidden layer depends on the input: all {several(len(hidden))} give the same to every sample.",
+        measured=0.0,
+        expected=1.0,
+        cause=f"{zero} of the {several(len(hidden), 'weight')} are zero throughout, so that only the biases speak."
+        if zero
+        else "the input is the same for every sample, or it is lost beside the biases.",
+        cure="Draw the weights at random; zeros are for biases.",
+        fix=TEXTBOOK,
+    )

@@ -1,0 +1,134 @@
+"""What a diagnosis says: findings and the signal that they rest on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO, final
+
+from initium.errors import UnhealthyError, UnknownNameError
+from initium.records import SEVERITIES
+from initium.report._lines import lines
+from initium.report._verdict import counted, verdict
+from initium.terminal import plain, show, speaks_unicode
+
+if TYPE_CHECKING:
+    from initium.records import Finding, Severity, Signal
+    from initium.terminal import Line
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """A verdict with its evidence.
+
+    Printed, it is a picture of signal and gradient by layer, the verdict, and every finding with its cause and cure.
+
+    Attributes:
+        findings: What is wrong, the gravest first, the cause before its symptoms.
+        signal: What was measured.
+        title: The type name of the model.
+
+    Example:
+        >>> import torch, initium
+        >>> net = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
+        >>> report = initium.diagnose(net, torch.randn(64, 8))
+        >>> report.verdict, report.healthy
+        ('healthy', True)
+    """
+
+    findings: tuple[Finding, ...]
+    signal: Signal
+    title: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The gravest finding in one word, such as ``vanishing``; ``healthy`` where none is worse than an info."""
+        return verdict(self.findings)
+
+    @property
+    def healthy(self) -> bool:
+        """True where no finding is an error or a warning."""
+        return not self.at_least("warning")
+
+    def at_least(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of a severity and all graver ones.
+
+        Args:
+            severity: ``error``, ``warning`` or ``info``.
+
+        Returns:
+            The findings.
+
+        Raises:
+            UnknownNameError: No severity has that name.
+        """
+        if severity not in SEVERITIES:
+            raise UnknownNameError(f"no severity is called {severity!r}; known: {', '.join(SEVERITIES)}.")
+        worst = SEVERITIES[: SEVERITIES.index(severity) + 1]
+        return tuple(finding for finding in self.findings if finding.severity in worst)
+
+    def raise_if(self, severity: Severity = "error") -> None:
+        """Raises where there is a finding of this severity or a graver one; for tests and training scripts.
+
+        Args:
+            severity: ``error``, ``warning`` or ``info``.
+
+        Raises:
+            UnhealthyError: There is one; the message holds them all.
+            UnknownNameError: No severity has that name.
+        """
+        found = self.at_least(severity)
+        if found:
+            told = "\n".join(
+                f"- {each.severity} {each.code}: {each.message} Cause: {each.cause} Cure: {each.cure} {each.fix}".rstrip()
+                for each in found
+            )
+            raise UnhealthyError(f"{self.title} starts {self.verdict}: {counted(found)}.\n{told}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain lists, numbers and strings; what is not finite is ``None``, as JSON has no word for it.
+
+        Returns:
+            ``{"title", "verdict", "healthy", "findings", "signal"}``.
+        """
+        told = {"title": self.title, "verdict": self.verdict, "healthy": self.healthy}
+        found = [finding.to_dict() for finding in self.findings]
+        return {**told, "findings": _finite(found), "signal": _finite(self.signal.to_dict())}
+
+    def lines(self, *, ascii_only: bool = False) -> tuple[Line, ...]:
+        """The report as styled lines of at most 80 columns, for :func:`initium.terminal.on_console`.
+
+        Args:
+            ascii_only: True where the reader's terminal knows nothing but ASCII.
+
+        Returns:
+            The lines.
+        """
+        return lines(self.findings, self.signal, self.title, ascii_only=ascii_only)
+
+    def print(self, file: TextIO | None = None) -> None:
+        """Shows the report: in colour in a terminal, as plain text anywhere else.
+
+        Args:
+            file: Where to; ``None`` for standard output.
+        """
+        show(self.lines(ascii_only=not speaks_unicode(file)), file)
+
+    def __str__(self) -> str:
+        return plain(self.lines())
+
+    def __repr__(self) -> str:
+        return f"Report({self.title}: {self.verdict}, {counted(self.findings)})"
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case _:
+            return value

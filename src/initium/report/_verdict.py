@@ -1,0 +1,38 @@
+"""A report in one word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from initium.records import Finding
+
+_WORDS = {
+    "symmetry": "symmetric",
+    "dead-units": "dead",
+    "saturation": "saturated",
+    "exploding-signal": "exploding",
+    "exploding-gradient": "exploding",
+    "nonfinite": "not finite",
+    "vanishing-gradient": "vanishing",
+    "vanishing-signal": "vanishing",
+    "haphazard-under-norm": "haphazard",
+    "gain-mismatch": "mismatched",
+    "output-prior": "overconfident",
+}
+
+
+def verdict(findings: tuple[Finding, ...]) -> str:
+    """The word for the first finding; ``healthy`` where none is worse than an info."""
+    first = next((finding for finding in findings if finding.severity != "info"), None)
+    return "healthy" if first is None else _WORDS.get(first.code, first.code)
+
+
+def counted(findings: tuple[Finding, ...]) -> str:
+    """How many findings of each severity."""
+    counts = {
+        severity: sum(each.severity == severity for each in findings) for severity in ("error", "warning", "info")
+    }
+    plural = {"error": "errors", "warning": "warnings", "info": "infos"}
+    parts = [f"{count} {word if count == 1 else plural[word]}" for word, count in counts.items() if count]
+    return ", ".join(parts) or "no findings"

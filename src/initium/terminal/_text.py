@@ -1,0 +1,88 @@
+"""Lines of styled text: what a room says, before anybody knows where it is shown."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some text in one style; the text is shown as it stands, whatever brackets it holds.
+
+    Attributes:
+        text: The text, without line breaks.
+        style: A style of rich, such as ``bold red``; empty for none.
+
+    Example:
+        >>> Span("[red]", "bold").text
+        '[red]'
+    """
+
+    text: str
+    style: str = ""
+
+
+Line: TypeAlias = tuple[Span, ...]
+"""Spans side by side."""
+
+
+def plain(lines: tuple[Line, ...]) -> str:
+    r"""Lines as text, without style.
+
+    Args:
+        lines: The lines.
+
+    Returns:
+        The text; no space at the end of a line, no newline at the end.
+
+    Example:
+        >>> plain(((Span("a", "red"), Span(" b")), (Span("c"),)))
+        'a b\nc'
+    """
+    return "\n".join("".join(span.text for span in line).rstrip() for line in lines)
+
+
+def paragraph(head: Span, text: str, width: int, indent: int, style: str = "") -> tuple[Line, ...]:
+    """A text that is wrapped beside its head.
+
+    Args:
+        head: What stands in the margin of the first line.
+        text: The text.
+        width: Columns of the whole.
+        indent: Columns of the margin.
+        style: The text's style.
+
+    Returns:
+        The lines.
+
+    Example:
+        >>> print(plain(paragraph(Span("cure"), "sleep more", 12, 6)))
+        cure  sleep
+              more
+    """
+    wrapped = textwrap.wrap(text, width - indent, break_on_hyphens=False) or [""]
+    margins = [Span(head.text.ljust(indent), head.style), *[Span(" " * indent)] * (len(wrapped) - 1)]
+    return tuple((margin, Span(piece, style)) for margin, piece in zip(margins, wrapped, strict=True))
+
+
+def shorten(text: str, width: int, ellipsis: str = "…") -> str:
+    """A text that fits, cut in the middle: both ends of a qualified name say where it is.
+
+    Args:
+        text: The text.
+        width: Columns that it may take.
+        ellipsis: What stands for the part that is cut.
+
+    Returns:
+        The text, at most ``width`` long.
+
+    Example:
+        >>> shorten("encoder.layers.11.mlp.fc1.weight", 16)
+        'encoder…1.weight'
+    """
+    if len(text) <= width:
+        return text
+    left = (width - len(ellipsis)) // 2
+    return text[:left] + ellipsis + text[len(text) - (width - left - len(ellipsis)) :]

@@ -1,0 +1,104 @@
+"""Every illness of the demo, in a few steps: found, cured, and told by the figures alone."""
+
+import builtins
+import importlib
+import math
+
+import pytest
+import torch
+
+from initium.demo import CASES, DemoError, Recorder, run
+from initium.demo._data import digits, one_against_the_rest
+from initium.demo._train import Point
+from initium.demo._words import outcome
+from initium.errors import ArgumentError, UnknownNameError
+from initium.terminal import plain
+
+FOUND = {
+    "glorot-relu": ("VANISHING", "vanishing-gradient", "before ReLU"),
+    "zeros": ("SYMMETRIC", "symmetry", "different out of 64 units"),
+    "tiny": ("VANISHING", "vanishing-gradient", "std 0.01 at every width before ReLU"),
+    "huge": ("EXPLODING", "exploding-signal", "std 1 at every width before ReLU"),
+    "tanh-huge": ("SATURATED", "saturation", "std 1"),
+    "batchnorm": ("HAPHAZARD", "haphazard-under-norm", "Steps to 90 %"),
+    "output-bias": ("OVERCONFIDENT", "output-prior", "nats at step 0"),
+}
+
+
+def shown(case: str, steps: int = 2, seed: int = 0) -> str:
+    stage = Recorder()
+    run(stage, case, steps=steps, seed=seed)
+    return stage.text
+
+
+def test_every_case_has_a_test() -> None:
+    assert FOUND.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_illness_is_found_and_cured(case: str) -> None:
+    text = shown(case)
+    before, after = text.split("The cure\n", 1)
+    for expected in FOUND[case][:2]:
+        assert expected in before
+    assert "HEALTHY" in after
+    assert "error" not in after.replace("errors", "")
+    assert FOUND[case][2] in text
+
+
+def test_the_default_names_glorot_and_the_half_that_it_predicts() -> None:
+    text = " ".join(shown("glorot-relu").split())
+    assert "Glorot before ReLU: a layer multiplies the second moment by 1/2 (predicted), 0." in text
+
+
+def test_the_same_seed_shows_the_same_and_leaves_torchs_generator() -> None:
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    assert shown("zeros") == shown("zeros")
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_no_line_is_wider_than_a_terminal() -> None:
+    assert max(map(len, shown("output-bias").splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("without", "cured", "told"),
+    [(0.1, 0.9, "the cure helped"), (0.9, 0.1, "did NOT help"), (0.9, 0.91, "beyond chance")],
+)
+def test_the_words_follow_the_figures(without: float, cured: float, told: str) -> None:
+    lines = outcome(Point(9, 1.0, without), Point(9, 1.0, cured), 360)
+    assert told in " ".join(plain(lines).split())
+
+
+def test_digits_are_standardised_by_the_training_part() -> None:
+    data = digits(0)
+    seen = data.x.std(0, correction=0) > 0
+    assert len(data.x) + len(data.test_x) == 1797
+    # A mean of n float32 values of size 1: n roundings at the very most.
+    torch.testing.assert_close(data.x.mean(0), torch.zeros(64), atol=1437 * 2**-24, rtol=0)
+    torch.testing.assert_close(
+        data.x.std(0, correction=0)[seen], torch.ones(int(seen.sum())), atol=1437 * 2**-24, rtol=0
+    )
+
+
+def test_one_digit_against_the_rest_is_rare() -> None:
+    data = one_against_the_rest(digits(0))
+    # A tenth of the samples, within four standard deviations of a draw of that many.
+    assert float(data.frequencies.min()) == pytest.approx(0.1, abs=4 * math.sqrt(0.09 / 1437))
+
+
+def test_an_unknown_case_lists_the_known() -> None:
+    with pytest.raises(UnknownNameError, match="zeros"):
+        run(Recorder(), "cold")
+    with pytest.raises(ArgumentError, match="steps must be >= 1"):
+        run(Recorder(), "zeros", steps=0)
+
+
+def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> object:
+        raise builtins.ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    with pytest.raises(DemoError, match=r"pip install 'initium\[demo\]'"):
+        digits(0)

@@ -1,0 +1,120 @@
+"""What a report says, to people and to machines."""
+
+import io
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import initium
+from diagnose.handmade import healthy, perceptron, travelled, with_rows
+from initium.diagnose import examine
+from initium.errors import UnhealthyError, UnknownNameError
+from initium.report import Report
+
+DEEP = perceptron(30, 128)
+
+
+def report(signal: initium.Signal | None = None) -> Report:
+    measured = travelled(DEEP, 1.0) if signal is None else signal
+    return Report(examine(DEEP, measured), measured, DEEP.title)
+
+
+def test_the_verdict_is_one_word_of_the_first_finding() -> None:
+    assert report().verdict == "vanishing"
+    assert report(healthy(DEEP)).verdict == "healthy"
+    assert report(travelled(DEEP, 4.0)).verdict == "exploding"
+
+
+def test_an_info_leaves_a_network_healthy() -> None:
+    told = Report(tuple(each for each in report().findings if each.severity == "info"), healthy(DEEP), "Net")
+    assert told.healthy
+
+
+def test_raising_tells_everything() -> None:
+    with pytest.raises(UnhealthyError, match="starts vanishing: 2 errors") as caught:
+        report().raise_if("error")
+    assert "vanishing-signal" in str(caught.value)
+    assert "initium.initialize(" in str(caught.value)
+    report(healthy(DEEP)).raise_if("info")
+
+
+def test_an_unknown_severity_lists_the_known() -> None:
+    with pytest.raises(UnknownNameError, match="error, warning, info"):
+        report().raise_if("fatal")
+
+
+def test_the_dictionary_is_json_even_where_figures_are_not_finite() -> None:
+    signal = with_rows(healthy(DEEP, loss=math.nan), range(3, 4), out_rms=math.inf, weight_rms=math.nan, finite=False)
+    text = json.dumps(report(signal).to_dict(), allow_nan=False)
+    told = json.loads(text)
+    assert told["verdict"] == "not finite"
+    assert told["signal"]["rows"][3]["out_rms"] is None
+    assert told["findings"][0]["code"] == "nonfinite"
+
+
+@pytest.mark.parametrize("gain", [0.1, 1.0, math.sqrt(2), 9.0])
+def test_no_line_is_wider_than_eighty_columns_but_code(gain: float) -> None:
+    lines = str(report(travelled(DEEP, gain))).splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_pipe_gets_no_escapes() -> None:
+    pipe = io.StringIO()
+    report().print(pipe)
+    assert "\x1b" not in pipe.getvalue()
+    assert pipe.getvalue() == str(report()) + "\n"
+
+
+def test_a_terminal_gets_colour_and_brackets_stay_text() -> None:
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_module("[red]", nn.Linear(8, 64))
+            self.add_module("[/bold]", nn.Linear(64, 4))
+            for parameter in self.parameters():
+                nn.init.zeros_(parameter)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            first, second = self.children()
+            return second(first(x).relu())
+
+    found = initium.diagnose(Odd(), torch.ones(4, 8))
+    terminal = Terminal()
+    found.print(terminal)
+    assert "[red]" in terminal.getvalue()
+    assert "[red].weight" in str(found)
+
+
+def test_an_ascii_stream_gets_ascii() -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    report().print(stream)
+    stream.flush()
+    assert b"####" in raw.getvalue()
+
+
+def test_a_long_network_is_folded() -> None:
+    network = perceptron(1000, 64)
+    flat = healthy(network)
+    text = str(Report((), flat, "Long"))
+    assert len(text.splitlines()) < 40
+    assert "more alike" in text
+
+
+def test_what_was_not_measured_is_said() -> None:
+    text = str(report(healthy(DEEP, notes=tuple(f"nothing of {place}" for place in range(9)))))
+    assert "nothing of 3" in text
+    assert "5 more in report.signal.notes" in text
+
+
+def test_a_cure_is_given_once() -> None:
+    assert str(report()).count("initium.initialize(") == 1
