@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 SECTION = re.compile(r"^([A-Z][\w ]*):$")
 LONGEST_LINE = 100
 LONGEST_VALUE = 400
+FUNCTION = re.compile(r"<function ([\w.]+) at 0x[0-9a-f]+>")
 ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-f]+>")
 PRIVATE = re.compile(r"\binitium\.(\w+\.)*_\w+\.")
 NOTICE = "<!-- Written by `make docs` from the docstrings: change those. -->"
@@ -48,7 +49,7 @@ def signature(name: str, thing: Any) -> str:
     plain = [each.replace(annotation=unquoted(each.annotation)) for each in found.parameters.values()]
     returned = inspect.Signature.empty if inspect.isclass(thing) else unquoted(found.return_annotation)
     shown = found.replace(parameters=plain, return_annotation=returned)
-    text = ADDRESS.sub("...", f"{name}{shown}")
+    text = ADDRESS.sub("...", FUNCTION.sub(r"\1", f"{name}{shown}"))
     if len(text) <= LONGEST_LINE:
         return text
     head, arrow, tail = text.rpartition(" -> ") if returned is not inspect.Signature.empty else (text, "", "")
