@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from initium import init
-from initium.errors import ArgumentError, UnknownNameError
+from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from initium.gains import gain
 from initium.init import Fans, fans
 
@@ -44,6 +44,7 @@ def middle(x):
 @pytest.mark.parametrize(("layer", "layout"), CONVOLUTIONS, ids=str)
 def test_the_fans_of_a_convolution_are_what_it_sums(layer, layout):
     found = fans(layer.weight, layout=layout, groups=layer.groups, stride=layer.stride)
+    assert found == fans(layer)
     assert (found.fan_in, found.fan_out) == pytest.approx(taps(layer), rel=1e-6)
 
 
@@ -80,7 +81,7 @@ def test_without_fans_the_rule_is_torchs(shape):
         ((10,), {}, "fans need 2 or more axes"),
         ((3, 10), {"batch_axes": 1}, "after 1 batch axes"),
         ((3, 10), {"batch_axes": -1}, "batch_axes"),
-        ((3, 4, 5), {}, "layout='conv'"),
+        ((3, 4, 5), {"layout": "linear"}, "layout='conv'"),
         ((3, 4), {"groups": 2}, "no groups"),
         ((4, 4), {"parts": 3}, "split into 3"),
         ((4, 4, 3), {"layout": "conv", "groups": 3}, "split into 3"),
@@ -198,3 +199,31 @@ def test_he_is_kaiming_where_torchs_gain_is_exact():
             for fill in (init.he_uniform_, init.kaiming_uniform_)
         ]
         assert torch.allclose(*pair, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (nn.Linear(3, 5), (3, 5)),
+        (nn.Bilinear(3, 4, 5), (12, 5)),
+        (nn.Embedding(100, 8), (1, 8)),
+        (nn.MultiheadAttention(8, 2), (8, 8)),
+    ],
+    ids=str,
+)
+def test_a_layer_says_its_own_fans(layer, expected):
+    assert tuple(fans(layer)) == expected
+
+
+def test_a_layer_is_not_told_what_it_says_itself():
+    with pytest.raises(ArgumentError, match="pass it alone"):
+        fans(nn.Conv2d(4, 4, 3), groups=2)
+
+
+def test_a_layer_with_several_weights_is_refused_with_the_cure():
+    with pytest.raises(ArgumentTypeError, match="parts="):
+        fans(nn.LSTM(3, 4))
+
+
+def test_a_shape_with_a_kernel_is_a_convolution_unless_it_is_said_otherwise():
+    assert tuple(fans((6, 4, 3, 3))) == (36, 54)

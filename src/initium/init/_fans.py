@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch import nn
 
 from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 Layout = Literal["linear", "in_out", "conv", "conv_transpose"]
 LAYOUTS: tuple[Layout, ...] = ("linear", "in_out", "conv", "conv_transpose")
@@ -39,6 +40,10 @@ class Fans:
     fan_in: float
     fan_out: float
 
+    def __iter__(self) -> Iterator[float]:
+        """Unpacks as ``fan_in, fan_out = fans(weight)``."""
+        return iter((self.fan_in, self.fan_out))
+
     def __post_init__(self) -> None:
         for name, value in (("fan_in", self.fan_in), ("fan_out", self.fan_out)):
             if not (math.isfinite(value) and value >= 0):
@@ -46,9 +51,9 @@ class Fans:
 
 
 def fans(
-    tensor_or_shape: torch.Tensor | Sequence[int],
+    weight: torch.Tensor | Sequence[int] | nn.Module,
     *,
-    layout: Layout = "linear",
+    layout: Layout | None = None,
     groups: int = 1,
     stride: int | Sequence[int] = 1,
     parts: int = 1,
@@ -64,8 +69,10 @@ def fans(
     - ``conv_transpose`` (in, parts * out/groups, \*kernel): (in/groups) K / S, (out/groups) K
 
     Args:
-        tensor_or_shape: The weight, or its shape.
-        layout: The operation's layout; a shape alone does not tell.
+        weight: The weight, its shape, or the layer that holds it: a linear, bilinear, convolution, transposed
+            convolution, embedding or attention module says its own layout, groups, stride and parts.
+        layout: The operation's layout; a shape alone does not tell. Without one a matrix is ``linear`` and a shape with
+            more axes is ``conv``, as torch reads them.
         groups: Of a convolution.
         stride: Of a convolution: one number, or one a kernel axis.
         parts: How many matrices are packed along the output axis (3 for query, key and value, 4 for an LSTM's gates).
@@ -75,15 +82,21 @@ def fans(
         The fans of one matrix.
 
     Raises:
-        ArgumentError: A vector, kernel axes in a linear layout, or groups, parts or strides that do not fit the shape.
+        ArgumentError: A vector, kernel axes in a linear layout, or groups, parts or strides that do not fit the shape;
+            a layer that says its own, together with an argument that says it again.
+        ArgumentTypeError: A layer with no one weight, such as a recurrent network.
         UnknownNameError: No layout has that name.
 
     Example:
+        >>> import torch
         >>> from initium.init import fans
         >>> fans((64, 128, 4, 4), layout="conv_transpose", stride=2)
         Fans(fan_in=256, fan_out=2048)
         >>> fans((3 * 64, 64), parts=3)
         Fans(fan_in=64, fan_out=64)
+        >>> fan_in, fan_out = fans(torch.nn.Conv2d(64, 64, 3, groups=64))
+        >>> fan_in, fan_out
+        (9, 9)
 
     Reference:
         He et al. (2015), eqs. (10) and (14), for a convolution of stride 1 in one group.
@@ -92,7 +105,14 @@ def fans(
         torch's rule takes ``shape[1] * K`` and ``shape[0] * K`` whatever the operation: wrong for groups, transposed
         convolution, strides, packed weights and stacks.
     """
-    shape = _shape(tensor_or_shape, batch_axes)
+    if isinstance(weight, nn.Module):
+        if (layout, groups, stride, parts, batch_axes) != (None, 1, 1, 1, 0):
+            raise ArgumentError(
+                f"{weight} says its layout, groups, stride and parts itself: pass it alone, or its weight."
+            )
+        return of_layer(weight)
+    shape = _shape(weight, batch_axes)
+    layout = layout or ("linear" if len(shape) == MATRIX_AXES else "conv")
     if layout not in LAYOUTS:
         raise UnknownNameError(f"no layout is called {layout!r}; the known ones are {', '.join(LAYOUTS)}.")
     kernel, strides = _kernel(shape, layout, groups, stride)
@@ -104,6 +124,28 @@ def fans(
             return Fans(first, _share(second, parts, "out"))
         case "conv_transpose":
             return Fans(_exact(_share(first, groups, "in") * taps, steps), _share(second, parts, "out / groups") * taps)
+
+
+def of_layer(layer: nn.Module) -> Fans:
+    """The fans of a layer's weight, from what the layer says of itself."""
+    match layer:
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+            return fans(layer.weight, layout="conv", groups=layer.groups, stride=layer.stride)
+        case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
+            return fans(layer.weight, layout="conv_transpose", groups=layer.groups, stride=layer.stride)
+        case nn.MultiheadAttention() if layer.in_proj_weight is not None:  # pyright: ignore[reportUnnecessaryComparison]
+            return fans(layer.in_proj_weight, parts=3)
+        case nn.Embedding() | nn.EmbeddingBag():
+            return Fans(1, layer.embedding_dim)
+        case nn.Bilinear():
+            return Fans(layer.in1_features * layer.in2_features, layer.out_features)
+        case nn.Linear():
+            return fans(layer.weight)
+        case _:
+            raise ArgumentTypeError(
+                f"{type(layer).__name__} has no one weight whose use is known: pass the weight with its layout, and "
+                "parts= for packed matrices (4 for an LSTM's gates, 3 for a GRU's)."
+            )
 
 
 def torch_fans(tensor: torch.Tensor) -> Fans:
