@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from initium.calibrate import _walks, lsuv
@@ -276,6 +277,45 @@ def test_a_table_read_at_fixed_places_is_left_alone() -> None:
     rows = rows_of(lsuv(model, torch.randn(5, 8, 16)))
     assert "looked up" in rows["places.weight"].note
     assert torch.equal(model.places.weight, before)
+
+
+def test_a_way_that_depends_on_the_weights_is_said() -> None:
+    class Routed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.router, self.experts = nn.Linear(16, 2), nn.ModuleList(nn.Linear(16, 4) for _ in range(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            chosen, out = self.router(x).argmax(-1), x.new_zeros(len(x), 4)
+            for index, expert in enumerate(self.experts):
+                rows = torch.where(chosen == index)[0]
+                out.index_add_(0, rows, expert(x[rows]))
+            return out
+
+    torch.manual_seed(0)
+    assert any("depends on its weights (where)" in note for note in lsuv(Routed(), vectors()).notes)
+    assert not any("depends on its weights" in note for note in lsuv(mlp(), vectors()).notes)
+
+
+@pytest.mark.parametrize(
+    ("parametrise", "cure"),
+    [
+        (
+            parametrizations.weight_norm,
+            r'remove_parametrizations\(model.get_submodule\("0"\), "weight"',
+        ),
+        (
+            partial(prune.l1_unstructured, name="weight", amount=0.5),
+            r'prune.remove \(model.get_submodule\("0"\), "weight"',
+        ),
+    ],
+)
+def test_a_computed_weight_is_named_with_what_takes_the_computation_off(
+    parametrise: Callable[[nn.Module], nn.Module], cure: str
+) -> None:
+    model = nn.Sequential(parametrise(nn.Linear(16, 8)))
+    with pytest.raises(PlanError, match=rf"computes `0.weight` from it(.|\n)*{cure}"):
+        lsuv(model, vectors())
 
 
 def test_a_composed_weight_is_left_alone() -> None:

@@ -347,6 +347,23 @@ def test_the_letters_of_an_einsum_say_what_is_summed(equation, shape, layout, fa
     assert (facts.layout, facts.fan_in, facts.fan_out) == (layout, fan_in, fan_out)
 
 
+TENSORDOTS = [
+    (lambda x, w: torch.tensordot(x, w, dims=([1], [1])), (5, 6), "out_in", 6, 5),
+    (lambda x, w: torch.tensordot(x, w, dims=1), (6, 2, 4), "in_out", 6, 8),
+    (lambda x, w: torch.tensordot(w, x, dims=([0], [1])), (6, 7), "in_out", 6, 7),
+    (lambda x, w: torch.tensordot(x.view(3, 2, 3), w, dims=2), (2, 3, 4), "in_out", 6, 4),
+]
+
+
+@pytest.mark.parametrize(("product", "shape", "layout", "fan_in", "fan_out"), TENSORDOTS)
+def test_the_axes_of_a_tensordot_say_what_is_summed(product, shape, layout, fan_in, fan_out):
+    net = Flow(lambda self, x: F.relu(product(x, self.w)), w=nn.Parameter(torch.randn(shape)))
+    network = read(net, as_batch(torch.randn(3, 6)))
+    facts, (use,) = network.facts("w"), network.uses
+    assert (facts.layout, facts.fan_in, facts.fan_out, str(facts.after)) == (layout, fan_in, fan_out, "relu")
+    assert product(torch.randn(3, 6), net.w).shape[use.unit_axis] in shape
+
+
 def test_a_table_read_at_fixed_places_is_added_and_one_read_at_given_places_is_looked_up():
     def forward(self, i):
         return self.e(i) + self.p(torch.arange(i.shape[1]))

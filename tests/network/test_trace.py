@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import fx, nn
+from torch.nn import functional as F
 
 from initium.errors import ArgumentTypeError, BatchError, TraceError
 from initium.network import Batch, Walk, as_batch, read, run_walk, tensors_in, trace
@@ -99,6 +100,124 @@ def test_the_layer_that_fails_is_named():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Sequential(nn.Linear(9, 2)))
     with pytest.raises(BatchError, match=r"`2\.0` \(Linear\(in_features=9"):
         trace(model, as_batch(torch.randn(3, 4)))
+
+
+class Clipped(nn.Module):
+    """Writes to its own weight whenever it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        self.a.weight.data.clamp_(-0.1, 0.1)
+        return self.b(F.relu(self.a(x)))
+
+
+def test_a_weight_that_the_forward_pass_writes_to_is_put_back_and_walked_on_a_copy():
+    model, batch = Clipped(), as_batch(torch.randn(5, 4))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    network = read(model, batch)
+    assert network.trace.written == {"a.weight"}
+    (output,) = run_walk(Walk(network), [*chain.from_iterable(network.trace.bind(model, batch))])
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+    assert torch.equal(output, model(batch.args[0]))
+
+
+def test_a_weight_that_a_failing_forward_pass_writes_to_is_put_back():
+    model = Clipped()
+    before = model.a.weight.detach().clone()
+    with pytest.raises(BatchError):
+        read(model, as_batch(torch.randn(5, 3)))
+    assert torch.equal(model.a.weight, before)
+
+
+UNSEEN = {
+    "vmap": lambda self, x: torch.vmap(lambda row: self.a.weight @ row)(x),
+    "torch.func": lambda self, x: torch.func.grad(lambda y: self.a(y).tanh().sum())(x),
+    "autograd": lambda self, x: torch.autograd.grad(self.a(x.requires_grad_()).tanh().sum(), x, create_graph=True)[0],
+    "a reference": lambda self, x: F.linear(x, self.kept[0]),
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_a_value_made_out_of_sight_is_refused_and_not_taken_for_a_constant(how):
+    class Hidden(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(4, 8)
+            self.kept = [self.a.weight]
+
+        def forward(self, x):
+            return UNSEEN[how](self, x)
+
+    with pytest.raises(TraceError, match="where it cannot be traced"):
+        read(Hidden(), as_batch(torch.randn(5, 4)))
+
+
+def test_constants_and_masks_are_no_hidden_values():
+    def masked(rows):
+        return torch.vmap(lambda row: torch.vmap(lambda column: row >= column)(torch.arange(5)))(rows)
+
+    class Open(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.table = nn.Linear(4, 8), torch.randn(5, 8).cumsum(0)
+
+        def forward(self, x):
+            return (self.a(x) * torch.tensor([0.5, 2.0] * 4) + self.table[:5]) * masked(torch.arange(5))[:, :1]
+
+    assert [use.name for use in read(Open(), as_batch(torch.randn(5, 4))).uses] == ["a.weight"]
+
+
+class Routed(nn.Module):
+    """Sends each row to the expert of its largest score, and writes the number of rows into a view."""
+
+    def __init__(self):
+        super().__init__()
+        self.router, self.experts = nn.Linear(6, 3), nn.ModuleList(nn.Linear(6, 6) for _ in range(3))
+
+    def forward(self, x):
+        chosen, out = self.router(x).argmax(-1), torch.zeros_like(x)
+        for index, expert in enumerate(self.experts):
+            rows = (chosen == index).nonzero().squeeze(-1)
+            out[rows] = expert(x[rows]).view(rows.shape[0], 2, 3).flatten(1)
+        return out
+
+
+def test_a_graph_that_other_weights_lead_elsewhere_says_so():
+    torch.manual_seed(0)
+    model, batch = Routed(), as_batch(torch.randn(16, 6))
+    network = read(model, batch)
+    assert network.trace.asked == ("nonzero",)
+    values = {"router.weight": -model.router.weight.detach()}
+    with pytest.raises(TraceError, match="holds the sizes and the branches"):
+        run_walk(Walk(network), [*chain.from_iterable(network.trace.bind(model, batch, values))])
+
+
+def test_a_question_about_the_batch_alone_does_not_depend_on_the_weights():
+    class Asking(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) if bool((x > 0).any()) else x
+
+    assert read(Asking(4, 4), as_batch(torch.randn(5, 4))).trace.asked == ()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_torchscript_is_refused_by_name():
+    model = nn.Sequential(torch.jit.script(nn.Linear(4, 8)), nn.Linear(8, 2))
+    with pytest.raises(TraceError, match="`0` is TorchScript"):
+        read(model, as_batch(torch.randn(3, 4)))
+
+
+def test_a_compiled_model_is_read_as_it_was_written():
+    inner = nn.Sequential(nn.Linear(4, 8), nn.GELU())
+    model = nn.Sequential(torch.compile(inner, backend="eager"), nn.Linear(8, 2))
+    network = read(model, as_batch(torch.randn(3, 4)))
+    assert [(use.name, str(use.after)) for use in network.uses] == [
+        ("0._orig_mod.0.weight", "gelu"),
+        ("1.weight", "output"),
+    ]
 
 
 def test_a_walk_needs_data():

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from initium.errors import ArgumentError, BatchError, LossError
 from initium.network import Batch, as_batch, read
@@ -186,7 +187,9 @@ def test_an_already_read_network_gives_the_same_signal() -> None:
 
 
 @pytest.mark.parametrize("inplace", [F.relu_, lambda x: x.mul_(2), lambda x: x.__setitem__((..., 0), 1.0) or x])
-def test_an_output_that_is_a_view_and_is_changed_in_place_keeps_its_gradient(inplace: Callable[[Tensor], Tensor]) -> None:
+def test_an_output_that_is_a_view_and_is_changed_in_place_keeps_its_gradient(
+    inplace: Callable[[Tensor], Tensor],
+) -> None:
     class Sequence(nn.Module):
         def __init__(self, change: Callable[[Tensor], Tensor]) -> None:
             super().__init__()
@@ -202,6 +205,69 @@ def test_an_output_that_is_a_view_and_is_changed_in_place_keeps_its_gradient(inp
     other.load_state_dict(model.state_dict())
     assert measure(model, batch).rows == measure(other, batch).rows
     assert all(row.grad_rms > 0 for row in measure(model, batch).rows)
+
+
+class Reversible(torch.autograd.Function):
+    """Runs a layer without a graph, and again with one on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layer: nn.Module, *_: Tensor) -> Tensor:
+        ctx.layer = layer
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return layer(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            found = torch.autograd.grad(ctx.layer(x), (x, *ctx.layer.parameters()), gradients)
+        return found[0], None, *found[1:]
+
+
+HIDDEN: dict[str, Callable[[nn.Module, Tensor], Tensor]] = {
+    "reentrant checkpoint": lambda layer, x: checkpoint(layer, x, use_reentrant=True),
+    "checkpoint": lambda layer, x: checkpoint(layer, x, use_reentrant=False),
+    "reversible function": lambda layer, x: Reversible.apply(x, layer, *layer.parameters()),
+}
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("how", HIDDEN)
+def test_a_layer_that_makes_its_own_way_back_is_measured_like_any_other(how: str, *, grad: bool) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(6, 6), nn.Sequential(nn.Linear(6, 6), nn.Tanh()), nn.Linear(6, 2)
+            self.run = run
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(self.run(self.b, self.a(x)))
+
+    torch.manual_seed(0)
+    plain, batch = Wrapped(lambda layer, x: layer(x)), vectors().float()
+    other = Wrapped(HIDDEN[how])
+    other.load_state_dict(plain.state_dict())
+    with torch.set_grad_enabled(grad):
+        assert measure(other, batch).rows == measure(plain, batch).rows
+
+
+@pytest.mark.parametrize("grad", [True, False])
+def test_what_runs_without_gradient_has_none(*, grad: bool) -> None:
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 6), nn.Linear(6, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                x = self.a(x)
+            return self.b(x)
+
+    with torch.set_grad_enabled(grad):
+        first, second = measure(Fixed(), vectors().float()).rows
+    assert first.grad_rms == first.weight_grad_norm == 0
+    assert second.grad_rms > 0
 
 
 def test_frozen_parameters_are_measured_too() -> None:

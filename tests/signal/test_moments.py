@@ -48,6 +48,11 @@ def test_what_is_not_finite_shows_in_the_largest_magnitude(bad: float) -> None:
     assert not torch.isfinite(unit_moments(torch.tensor([[1.0, bad]]), 1).largest)
 
 
+def test_of_zeros_the_moments_are_zero_without_a_sign() -> None:
+    moments = unit_moments(torch.zeros(3, 4), axis=1)
+    assert [str(value.item()) for value in (moments.std, moments.rms, moments.unit_std)] == ["0.0"] * 3
+
+
 def test_a_value_with_no_element_has_zero_moments() -> None:
     found = unit_moments(torch.empty(0, 4), 1)
     assert (float(found.std), float(found.rms), float(found.largest)) == (0.0, 0.0, 0.0)

@@ -53,14 +53,24 @@ def _check(facts: Facts, parameter: nn.Parameter) -> None:
             "scaled. Calibrate before quantising, or dequantise first."
         )
     if facts.computed_by and not facts.frozen:
-        layer, _, field = facts.name.partition("parametrizations.")
-        layer = (layer or facts.name.rpartition(".")[0]).rstrip(".")
-        weight = field.partition(".")[0] or facts.name.rpartition(".")[2].partition("_")[0]
-        raise PlanError(
-            f"`{facts.name}` is no weight: {facts.computed_by} computes `{layer}.{weight}` from it, so a factor would "
-            f"not scale the output. Calibrate first and parametrise after, or take it off: "
-            f'torch.nn.utils.parametrize.remove_parametrizations(model.get_submodule("{layer}"), "{weight}").'
-        )
+        raise PlanError(_computed(facts))
+
+
+def _computed(facts: Facts) -> str:
+    owner, mark, field = facts.name.partition("parametrizations.")
+    layer, _, attribute = facts.name.rpartition(".")
+    layer = owner.rstrip(".") if mark else layer
+    weight = field.partition(".")[0] if mark else attribute.rpartition("_")[0]
+    here = f'model.get_submodule("{layer}"), "{weight}"'
+    cure = (
+        f"torch.nn.utils.parametrize.remove_parametrizations({here})"
+        if mark
+        else f"torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove ({here})"
+    )
+    return (
+        f"`{facts.name}` is no weight: {facts.computed_by} computes `{layer}.{weight}` from it, so a factor would not "
+        f"scale the output. Calibrate first and parametrise after, or take it off: {cure}."
+    )
 
 
 def _reason(facts: Facts, parameter: nn.Parameter, uses: list[Use]) -> str:

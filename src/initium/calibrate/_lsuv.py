@@ -160,6 +160,12 @@ def _note(choice: Choice, one: Found, after: float, target: float) -> str:
 def _notes(network: Network, choices: Mapping[str, Choice], values: Mapping[str, Tensor]) -> Iterator[str]:
     """What the rows do not say: biases that were set to zero, and weights that no row is about."""
     zeroed = [name for name in values if name not in choices]
+    asked = network.trace.asked if network.trace else ()
+    if asked:
+        yield (
+            f"the way through the network depends on its weights ({', '.join(asked)}): it was calibrated along the way "
+            "that was traced before; pre=None on the result traces it anew"
+        )
     if zeroed:
         yield f"set to zero, as biases of calibrated weights: {', '.join(zeroed)}"
     for facts in network.parameters:

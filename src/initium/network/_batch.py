@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from initium.errors import ArgumentTypeError, BatchError
-from initium.network._leaves import named_tensors
+from initium.network._leaves import named_tensors, tensors_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ def as_batch(batch: object) -> Batch:
     made = _coerce(batch)
     _check(made)
     return made
+
+
+def batch_tensors(batch: Batch) -> list[torch.Tensor]:
+    """Copies of the batch's tensors, in the order of the graph's last placeholders; the target is not among them.
+
+    Copies, because the forward pass may write to its input (an in-place activation as its first step).
+    """
+    return [tensor.detach().clone() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
 
 
 def _coerce(batch: object) -> Batch:

@@ -18,7 +18,7 @@ RESHAPES = frozenset(
 )
 # Some elements are taken, repeated, joined or set aside.
 PARTS = frozenset(
-    "_pad_circular as_strided cat chunk channel_shuffle col2im concat concatenate constant_pad_nd copy diagonal flip "
+    "_pad_circular as_strided broadcast_tensors cat chunk channel_shuffle col2im concat concatenate constant_pad_nd copy diagonal flip "
     "gather getitem hsplit hstack im2col index index_add index_copy index_put index_select masked_scatter narrow pad "
     "pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave "
     "replication_pad1d replication_pad2d replication_pad3d roll scatter scatter_add scatter_reduce select "
@@ -33,6 +33,11 @@ FACTORIES = frozenset(
 )
 # Values are counted or compared, and no signal comes through: what is made of them is an index.
 COUNTS = frozenset("argmax argmin argsort bincount bucketize count_nonzero histc nonzero searchsorted".split())
+# Values are asked for, and the program's way or its sizes may follow from the answer.
+QUESTIONS = frozenset(
+    "_local_scalar_dense _unique2 allclose equal is_nonzero item masked_select nonzero nonzero_numpy unique_consecutive "
+    "unique_dim".split()
+)
 NOISE = frozenset("alpha_dropout dropout feature_alpha_dropout feature_dropout native_dropout".split())
 REDUCTIONS = frozenset(
     "amax amin linalg_vector_norm logsumexp max mean median min nansum norm std std_mean sum var var_mean".split()

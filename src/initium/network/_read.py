@@ -217,7 +217,7 @@ def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:
     """Which way round the parameter itself lies, whatever views stand between it and the operation."""
     if site.layout not in {"out_in", "in_out"}:
         return site.layout
-    if op_name(site.node) == "einsum":
+    if op_name(site.node) in {"einsum", "tensordot"}:
         return site.layout
     if len(shape) > 2 and op_name(site.node) != "bilinear":  # noqa: PLR2004 - a stack of matrices
         return "batched"

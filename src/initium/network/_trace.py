@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import traceback
-import warnings
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +18,23 @@ from torch._subclasses.fake_tensor import (
 from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from initium.errors import BatchError, TraceError
+from initium.errors import TraceError
+from initium.network._batch import batch_tensors
 from initium.network._guard import unchanged
 from initium.network._leaves import map_tensors, replaced, tensors_in
-from initium.network._watch import Watch, written
+from initium.network._ops import QUESTIONS, op_name
+from initium.network._trouble import (
+    quiet,
+    raise_if_model_fails,
+    refuse_scripted,
+    refuse_unseen,
+    where_in,
+    without_values,
+)
+from initium.network._watch import GradModes, Watch, written
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -43,6 +52,8 @@ class Trace:
         output: The model's output as it came while tracing, with hollow tensors in it.
         fake: True where the tensors had shapes and no memory.
         written: Parameters that the forward pass itself writes to (weights clipped as they are used).
+        asked: Operations by which the model asked for values that depend on its weights: with other weights it may
+            take another way than the graph (routed experts).
     """
 
     graph: fx.GraphModule
@@ -51,6 +62,7 @@ class Trace:
     output: Any
     fake: bool
     written: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
 
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
@@ -74,14 +86,6 @@ class Trace:
         return replaced(self.output, iter(leaves))
 
 
-def batch_tensors(batch: Batch) -> list[Tensor]:
-    """Copies of the batch's tensors, in the order of the graph's last placeholders; the target is not among them.
-
-    Copies, because the forward pass may write to its input (an in-place activation as its first step).
-    """
-    return [tensor.detach().clone() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
-
-
 def trace(model: nn.Module, batch: Batch) -> Trace:
     """Runs the model once under ``make_fx`` and leaves it as it was.
 
@@ -91,16 +95,17 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
         BatchError: The model itself cannot take the batch.
         TraceError: The model runs, but not under ``make_fx``; or it asks for values that a fake tensor has not.
     """
-    with unchanged(model):
+    refuse_scripted(model)
+    with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
         try:
             return _trace(model, batch)
         except TraceError:
             raise
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            raise TraceError(_without_values(model, error)) from error
+            raise TraceError(without_values(model, error)) from error
         except Exception as error:
-            _raise_if_model_fails(model, batch)
-            where = _where(model, error)
+            raise_if_model_fails(model, batch)
+            where = where_in(model, error)
             raise TraceError(
                 f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {str(error).rstrip('.')}. "
                 "Trace the part that can be traced, or plan from the modules alone (batch=None)."
@@ -127,22 +132,32 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
     try:
         with watch if mode is None else contextlib.nullcontext():
             graph = _make_graph(run, [*state, *inputs], mode)
-        _refuse_unseen(model, watch, graph)
+        refuse_unseen(model, watch, graph)
     finally:
         watch.put_back()
-    hollow = map_tensors(output, lambda _: torch.empty(0, device="meta"))
-    changed = _written(graph, tuple(parameters))
-    return Trace(graph, tuple(parameters), tuple(buffers), hollow, fake=mode is not None, written=changed)
+    asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
+    _remove_dead(graph.graph)
+    graph.recompile()
+    return Trace(
+        graph=graph,
+        parameters=tuple(parameters),
+        buffers=tuple(buffers),
+        output=map_tensors(output, lambda _: torch.empty(0, device="meta")),
+        fake=mode is not None,
+        written=_written(graph, tuple(parameters)),
+        asked=asked,
+    )
 
 
-def _refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None:
-    """A value that no operation of the graph makes would be taken for a constant, and what it is made of for unused."""
-    for value in watch.unseen(graph):
-        raise TraceError(
-            f"{type(model).__name__} computes a value of shape {tuple(value.shape)} where it cannot be traced: inside "
-            "torch.func or vmap, by torch.autograd.grad within forward(), or through a reference to a weight that is kept "
-            "outside of its module. Trace the part that can be traced, or plan from the modules alone (batch=None)."
-        )
+def _asked(graph: fx.GraphModule, parameters: int) -> Iterator[str]:
+    """The questions to values that depend on a parameter."""
+    depends = set[fx.Node]()
+    for position, node in enumerate(graph.graph.nodes):
+        if position < parameters or any(parent in depends for parent in node.all_input_nodes):
+            depends.add(node)
+            where = op_name(node) == "where" and len(node.args) == 1  # the places at which it is true
+            if where or op_name(node) in QUESTIONS:
+                yield op_name(node)
 
 
 def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[str]:
@@ -164,7 +179,7 @@ def _root(value: Any) -> Any:  # noqa: ANN401 - an argument of a node
 
 def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401
     """``make_fx`` before dispatch; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
-    with mode or contextlib.nullcontext(), _quiet():
+    with mode or contextlib.nullcontext(), quiet(), GradModes() as modes:
         made = make_fx(
             run,
             tracing_mode="real",
@@ -172,16 +187,18 @@ def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) ->
             _allow_non_fake_inputs=True,
             _error_on_data_dependent_ops=False,
         )(*tensors)
-    _remove_dead(made.graph)
-    made.recompile()
+    modes.remove_idle(made.graph)
     return made
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
-    """The model's own warnings are the model's affair: the run that trains it gives them again."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+def _uncompiled() -> Generator[None]:
+    """What ``torch.compile`` wrapped runs as it was written; there is nothing to do before dynamo is loaded."""
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None:
+        yield
+        return
+    with dynamo.config.patch(error_on_nested_fx_trace=False):
         yield
 
 
@@ -213,53 +230,3 @@ def _faked(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
         return tensor
     with mode:
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
-
-
-def _raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
-    """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer."""
-    parameters = {name: p.detach() for name, p in model.named_parameters()}
-    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
-    tensors, hollow = batch_tensors(batch), any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
-    try:
-        with torch.no_grad(), _quiet():
-            given = iter([tensor.to("meta") for tensor in tensors] if hollow else tensors)
-            args, kwargs = replaced((batch.args, dict(batch.kwargs)), given)
-            functional_call(model, parameters | buffers, args, kwargs)
-    except Exception as error:
-        if hollow and isinstance(
-            error, NotImplementedError
-        ):  # what torch raises where a meta tensor is asked for values
-            raise TraceError(_without_values(model, error)) from error
-        shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
-        raise BatchError(
-            f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){_where(model, error)}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. {_whole_numbers(model)}Give what model(...) takes: a tensor, a tuple of positional arguments, "
-            "a dict of keyword arguments, or initium.Batch(args, kwargs)."
-        ) from error
-
-
-def _whole_numbers(model: nn.Module) -> str:
-    """A hint where a weight holds integers, which few operations multiply data with."""
-    whole = [(n, p.dtype) for n, p in model.named_parameters() if not (p.is_floating_point() or p.is_complex())]
-    return f"`{whole[0][0]}` holds {whole[0][1]}: convert it, .to(torch.float32). " if whole else ""
-
-
-def _without_values(model: nn.Module, error: Exception) -> str:
-    return (
-        f"{type(model).__name__} goes where its data leads{_where(model, error)}, and there are no values on meta: "
-        f"{str(error).rstrip('.')}. Trace it with memory and a real batch (model.to_empty(device=...), then initialise "
-        "it), or plan from the modules alone (batch=None)."
-    )
-
-
-def _where(model: nn.Module, error: BaseException) -> str:
-    """The innermost named layer on the error's stack, for the message."""
-    names = {id(module): name for name, module in model.named_modules() if name}
-    found = ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        found = names.get(id(frame.f_locals.get("self")), found)
-    return f" in layer `{found}` ({_short(model.get_submodule(found))})" if found else ""
-
-
-def _short(module: nn.Module) -> str:
-    return repr(module).splitlines()[0].rstrip("(")

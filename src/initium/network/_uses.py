@@ -55,6 +55,10 @@ def sites(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
         return
     if name in CONVOLUTIONS:
         yield from _convolution(kinds, node)
+    elif name == "einsum":
+        yield from _einsum(kinds, node)
+    elif name == "tensordot":
+        yield from _tensordot(kinds, node)
     elif name in OTHER_LINEAR:
         yield from _linear(kinds, node)
     elif name in PRODUCTS:
@@ -80,9 +84,6 @@ def _bias(kinds: Kinds, value: Any) -> fx.Node | None:  # noqa: ANN401
 
 
 def _linear(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
-    if op_name(node) == "einsum":
-        yield from _einsum(kinds, node)
-        return
     bilinear = op_name(node) == "bilinear"
     weight, bias = _arg(node, 2 if bilinear else 1), _bias(kinds, _arg(node, 3 if bilinear else 2))
     if not _is_parameter(kinds, weight):
@@ -134,6 +135,24 @@ def _matrix(node: fx.Node, weight: fx.Node, data: fx.Node, bias: fx.Node | None,
     axis = -1 if from_right or len(shape_of(data)) < 2 else -2  # noqa: PLR2004
     out_axis = len(shape) - (1 if from_right else 2)
     return Site(node, weight, data, bias, "weight", layout, fan_in, fan_out, out_axis, axis)
+
+
+def _tensordot(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
+    """The axes that are named are summed; the weight's others are its outputs, which come last, or first."""
+    operands = [_arg(node, 0), _arg(node, 1)]
+    weights = [place for place, operand in enumerate(operands) if _is_parameter(kinds, operand)]
+    if len(weights) != 1:
+        return
+    (place,) = weights
+    shape = shape_of(operands[place])
+    summed = {axis % len(shape) for axis in cast("list[int]", _arg(node, 2 + place))}
+    outs = [axis not in summed for axis in range(len(shape))]
+    fan_out = math.prod(size for size, out in zip(shape, outs, strict=True) if out)
+    fan_in = math.prod(shape) / max(fan_out, 1)
+    out_axis = max((axis for axis, out in enumerate(outs) if out), default=0)
+    unit_axis = -1 if place else sum(outs) - 1 - len(shape_of(node))
+    layout, data = _einsum_layout(list(outs)), operands[1 - place]
+    yield Site(node, operands[place], data, None, "weight", layout, fan_in, fan_out, out_axis, unit_axis)
 
 
 def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, fx
 
-from initium.errors import TraceError
+from initium.errors import InitiumError, TraceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,5 +63,20 @@ class Walk(fx.Interpreter):
 
 
 def run_walk(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The graph's outputs for these placeholders; the model's random operations draw from the current random state."""
-    return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+    """The graph's outputs for these placeholders; the model's random operations draw from the current random state.
+
+    Raises:
+        TraceError: The graph does not run on them: they lead where the traced ones did not.
+    """
+    try:
+        return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+    except InitiumError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise TraceError(
+            f"the graph of {walk.network.title} holds the sizes and the branches that were met while it was traced, and "
+            f"with these values it does not run: {type(error).__name__}: {reason}. Nothing was changed. Give the batch "
+            "that it was traced with; where the weights choose the way (routed experts), other weights choose another: "
+            "then keep the weights that chose (lsuv: pre=None), or call on a model that is initialised already."
+        ) from error

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, fx
 
+_SWITCH: Any = torch._C._set_grad_enabled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what no_grad() calls
 _LIFTED = frozenset({torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fresh_copy.default})
 
 
@@ -26,7 +28,7 @@ class Watch(TorchDispatchMode):
         self._before: dict[int, Tensor] = {}
         self._made: dict[int, StorageWeakRef] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the operation as it is."""
         for place in map(_place, written(func, args)):
             if place in self._mine and place not in self._before:
@@ -53,8 +55,36 @@ class Watch(TorchDispatchMode):
                 yield value
 
     def _knows(self, value: Tensor) -> bool:
+        if _wrapped(value):  # torch.func's own tensors, which should not have left it
+            return True
         place = _place(value)
         return place in self._mine or (place in self._made and not self._made[place].expired())
+
+
+class GradModes(TorchFunctionMode):
+    """Notes which switches of the gradient mode switched anything.
+
+    Within an ``autograd.Function`` (a reversible layer, a reentrant checkpoint) the mode is off already, and the function
+    has its own way back. A graph that kept the idle switch would have no gradient there, nor after it, because the
+    return to "on" is the function's and not the program's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._switched: list[bool] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Runs the call as it is."""
+        if func is _SWITCH:
+            self._switched.append(torch.is_grad_enabled() != args[0])
+        return func(*args, **(kwargs or {}))
+
+    def remove_idle(self, graph: fx.Graph) -> None:
+        """Takes the switches that switched nothing out of the graph."""
+        nodes = [node for node in graph.nodes if node.target is _SWITCH]
+        for node, switched in zip(nodes, self._switched, strict=False):
+            if not switched:
+                graph.erase_node(node)
 
 
 def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator and its arguments
@@ -72,6 +102,11 @@ def _tensors(value: object) -> Iterator[Tensor]:
 
 def _place(value: Any) -> int:  # noqa: ANN401 - an argument that is written to may be a list
     """Names the memory of a tensor; 0 where it has none of its own (sparse tensors, lists)."""
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided:
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or _wrapped(value):
         return 0
-    return value.untyped_storage()._cdata  # noqa: SLF001 - torch's own name for a storage
+    return value.untyped_storage()._cdata  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names a storage
+
+
+def _wrapped(value: Tensor) -> bool:
+    functorch: Any = torch._C._functorch  # noqa: SLF001  # pyright: ignore - torch has no public name for it
+    return functorch.is_functorch_wrapped_tensor(value)

@@ -92,7 +92,7 @@ def others(value: Tensor, axis: int) -> list[int]:
 def largest_of(value: Tensor) -> Tensor:
     """Largest magnitude of a value that has elements; NaN where it holds one."""
     low, high = torch.aminmax(value)
-    return torch.maximum(-low, high)
+    return torch.maximum(-low, high).abs()  # of zeros it would be -0
 
 
 def not_zero(largest: Tensor) -> Tensor:

@@ -1,0 +1,103 @@
+"""What is said when a model cannot be traced: whose fault it is, where, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch.func import functional_call
+
+from initium.errors import BatchError, TraceError
+from initium.network._batch import batch_tensors
+from initium.network._leaves import replaced
+from initium.network._watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from torch import fx, nn
+
+    from initium.network._batch import Batch
+
+
+def refuse_scripted(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            raise TraceError(
+                f"`{name or 'the model'}` is TorchScript, which cannot be traced. Give the module that it was scripted "
+                "from, or plan from the modules alone (batch=None)."
+            )
+
+
+def refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None:
+    """A value that no operation of the graph makes would be taken for a constant, and what it is made of for unused."""
+    for value in watch.unseen(graph):
+        raise TraceError(
+            f"{type(model).__name__} computes a value of shape {tuple(value.shape)} where it cannot be traced: inside "
+            "torch.func or vmap, by torch.autograd.grad within forward(), or through a reference to a weight that is kept "
+            "outside of its module. Trace the part that can be traced, or plan from the modules alone (batch=None)."
+        )
+
+
+@contextlib.contextmanager
+def quiet() -> Generator[None]:
+    """The model's own warnings are the model's affair: the run that trains it gives them again."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
+    """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer."""
+    parameters = {name: p.detach() for name, p in model.named_parameters()}
+    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
+    tensors, hollow = batch_tensors(batch), any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
+    watch = Watch([] if hollow else parameters.values())
+    try:
+        with torch.no_grad(), quiet(), watch:
+            given = iter([tensor.to("meta") for tensor in tensors] if hollow else tensors)
+            args, kwargs = replaced((batch.args, dict(batch.kwargs)), given)
+            functional_call(model, parameters | buffers, args, kwargs)
+    except Exception as error:
+        if hollow and isinstance(
+            error, NotImplementedError
+        ):  # what torch raises where a meta tensor is asked for values
+            raise TraceError(without_values(model, error)) from error
+        shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
+        raise BatchError(
+            f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){where_in(model, error)}: "
+            f"{type(error).__name__}: {str(error).rstrip('.')}. {_whole_numbers(model)}Give what model(...) takes: a tensor, a tuple of positional arguments, "
+            "a dict of keyword arguments, or initium.Batch(args, kwargs)."
+        ) from error
+    finally:
+        watch.put_back()
+
+
+def _whole_numbers(model: nn.Module) -> str:
+    """A hint where a weight holds integers, which few operations multiply data with."""
+    whole = [(n, p.dtype) for n, p in model.named_parameters() if not (p.is_floating_point() or p.is_complex())]
+    return f"`{whole[0][0]}` holds {whole[0][1]}: convert it, .to(torch.float32). " if whole else ""
+
+
+def without_values(model: nn.Module, error: Exception) -> str:
+    return (
+        f"{type(model).__name__} goes where its data leads{where_in(model, error)}, and there are no values on meta: "
+        f"{str(error).rstrip('.')}. Trace it with memory and a real batch (model.to_empty(device=...), then initialise "
+        "it), or plan from the modules alone (batch=None)."
+    )
+
+
+def where_in(model: nn.Module, error: BaseException) -> str:
+    """The innermost named layer on the error's stack, for the message."""
+    names = {id(module): name for name, module in model.named_modules() if name}
+    found = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        found = names.get(id(frame.f_locals.get("self")), found)
+    return f" in layer `{found}` ({_short(model.get_submodule(found))})" if found else ""
+
+
+def _short(module: nn.Module) -> str:
+    return repr(module).splitlines()[0].rstrip("(")
