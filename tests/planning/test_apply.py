@@ -207,6 +207,17 @@ def test_a_frozen_parameter_may_be_kept(mlp, plan_of):
     assert not mlp[2].weight.requires_grad
 
 
+def test_a_frozen_table_is_kept_and_the_rest_is_written(plan_of):
+    table = nn.Embedding.from_pretrained(torch.randn(9, 4), freeze=True)
+    model = nn.Sequential(table, nn.Linear(4, 3))
+    old, weight = table.weight.clone(), model[1].weight.detach().clone()
+    made = plan_of(model)
+    made.apply(model)
+    assert torch.equal(table.weight, old)
+    assert not torch.equal(model[1].weight, weight)
+    assert any("`0.weight`" in note and "frozen table" in note for note in made.notes)
+
+
 @pytest.mark.parametrize(
     ("parametrise", "way"),
     [

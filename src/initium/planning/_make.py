@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from initium.planning._overrides import overriding
 from initium.planning._plan import Plan
 from initium.records import Keep
-from initium.schemes import Scheme, first_of, rows
+from initium.schemes import Choice, Scheme, first_of, rows
 from initium.schemes import scheme as named_scheme
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
         overrides: Exceptions, see :data:`~initium.planning.Overrides`; a later one wins over an earlier one.
 
     Returns:
-        The plan: one row for every parameter.
+        The plan: one row for every parameter. A frozen table (positions, pretrained vectors) is kept unless an
+        override says otherwise; any other frozen parameter is planned, and ``apply`` refuses it.
 
     Raises:
         UnknownNameError: No scheme has that name.
@@ -45,8 +46,18 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
     """
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
-    made = rows(network, Scheme(base.name, first_of(exceptions, base.rule), base.source))
+    made = rows(network, Scheme(base.name, first_of(exceptions, _frozen_table, base.rule), base.source))
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
+
+
+def _frozen_table(facts: Facts) -> Choice | None:
+    """A table that its model froze (sinusoidal positions, pretrained vectors) was filled on purpose.
+
+    A frozen weight is another matter: whoever plans it has to say what becomes of it.
+    """
+    if facts.frozen and facts.role == "embedding":
+        return Choice(Keep(), "keep", "a frozen table was filled on purpose: kept as it is")
+    return None
 
 
 def _notes(network: Network, made: tuple[PlanRow, ...]) -> Iterator[str]:
