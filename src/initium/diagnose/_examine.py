@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose import _beyond
 from initium.diagnose._table import CHECKS
 from initium.records import SEVERITIES
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
     """Runs every check of :data:`CHECKS` on one pair of records; no model is needed.
+
+    Where none of them finds an error, a gradient that is out of all bounds is still one.
 
     Args:
         network: What was read of the model, with the batch.
@@ -36,4 +39,6 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         ['symmetry']
     """
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
+    if not any(finding.severity == "error" for finding in found):  # what is explained needs no last resort
+        found = [*_beyond.check(signal), *found]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

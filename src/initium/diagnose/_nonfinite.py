@@ -30,6 +30,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if not bad:
         if signal.loss is not None and not math.isfinite(signal.loss):
             yield _finding((), f"The loss is {signal.loss}", _of_loss())
+        elif not signal.output_finite:
+            yield _finding((), "The model's output holds NaN or infinity", _of_output())
         return
     broken = [row for row in bad if not math.isfinite(row.weight_rms)]
     first = next((row for row in broken or bad if not math.isfinite(row.out_rms)), (broken or bad)[0])
@@ -66,6 +68,14 @@ def _of_values(first: SignalRow, signal: Signal) -> Because:
     return Because(
         f"every weight is finite; the first value that is not appears at `{first.name}` ({first.op}).{grown}",
         "Scale the weights so that the signal keeps its size; look for log, division or exp of what may be 0 or large.",
+    )
+
+
+def _of_output() -> Because:
+    return Because(
+        "every weight and every product with one is finite: what the model does after them is not.",
+        "Look behind the last weight for log, sqrt, division or exp of what may be 0, negative or large.",
+        "",
     )
 
 

@@ -28,7 +28,7 @@ class SignalRow:
         grad_rms: Root mean square of the gradient at the operation's output.
         weight_std: Standard deviation of the weight.
         weight_rms: Root mean square of the weight.
-        weight_grad_norm: L2 norm of the weight's gradient (all uses together).
+        weight_grad_norm: L2 norm of the weight's gradient (all uses together); of a frozen weight too.
         weight_grad_mean_abs: Mean absolute value of the weight's gradient.
         distinct: Share of the output's units that differ from the first in value or in gradient: 0 means that every
             unit computes the same and learns the same (symmetry).
@@ -67,6 +67,7 @@ class Signal:
         prior_loss: Cross-entropy of the batch's own class frequencies in nats, likewise.
         targets: How many targets that is an average over, likewise.
         notes: What was not measured, and why (law 4: everything unknown is said).
+        output_finite: False where the model's output holds a NaN or plus infinity; minus infinity masks a choice out.
     """
 
     rows: tuple[SignalRow, ...]
@@ -77,6 +78,7 @@ class Signal:
     prior_loss: float | None = None
     targets: int | None = None
     notes: tuple[str, ...] = ()
+    output_finite: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

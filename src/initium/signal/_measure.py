@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from initium.network import as_batch, read, run_walk, unchanged
+from initium.network import as_batch, read, run_walk, tensors_in, unchanged
 from initium.records import Signal
 from initium.signal._classes import classification
 from initium.signal._measuring import Measuring
@@ -124,8 +124,22 @@ def _signal(walk: Measuring, aim: Objective, output: object, batch: Batch, measu
         classes=known.classes if known else None,
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
-        notes=(*aim.notes, *walk.notes, *_unmeasured(walk)),
+        notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
+        output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
+
+
+def _spoilt(value: Tensor) -> bool:
+    if not (value.is_floating_point() or value.is_complex()):
+        return False
+    plus = torch.zeros((), dtype=torch.bool) if value.is_complex() else (value == torch.inf).any()
+    return bool(value.isnan().any() | plus.to(value.device))
+
+
+def _unproved(batch: Batch, loss: Tensor | None) -> Iterator[str]:
+    """A loss that brings its own target cannot be held against what guessing costs."""
+    if loss is not None and batch.target is None and "labels" not in batch.kwargs:
+        yield "the batch has no target, so the loss was not held against guessing: initium.Batch((x,), target=y)"
 
 
 def _unmeasured(walk: Measuring) -> Iterator[str]:
