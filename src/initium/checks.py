@@ -9,6 +9,7 @@ import torch
 
 from initium.errors import ArgumentError, ArgumentTypeError
 
+_SMALLEST = torch.finfo(torch.float32).smallest_normal
 _LARGEST = torch.finfo(torch.float32).max
 
 
@@ -80,6 +81,8 @@ def finite(value: SupportsFloat, what: str) -> float:
 def scale(value: SupportsFloat, what: str) -> float:
     """A finite number >= 0."""
     real = finite(value, what)
+    if 0 < real < _SMALLEST:
+        raise ArgumentError(f"{what} must be 0 or at least {_SMALLEST} (values are made in float32); got {real!r}.")
     if real < 0:
         raise ArgumentError(f"{what} must be >= 0; got {real!r}. To flip signs, fill and then multiply by -1.")
     return real

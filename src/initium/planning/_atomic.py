@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import increment_version
 
+from initium.checks import writable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -23,7 +25,7 @@ def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
     succeeds tells autograd that the values changed.
 
     Yields:
-        A function from a parameter to the tensor to write into.
+        A function from a parameter to the tensor to write into. It refuses one whose elements share memory.
 
     Example:
         >>> import torch
@@ -39,7 +41,7 @@ def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
     saved: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def opened(parameter: Tensor) -> Tensor:
-        data = parameter.data
+        data = writable(parameter.data)
         saved.append((parameter, data, data.clone()))
         return data
 
@@ -49,6 +51,7 @@ def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
         for parameter, _, _ in saved:
             increment_version(parameter)
     except BaseException:
-        for _, data, before in reversed(saved):
-            data.copy_(before)
+        with contextlib.ExitStack() as stack:  # the last one first, and every one, whatever becomes of another
+            for _, data, before in saved:
+                stack.callback(data.copy_, before)
         raise

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from initium.errors import ArgumentTypeError, PlanError
+from initium.checks import writable
+from initium.errors import ArgumentError, ArgumentTypeError, PlanError
 from initium.network import Held, held
 from initium.planning._blocks import misfit
 from initium.records import Keep
@@ -111,6 +112,14 @@ def _inference(row: PlanRow, one: Held) -> str:  # noqa: ARG001
     return f"was made under torch.inference_mode() and cannot be written: make it outside, or {_KEEP}" if made else ""
 
 
+def _shared(row: PlanRow, one: Held) -> str:  # noqa: ARG001
+    try:
+        writable(one.parameter)
+    except ArgumentError as error:
+        return f"cannot be written: {error} Otherwise {_KEEP}".rstrip(".")
+    return ""
+
+
 def _computed(row: PlanRow, one: Held) -> str:  # noqa: ARG001
     way = one.computed_by
     return (
@@ -132,7 +141,16 @@ def _fit(row: PlanRow, one: Held) -> str:  # noqa: ARG001
 
 _KEEP = 'leave it alone by overrides={"NAME": "keep"}'
 _ALWAYS = (_lazy, _shape)
-_TO_WRITE: tuple[Callable[[PlanRow, Held], str], ...] = (_meta, _dtype, _empty, _inference, _computed, _frozen, _fit)
+_TO_WRITE: tuple[Callable[[PlanRow, Held], str], ...] = (
+    _meta,
+    _dtype,
+    _empty,
+    _inference,
+    _shared,
+    _computed,
+    _frozen,
+    _fit,
+)
 
 
 def _problem(row: PlanRow, one: Held) -> str:

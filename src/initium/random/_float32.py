@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-LARGEST = float(np.finfo(np.float32).max)
-
 
 def nearest(value: float) -> float:
     """The float32 number nearest to ``value``."""
