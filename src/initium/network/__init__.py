@@ -6,7 +6,7 @@ from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
-from initium.network._read import read
+from initium.network._read import as_module, read
 from initium.network._trace import Trace, trace
 from initium.network._walk import Walk, run_walk
 
@@ -22,6 +22,7 @@ __all__ = [
     "Use",
     "Walk",
     "as_batch",
+    "as_module",
     "held",
     "map_tensors",
     "named_tensors",

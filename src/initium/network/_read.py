@@ -50,7 +50,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
         >>> str(facts.before), str(facts.after), facts.fan_in
         ('input', 'relu', 3)
     """
-    title = type(_module(model)).__name__
+    title = type(as_module(model)).__name__
     _refuse_lazy(model)
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
@@ -61,7 +61,14 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title)
 
 
-def _module(model: object) -> nn.Module:
+def as_module(model: object) -> nn.Module:
+    """A module that can be read, as it is.
+
+    Raises:
+        ArgumentTypeError: It is no module, or one that only hands its work to copies of another.
+    """
+    if isinstance(model, nn.DataParallel):
+        raise ArgumentTypeError("nn.DataParallel hands its work to copies of a model: pass the model, `model.module`.")
     if isinstance(model, nn.Module):
         return model
     made = isinstance(model, type) and issubclass(model, nn.Module)
@@ -255,7 +262,7 @@ def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) 
         after=first.after if first else NOTHING,
         uses=max(len(mine), 1),
         normalised=first.normalised if first else False,
-        assumed=first is not None and "unknown" in {first.after.kind, first.before.kind},
+        assumed=first is not None and ("unknown" in {first.after.kind, first.before.kind} or not first.direct),
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
         notes=(note,) if note else (),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.errors import ArgumentError
+from initium.network import as_module
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,8 +15,10 @@ def needs_values(model: nn.Module, what: str) -> None:
     """Refuses a model with a parameter or a buffer on ``meta``.
 
     Raises:
+        ArgumentTypeError: It is no module.
         ArgumentError: Naming the first one and the cure.
     """
+    as_module(model)
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta:
             raise ArgumentError(
