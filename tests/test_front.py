@@ -53,3 +53,113 @@ def test_a_bad_batch_is_refused_and_nothing_is_changed(batch: object, error: typ
         with pytest.raises(error):
             verb(model, batch)
     assert all(map(torch.equal, model.state_dict().values(), before))
+
+
+def test_weights_that_share_memory_are_refused_before_anything_is_written() -> None:
+    for verb in (initium.initialize, initium.lsuv):
+        model = net()
+        model[2].weight = nn.Parameter(torch.randn(1, 32).expand(4, 32))
+        before = [tensor.clone() for tensor in model.state_dict().values()]
+        with pytest.raises(ValueError, match="memory of its own"):
+            verb(model, torch.randn(16, 8))
+        assert all(map(torch.equal, before, model.state_dict().values()))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.u = nn.Linear(8, 16, bias=False)
+        self.w = nn.Linear(16, 16, bias=False)
+        nn.init.orthogonal_(self.w.weight, scale)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        state = torch.zeros(len(x), 16)
+        for _ in range(40):
+            state = torch.relu(self.w(state) + self.u(x))
+        return state
+
+
+class Gated(nn.Module):
+    def __init__(self, gain: float, *, norm: bool = False) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(64) if norm else nn.Identity()
+        self.layers = nn.ModuleList(nn.Linear(64, 128, bias=False) for _ in range(10))
+        for layer in self.layers:
+            nn.init.normal_(layer.weight, std=gain / 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            gate, up = layer(x).chunk(2, -1)
+            x = self.norm(F.silu(gate) * up)
+        return x
+
+
+def test_a_gradient_beyond_measure_is_found_where_no_chain_can_be_judged() -> None:
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    sick = {
+        "exploding-gradient": (Recurrent(5.0), torch.randn(32, 8, generator=generator)),
+        "vanishing-gradient": (Gated(0.3), torch.randn(32, 64, generator=generator)),
+    }
+    for code, (model, batch) in sick.items():
+        report = initium.diagnose(model, batch)
+        assert (report.findings[0].code, report.findings[0].severity) == (code, "error")
+    for model, batch in ((Recurrent(0.9), torch.randn(32, 8)), (Gated(1.0, norm=True), torch.randn(32, 64))):
+        assert not initium.diagnose(model, batch).at_least("error")
+
+
+def test_an_output_that_is_not_finite_is_found_and_a_masked_one_is_not() -> None:
+    class Tail(nn.Module):
+        def __init__(self, tail) -> None:
+            super().__init__()
+            self.body, self.tail = nn.Linear(8, 4), tail
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.tail(self.body(x))
+
+    x = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+    (finding,) = initium.diagnose(Tail(torch.log), x).findings
+    assert (finding.code, "output" in finding.message) == ("nonfinite", True)
+    mask = torch.tensor([True, False, False, False])
+    assert initium.diagnose(Tail(lambda y: y.masked_fill(mask, -torch.inf)), x).healthy
+
+
+def test_a_loss_without_a_target_says_what_it_was_not_held_against() -> None:
+    x, y = torch.randn(32, 8), torch.arange(32) % 4
+    notes = initium.diagnose(net(), x, lambda logits: F.cross_entropy(logits, y)).signal.notes
+    assert any("target=y" in note for note in notes)
+    assert not initium.diagnose(net(), initium.Batch((x,), target=y), F.cross_entropy).signal.notes
+
+
+def test_a_weight_that_is_scaled_on_its_way_is_planned_as_assumed() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(16, 8))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.relu(F.linear(x, self.w * 0.5))
+
+    plan = initium.plan(Scaled(), torch.randn(4, 8))
+    assert plan["w"].assumed
+    assert any("through mul" in note for note in plan.notes)
+
+
+def test_the_wrong_kind_of_model_is_refused_by_every_verb() -> None:
+    x = torch.randn(4, 8)
+    for verb in (initium.plan, initium.initialize, initium.measure, initium.diagnose, initium.lsuv):
+        with pytest.raises(TypeError, match="call it"):
+            verb(nn.Linear, x)
+        with pytest.raises(TypeError, match=r"model\.module"):
+            verb(nn.DataParallel(net()), x)
+
+
+def test_the_other_name_of_a_law_leads_to_it() -> None:
+    for asked, meant in (("xavier_uniform", "glorot_uniform"), ("kaiming_normal", "he_normal")):
+        with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+            initium.plan(net(), scheme=asked)
+
+
+def test_a_target_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="target is the std"):
+        initium.lsuv(net(), torch.randn(4, 8), target="a")

@@ -109,7 +109,7 @@ def lsuv(
 
 
 def _check_target(target: float) -> None:
-    if isinstance(target, bool) or not (math.isfinite(target) and target > 0):
+    if isinstance(target, bool) or not isinstance(target, int | float) or not (math.isfinite(target) and target > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"target is the std that every output gets, a finite number > 0; got {target!r}.")
 
 

@@ -24,7 +24,7 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except InitiumError as error:
+        except (InitiumError, OSError) as error:  # a file that cannot be read or written
             typer.echo(f"initium: {error}", err=True)
             raise typer.Exit(COULD_NOT_RUN) from error
 

@@ -69,7 +69,8 @@ def _named(values: dict[str | None, Any]) -> dict[str, Any]:
 
 def _make(spec: str, name: str, args: list[Any], kwargs: dict[str, Any]) -> Scheme:
     if name not in SCHEMES:
-        near = get_close_matches(name.lower().replace("-", "_"), SCHEMES, n=1)
+        plain = name.lower().replace("-", "_").replace("xavier", "glorot").replace("kaiming", "he")
+        near = get_close_matches(plain, SCHEMES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise UnknownNameError(f"no scheme is called {name!r}.{hint} Known: {', '.join(SCHEMES)}.")
     signature = inspect.signature(SCHEMES[name])
