@@ -4,6 +4,10 @@ VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# The versions that are installed: constraints/oldest.txt holds the least that pyproject.toml promises to run on, as in
+# `make VENV=.venv-oldest CONSTRAINTS=constraints/oldest.txt test`.
+CONSTRAINTS ?= constraints/dev.txt
+
 # pyright runs on the node that its package brings, whatever node this machine has or lacks.
 export PYRIGHT_PYTHON_GLOBAL_NODE := off
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -57,6 +61,6 @@ clean: ## Remove .venv, caches and build outputs
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints/dev.txt tools/venv.sh
-	@sh tools/venv.sh $(VENV)
+$(READY): pyproject.toml $(CONSTRAINTS) tools/venv.sh
+	@sh tools/venv.sh $(VENV) $(CONSTRAINTS)
 	@touch $@

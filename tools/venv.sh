@@ -1,9 +1,10 @@
 #!/bin/sh
 # Make the virtual environment named by $1 and install the project in it, editable, with its [dev] extras at the
-# versions of constraints/dev.txt. Called by the Makefile, only when those files are newer than the last set-up.
+# versions of the file $2. Called by the Makefile, only when that file or pyproject.toml is newer than the last set-up.
 set -eu
 
-venv=${1:?usage: tools/venv.sh DIRECTORY}
+venv=${1:?usage: tools/venv.sh DIRECTORY CONSTRAINTS}
+constraints=${2:?usage: tools/venv.sh DIRECTORY CONSTRAINTS}
 
 # A command may be on PATH and still not run (a pyenv shim, for one), so each candidate is tried.
 find_python() {
@@ -20,7 +21,7 @@ find_python() {
 
 started=$(date +%s)
 if "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
-    echo "updating $venv: pyproject.toml or constraints/dev.txt changed"
+    echo "updating $venv: pyproject.toml or $constraints changed"
 else
     python=$(find_python)
     echo "setting up $venv with $("$python" --version) (once, takes a few minutes: PyTorch is a large download)"
@@ -29,5 +30,5 @@ fi
 
 # PIP_USER of the caller's would refuse a virtual environment. Modules are compiled when first imported: most never are.
 PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    "$venv/bin/python" -m pip install --quiet --no-compile --constraint constraints/dev.txt --editable '.[dev]'
+    "$venv/bin/python" -m pip install --quiet --no-compile --constraint "$constraints" --editable '.[dev]'
 echo "$venv is ready ($(($(date +%s) - started)) s)"

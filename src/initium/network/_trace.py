@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 from torch import fx
@@ -16,6 +18,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 from torch.func import functional_call
+from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import TraceError
@@ -179,9 +182,15 @@ def _root(value: Any) -> Any:  # noqa: ANN401 - an argument of a node
 
 def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401
     """``make_fx`` before dispatch; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
-    with mode or contextlib.nullcontext(), quiet(), GradModes() as modes:
+    modes = GradModes()
+
+    def watched(*tensors: Tensor) -> list[Tensor]:
+        with modes:
+            return run(*tensors)
+
+    with mode or contextlib.nullcontext(), quiet(), _no_memory_format():
         made = make_fx(
-            run,
+            watched,
             tracing_mode="real",
             pre_dispatch=True,
             _allow_non_fake_inputs=True,
@@ -189,6 +198,14 @@ def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) ->
         )(*tensors)
     modes.remove_idle(made.graph)
     return made
+
+
+@contextlib.contextmanager
+def _no_memory_format() -> Generator[None]:
+    """Nobody here reads a value's memory format, and torch 2.6 cannot tell it of a value inside ``vmap``."""
+    note = proxy_tensor._extract_tensor_metadata  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    with patch.object(proxy_tensor, note.__name__, partial(note, include_contiguity=False)):
+        yield
 
 
 @contextlib.contextmanager

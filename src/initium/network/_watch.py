@@ -62,7 +62,7 @@ class Watch(TorchDispatchMode):
 
 
 class GradModes(TorchFunctionMode):
-    """Notes which switches of the gradient mode switched anything.
+    """Notes which switches of the gradient mode switched anything; entered inside what is traced.
 
     Within an ``autograd.Function`` (a reversible layer, a reentrant checkpoint) the mode is off already, and the function
     has its own way back. A graph that kept the idle switch would have no gradient there, nor after it, because the
@@ -74,10 +74,15 @@ class GradModes(TorchFunctionMode):
         self._switched: list[bool] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        """Runs the call as it is."""
-        if func is _SWITCH:
-            self._switched.append(torch.is_grad_enabled() != args[0])
-        return func(*args, **(kwargs or {}))
+        """Runs the call as it is, a switch in any version of torch."""
+        if func is not _SWITCH:
+            return func(*args, **(kwargs or {}))
+        self._switched.append(torch.is_grad_enabled() != args[0])
+        result = func(*args, **(kwargs or {}))
+        if torch.is_grad_enabled() != args[0]:  # torch 2.6 notes the switch for the graph and does not make it
+            with torch._C.DisableTorchFunction():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                func(*args)
+        return result
 
     def remove_idle(self, graph: fx.Graph) -> None:
         """Takes the switches that switched nothing out of the graph."""
