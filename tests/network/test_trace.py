@@ -203,7 +203,7 @@ def test_a_question_about_the_batch_alone_does_not_depend_on_the_weights():
     assert read(Asking(4, 4), as_batch(torch.randn(5, 4))).trace.asked == ()
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 def test_torchscript_is_refused_by_name():
     model = nn.Sequential(torch.jit.script(nn.Linear(4, 8)), nn.Linear(8, 2))
     with pytest.raises(TraceError, match="`0` is TorchScript"):
