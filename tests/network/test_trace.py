@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from initium.errors import ArgumentTypeError, BatchError, TraceError
 from initium.network import Batch, Walk, as_batch, read, run_walk, tensors_in, trace
+from initium.network._ops import shape_of
 
 
 class Odd(nn.Module):
@@ -258,3 +259,33 @@ def test_an_integer_weight_is_named_with_the_cure():
 def test_what_is_no_module_is_refused(model, words):
     with pytest.raises(ArgumentTypeError, match=words):
         read(model)
+
+
+GROUPS = torch.tensor([2, 5, 8], dtype=torch.int32)
+
+
+@pytest.mark.skipif(not hasattr(torch, "_grouped_mm"), reason="this torch has no grouped product")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("left", "right", "offs"),
+    [
+        ((8, 16), (3, 16, 24), GROUPS),
+        ((3, 16, 24), (24, 8), GROUPS),
+        ((16, 8), (8, 24), GROUPS),
+        ((3, 8, 16), (3, 16, 24), None),
+    ],
+)
+def test_a_grouped_product_has_its_shape_without_memory_in_every_dtype(left, right, offs, dtype):
+    class Experts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(right, dtype=dtype))
+
+        def forward(self, x):
+            return torch._grouped_mm(x, self.w, offs=offs)
+
+    model, batch = Experts(), as_batch(torch.randn(left, dtype=dtype))
+    real, hollow = read(model, batch), read(model.to("meta"), batch)
+    assert hollow.uses == real.uses
+    assert [use.op for use in real.uses] == ["_grouped_mm"]
+    assert list(map(shape_of, hollow.trace.graph.graph.nodes)) == list(map(shape_of, real.trace.graph.graph.nodes))

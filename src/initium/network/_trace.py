@@ -24,6 +24,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from initium.errors import TraceError
 from initium.network._batch import batch_tensors
 from initium.network._guard import unchanged
+from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
 from initium.network._ops import QUESTIONS, op_name
 from initium.network._trouble import (
@@ -238,7 +239,7 @@ def _fake_mode(state: list[Tensor], inputs: list[Tensor]) -> FakeTensorMode | No
     for tensor in every:
         if isinstance(tensor, FakeTensor):
             return tensor.fake_mode
-    return FakeTensorMode(allow_non_fake_inputs=True) if any(t.is_meta for t in every) else None
+    return HollowMode() if any(t.is_meta for t in every) else None
 
 
 def _faked(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
