@@ -204,7 +204,7 @@ def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) ->
 @contextlib.contextmanager
 def _no_memory_format() -> Generator[None]:
     """Nobody here reads a value's memory format, and torch 2.6 cannot tell it of a value inside ``vmap``."""
-    note = proxy_tensor._extract_tensor_metadata  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    note: Any = proxy_tensor._extract_tensor_metadata  # noqa: SLF001  # pyright: ignore - private, and not exported
     with patch.object(proxy_tensor, note.__name__, partial(note, include_contiguity=False)):
         yield
 
