@@ -207,6 +207,15 @@ def test_a_frozen_parameter_may_be_kept(mlp, plan_of):
     assert not mlp[2].weight.requires_grad
 
 
+def test_a_frozen_bias_is_kept_unless_an_override_asks_for_it(mlp, plan_of, state, assert_unchanged):
+    mlp[2].bias.requires_grad_(requires_grad=False)
+    old, made = mlp[2].bias.clone(), plan_of(mlp)
+    made.apply(mlp)
+    assert torch.equal(mlp[2].bias, old)
+    assert any("`2.bias`" in note and "frozen bias" in note for note in made.notes)
+    refused(plan_of(mlp, overrides={"2.bias": 0.0}), mlp, state, assert_unchanged, "`2.bias`", "frozen")
+
+
 def test_a_frozen_table_is_kept_and_the_rest_is_written(plan_of):
     table = nn.Embedding.from_pretrained(torch.randn(9, 4), freeze=True)
     model = nn.Sequential(table, nn.Linear(4, 3))
@@ -215,7 +224,7 @@ def test_a_frozen_table_is_kept_and_the_rest_is_written(plan_of):
     made.apply(model)
     assert torch.equal(table.weight, old)
     assert not torch.equal(model[1].weight, weight)
-    assert any("`0.weight`" in note and "frozen table" in note for note in made.notes)
+    assert any("`0.weight`" in note and "frozen embedding" in note for note in made.notes)
 
 
 @pytest.mark.parametrize(

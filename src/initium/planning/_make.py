@@ -27,8 +27,8 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
         overrides: Exceptions, see :data:`~initium.planning.Overrides`; a later one wins over an earlier one.
 
     Returns:
-        The plan: one row for every parameter. A frozen table (positions, pretrained vectors) is kept unless an
-        override says otherwise; any other frozen parameter is planned, and ``apply`` refuses it.
+        The plan: one row for every parameter. What is frozen beside the weights (a table of positions, a bias) is kept
+        unless an override says otherwise; a frozen weight is planned, and ``apply`` refuses it.
 
     Raises:
         UnknownNameError: No scheme has that name.
@@ -46,17 +46,17 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
     """
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
-    made = rows(network, Scheme(base.name, first_of(exceptions, _frozen_table, base.rule), base.source))
+    made = rows(network, Scheme(base.name, first_of(exceptions, _frozen_beside, base.rule), base.source))
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
 
 
-def _frozen_table(facts: Facts) -> Choice | None:
-    """A table that its model froze (sinusoidal positions, pretrained vectors) was filled on purpose.
+def _frozen_beside(facts: Facts) -> Choice | None:
+    """What its model froze beside the weights (a table of positions, a router's correction) was filled on purpose.
 
     A frozen weight is another matter: whoever plans it has to say what becomes of it.
     """
-    if facts.frozen and facts.role == "embedding":
-        return Choice(Keep(), "keep", "a frozen table was filled on purpose: kept as it is")
+    if facts.frozen and facts.role not in {"weight", "recurrent"}:
+        return Choice(Keep(), "keep", f"a frozen {facts.role} was filled on purpose: kept as it is")
     return None
 
 
