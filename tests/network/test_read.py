@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from initium.errors import TraceError
-from initium.gains import Activation
+from initium.gains import Activation, gain
 from initium.network import as_batch, read
 
 
@@ -389,3 +389,84 @@ def test_an_activation_takes_the_value_with_its_bias():
     net.b = nn.Parameter(torch.zeros(8))
     (use,) = read(net, as_batch(torch.randn(5, 4))).uses
     assert (use.node, use.activated, str(use.after)) == ("matmul", "add", "relu")
+
+
+def filled(self, x):
+    out = torch.zeros(5, 16)
+    out[:, :8] = self.a(x)
+    return self.b(F.relu(out))
+
+
+def changed_whole(self, x):
+    h = self.a(x)
+    h.view(-1).relu_()
+    return self.b(h)
+
+
+def changed_in_part(self, x):
+    h = self.a(x)
+    h[:, :4].relu_()
+    return self.b(h)
+
+
+def collected(self, x):
+    outs, h = torch.zeros(3, 5, 8), self.a(x)
+    for step in range(3):
+        h = torch.relu(h)
+        outs[step] = h
+    return self.b(outs)
+
+
+@pytest.mark.parametrize(
+    ("forward", "width", "before"),
+    [(filled, 16, "relu"), (changed_whole, 8, "relu"), (changed_in_part, 8, "linear | relu"), (collected, 8, "relu")],
+)
+def test_what_is_written_through_a_view_is_seen_by_the_readers_of_the_whole(forward, width, before):
+    network = read(Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(width, 3)), as_batch(torch.randn(5, 4)))
+    assert str(network.facts("a.weight").after) == "relu"
+    assert str(network.facts("b.weight").before) == before
+
+
+@pytest.mark.parametrize(
+    ("function", "value", "name"),
+    [
+        (lambda h, p: h * torch.sigmoid(p * h), 1.0, "silu"),
+        (lambda h, p: h * torch.sigmoid(p * h), 1.702, "quick_gelu"),
+        (lambda h, p: p * F.gelu(h), 1e-5, "gelu"),
+        (lambda h, p: torch.tanh(p * h), 0.5, "tanh"),
+        (lambda h, p: torch.tanh(h + p), 0.5, "tanh"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(), (8,)])
+def test_a_learned_number_counts_inside_an_activation_and_not_around_it(function, value, name, shape):
+    net = Flow(
+        lambda self, x: self.b(function(self.a(x), self.p)),
+        a=nn.Linear(4, 8),
+        b=nn.Linear(8, 3),
+        p=nn.Parameter(torch.full(shape, value)),
+    )
+    assert str(read(net, as_batch(torch.randn(5, 4))).facts("a.weight").after) == name
+
+
+def test_the_rate_of_a_gate_changes_its_moments():
+    net = Flow(
+        lambda self, x: (lambda h: h * torch.sigmoid(self.rate * h))(self.a(x)),
+        a=nn.Linear(4, 8),
+        rate=nn.Parameter(torch.tensor(30.0)),
+    )
+    after = read(net, as_batch(torch.randn(5, 4))).facts("a.weight").after
+    assert gain(after.activation) == pytest.approx(gain(lambda x: x * torch.sigmoid(30.0 * x)), rel=1e-6)
+
+
+def test_an_inner_product_sums_over_the_last_axes():
+    for product, axis in ((lambda self, x: torch.inner(x, self.w), -1), (lambda self, x: torch.inner(self.w, x), -2)):
+        (use,) = read(Flow(product, w=nn.Parameter(torch.randn(7, 4))), as_batch(torch.randn(5, 4))).uses
+        assert (use.fan_in, use.fan_out, use.layout, use.unit_axis) == (4, 7, "out_in", axis)
+
+
+def test_a_weight_that_is_cut_to_a_triangle_is_not_used_as_it_is_filled():
+    network = read(
+        Flow(lambda self, x: x @ self.w.tril(), w=nn.Parameter(torch.randn(4, 4))), as_batch(torch.randn(5, 4))
+    )
+    assert network.facts("w").assumed
+    assert not network.uses[0].direct

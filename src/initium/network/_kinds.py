@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["data", "parameter", "index", "constant"]
 _INDEXING = frozenset("index index_select gather take take_along_dim".split())
+_EMPTIED = frozenset({"tril", "triu"})  # some elements become zero: what is filled is not what is used
 _COMPOSES = frozenset(PRODUCTS) | {"einsum", "tensordot"}
 
 
@@ -54,17 +55,17 @@ class Kinds:
         return [parent for parent in node.all_input_nodes if self.kind[parent] == "parameter"]
 
 
-def kinds(trace: Trace) -> Kinds:
-    """Reads the graph once, in order."""
+def kinds(trace: Trace, graph: fx.Graph) -> Kinds:
+    """Reads a trace's graph, as it is or rejoined, once and in order."""
     read = Kinds({}, {})
-    placeholders = [node for node in trace.graph.graph.nodes if node.op == "placeholder"]
+    placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     split = len(trace.parameters), len(trace.parameters) + len(trace.buffers)
     for position, node in enumerate(placeholders):
         given: Kind = "data" if is_float(node) else "index"
         read.kind[node] = "parameter" if position < split[0] else "constant" if position < split[1] else given
         if position < split[0]:
             read.origin[node] = Origin((trace.parameters[position],), moved=True)
-    for node in trace.graph.graph.nodes:
+    for node in graph.nodes:
         if node not in read.kind:
             read.kind[node] = _kind(read, node)
             if read.kind[node] == "parameter":
@@ -102,6 +103,6 @@ def _origin(read: Kinds, node: fx.Node) -> Origin:
     names = tuple(dict.fromkeys(name for parent in parents for name in parent.names))
     through = tuple(dict.fromkeys(step for parent in parents for step in parent.through))
     name = op_name(node)
-    if name in RESHAPES or name in PARTS:
+    if name in RESHAPES or name in PARTS - _EMPTIED:
         return Origin(names, moved=len(names) == 1 and all(parent.moved for parent in parents), through=through)
     return Origin(names, moved=False, through=(*through, name))

@@ -73,7 +73,9 @@ class Neighbours:
 
     def preceding(self, node: fx.Node) -> Neighbour:
         """What precedes the use of a data node."""
-        return self.before.get(node, NOTHING)
+        if node in self.before:
+            return self.before[node]
+        return _before(self, node) if node in self.regions.base else NOTHING
 
     def following(self, node: fx.Node) -> Ahead:
         """What follows a weight operation, as one: an activation wins over the plainer things beside it."""
@@ -82,11 +84,13 @@ class Neighbours:
 
 def neighbours(regions: Regions, graph: fx.Graph) -> Neighbours:
     """Reads the graph once forwards and once backwards."""
-    read = Neighbours(regions)
+    read, exits = Neighbours(regions), _exits(regions)
+    asked = {
+        node for nodes in exits.values() for node in nodes
+    }  # within a region nobody asks, and a region may be long
     for node in graph.nodes:
-        if node in regions.base:
+        if node in asked or regions.base.get(node) is node:
             read.before[node] = _before(read, node)
-    exits = _exits(regions)
     for node in reversed(list(graph.nodes)):
         if regions.base.get(node) is node:
             read.after[node] = frozenset(_after(read, exits.get(node, [node])))

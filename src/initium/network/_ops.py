@@ -85,7 +85,6 @@ PRODUCTS: dict[str, tuple[int, int]] = {
     "bmm": (0, 1),
     "mv": (0, 1),
     "dot": (0, 1),
-    "inner": (0, 1),
     "addmm": (1, 2),
     "addmv": (1, 2),
     "baddbmm": (1, 2),
@@ -95,7 +94,7 @@ PRODUCTS: dict[str, tuple[int, int]] = {
 RECURRENT = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 CELLS = {"lstm_cell": 4, "gru_cell": 3, "rnn_tanh_cell": 1, "rnn_relu_cell": 1}
 LOOKUPS = {"embedding": 0, "embedding_bag": 0, "_embedding_bag": 0}
-OTHER_LINEAR = frozenset({"linear", "bilinear", "einsum"})
+OTHER_LINEAR = frozenset({"linear", "inner", "bilinear", "einsum"})
 LINEAR = (
     OTHER_LINEAR
     | CONVOLUTIONS
@@ -108,6 +107,8 @@ LINEAR = (
 SUMS = frozenset({"add", "sub", "rsub", "__iadd__", "sum_to_size"})
 # Pointwise with one number for every element: the distribution is only shifted and scaled.
 AFFINE = RESHAPES | NOISE | frozenset("add sub rsub mul div neg copy masked_fill positive".split())
+# Leaky ReLUs whose slopes are learned.
+SLOPED = frozenset({"prelu", "_prelu_kernel"})
 # Pointwise operations that carry no such tag, in some version of torch.
 _POINTWISE_TOO = frozenset(
     "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish prelu _prelu_kernel relu relu6 rrelu "

@@ -15,9 +15,11 @@ from initium.network._kinds import Kinds, kinds
 from initium.network._modules import Held, guess, held, neighbours_by_order
 from initium.network._neighbours import NOTHING, Neighbours, neighbours
 from initium.network._network import Network
+from initium.network._numbers import numbers
 from initium.network._ops import NORMS, SUMS, op_name, shape_of
 from initium.network._packed import output_parts, parameter_axis
 from initium.network._regions import regions
+from initium.network._rejoined import rejoined
 from initium.network._trace import Trace, trace
 from initium.network._uses import Site, sites
 
@@ -91,24 +93,24 @@ def _refuse_lazy(model: nn.Module) -> None:
 class _Graph:
     """The readings of one graph, side by side."""
 
-    trace: Trace
+    nodes: tuple[fx.Node, ...]
     kinds: Kinds
     neighbours: Neighbours
     placeholders: dict[str, fx.Node]
 
     @staticmethod
     def of(traced: Trace, values: dict[str, nn.Parameter]) -> _Graph:
-        kind = kinds(traced)
-        graph = traced.graph.graph
-        around = neighbours(regions(kind, graph, _slopes(kind, graph, values)), graph)
-        nodes = [node for node in graph.nodes if node.op == "placeholder"]
-        return _Graph(traced, kind, around, dict(zip(traced.parameters, nodes, strict=False)))
+        graph = rejoined(traced.graph.graph)
+        kind = kinds(traced, graph)
+        around = neighbours(regions(kind, graph, numbers(kind, graph, values)), graph)
+        placeholders = [node for node in graph.nodes if node.op == "placeholder"]
+        return _Graph(tuple(graph.nodes), kind, around, dict(zip(traced.parameters, placeholders, strict=False)))
 
     def uses(self) -> list[Use]:
         """Every use of a weight in execution order."""
         found: list[Use] = []
         count: dict[str, int] = defaultdict(int)
-        for node in self.trace.graph.graph.nodes:
+        for node in self.nodes:
             if self.kinds.kind[node] == "data":
                 for site in sites(self.kinds, node):
                     name = self._name(site.weight)
@@ -155,7 +157,7 @@ class _Graph:
     def roles(self) -> dict[str, tuple[Role, str, str]]:
         """Role, layout and a note for every parameter that some operation reads, weights excepted."""
         found: dict[str, tuple[Role, str, str]] = {}
-        for node in self.trace.graph.graph.nodes:
+        for node in self.nodes:
             if self.kinds.kind[node] != "data" or node.op == "output":
                 continue
             weights = {site.weight: site for site in sites(self.kinds, node)}
@@ -201,16 +203,6 @@ class _Graph:
         """True where the data that the parameter meets has just been normalised."""
         around = self.neighbours
         return any(around.preceding(parent).kind == "norm" for parent in self.kinds.data_inputs(node))
-
-
-def _slopes(kind: Kinds, graph: fx.Graph, values: dict[str, nn.Parameter]) -> dict[fx.Node, float]:
-    """The root mean square slope of every learned leaky ReLU; torch's starting slope where it has no memory."""
-    found: dict[fx.Node, float] = {}
-    for node in graph.nodes:
-        if op_name(node) in {"prelu", "_prelu_kernel"} and kind.parameter_inputs(node):
-            value = values[kind.origin[kind.parameter_inputs(node)[0]].names[0]].detach()
-            found[node] = 0.25 if value.is_meta else float(value.double().square().mean().sqrt())
-    return found
 
 
 def _size(graph: _Graph, name: str) -> int:

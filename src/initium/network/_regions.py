@@ -15,7 +15,7 @@ from torch.fx.node import map_arg
 
 from initium.errors import InitiumError
 from initium.gains import ACTIVATIONS, Activation, recognise
-from initium.network._ops import AFFINE, NOISE, REDUCTIONS, RESHAPES, is_float, is_pointwise, op_name
+from initium.network._ops import AFFINE, NOISE, REDUCTIONS, RESHAPES, SLOPED, is_pointwise, op_name
 
 if TYPE_CHECKING:
     from torch import fx
@@ -34,11 +34,11 @@ class Regions:
         normalised: The bases that they divide.
         bent: Data nodes that some nonlinear operation leads to from their base.
         named: Functions that were recognised already, by their operations.
-        slopes: For a ``prelu``: the root mean square of its learned slopes.
+        numbers: The nodes that are one number.
     """
 
     kinds: Kinds
-    slopes: dict[fx.Node, float]
+    numbers: dict[fx.Node, float]
     base: dict[fx.Node, fx.Node] = field(default_factory=dict["fx.Node", "fx.Node"])
     statistic: dict[fx.Node, fx.Node] = field(default_factory=dict["fx.Node", "fx.Node"])
     normalises: set[fx.Node] = field(default_factory=set["fx.Node"])
@@ -51,9 +51,10 @@ class Regions:
         if node not in self.bent:
             return None
         steps = _steps(self, node)
-        key = _signature(steps, self.slopes)
+        known = _operands(self, steps)
+        key = _signature(steps, known)
         if key not in self.named:
-            self.named[key] = _name(Pointwise(tuple(steps), key, self.slopes))
+            self.named[key] = _name(Pointwise(tuple(steps), key, known))
         return self.named[key]
 
     def entry(self, node: fx.Node) -> fx.Node:
@@ -67,9 +68,9 @@ class Regions:
             here = users[0]
 
 
-def regions(kinds: Kinds, graph: fx.Graph, slopes: dict[fx.Node, float]) -> Regions:
+def regions(kinds: Kinds, graph: fx.Graph, numbers: dict[fx.Node, float]) -> Regions:
     """Reads the graph once, in order."""
-    read = Regions(kinds, slopes)
+    read = Regions(kinds, numbers)
     for node in graph.nodes:
         if kinds.kind[node] != "data" or node.op == "output":
             continue
@@ -116,19 +117,50 @@ def _is_inverse(statistic: fx.Node) -> bool:
     return op_name(statistic) in {"rsqrt", "reciprocal", "pow", "div"}
 
 
+def _operands(read: Regions, steps: list[fx.Node]) -> dict[fx.Node, dict[fx.Node, float]]:
+    """The numbers that each step combines the signal with.
+
+    A parameter that only shifts or scales what goes in or what comes out (a bias, a norm's scale, a layer's scale) is no
+    part of the function; one in its midst (Swish's rate, Snake's frequency) is.
+    """
+    outer = _outer(read, steps)
+    return {
+        node: {
+            parent: read.numbers[parent]
+            for parent in node.all_input_nodes
+            if parent in read.numbers and not (node in outer and read.kinds.kind[parent] == "parameter")
+        }
+        for node in steps[1:]
+    }
+
+
+def _outer(read: Regions, steps: list[fx.Node]) -> set[fx.Node]:
+    """The steps from the base onwards, and from the end backwards, that only move, shift or scale."""
+    inside, here = set(steps), steps[0]
+    found: set[fx.Node] = set()
+    while len(users := [user for user in here.users if user in inside]) == 1 and op_name(users[0]) in AFFINE:
+        here = users[0]
+        found.add(here)
+    here = steps[-1]
+    while op_name(here) in AFFINE and here is not steps[0]:
+        found.add(here)
+        here = next(parent for parent in read.kinds.data_parents(here) if parent in inside)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Pointwise:
     """A pointwise region as a function of one variable; equal where the operations are."""
 
     steps: tuple[fx.Node, ...] = field(compare=False, repr=False)
     key: tuple[Any, ...]
-    slopes: dict[fx.Node, float] = field(compare=False, repr=False)
+    numbers: dict[fx.Node, dict[fx.Node, float]] = field(compare=False, repr=False)
 
     def __call__(self, value: torch.Tensor) -> torch.Tensor:
         """Runs the region's operations on any vector of values."""
         held: dict[fx.Node, Any] = {self.steps[0]: value}
         for node in self.steps[1:]:
-            held[node] = _evaluate(node, held, self.slopes)
+            held[node] = _evaluate(node, held, self.numbers[node])
         return held[self.steps[-1]]
 
     def __str__(self) -> str:
@@ -136,18 +168,17 @@ class Pointwise:
         return "pointwise(" + ", ".join(name for name in names if name not in RESHAPES and name not in NOISE) + ")"
 
 
-def _evaluate(node: fx.Node, held: dict[fx.Node, Any], slopes: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
+def _evaluate(node: fx.Node, held: dict[fx.Node, Any], numbers: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
     """One step on a vector: what only moves or masks elements, or is not one number, passes the signal on."""
     signal = next(held[parent] for parent in node.all_input_nodes if parent in held)
     if op_name(node) in RESHAPES or op_name(node) in NOISE:
         return signal
-    if node in slopes:
-        return torch.nn.functional.leaky_relu(signal, slopes[node])
-    operands = [parent for parent in node.all_input_nodes if parent not in held]
-    numbers = {parent: _number(parent) for parent in operands}
-    if any(number is None for number in numbers.values()):
+    if any(parent not in held and parent not in numbers for parent in node.all_input_nodes):
         return signal
-    lookup = held | numbers
+    operands = {parent: torch.tensor(number, dtype=torch.float64, device="cpu") for parent, number in numbers.items()}
+    if op_name(node) in SLOPED:
+        return torch.nn.functional.leaky_relu(signal, next(iter(numbers.values())))
+    lookup = held | operands
     args = map_arg(node.args, lookup.__getitem__)
     kwargs = map_arg(node.kwargs, lookup.__getitem__)
     target: Any = _out_of_place(node)
@@ -164,19 +195,6 @@ def _out_of_place(node: fx.Node) -> Any:  # noqa: ANN401 - an operator
     return getattr(packet, overload, node.target) if packet is not None else node.target
 
 
-_FILLED = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0, "new_ones": 1.0}
-
-
-def _number(node: fx.Node) -> torch.Tensor | None:
-    """A constant that is one number, held by the graph or made by a fill; ``None`` for anything else."""
-    if op_name(node) in _FILLED:
-        return torch.tensor(_FILLED[op_name(node)], dtype=torch.float64, device="cpu")
-    if node.op != "get_attr" or node.graph.owning_module is None:
-        return None
-    value = getattr(node.graph.owning_module, str(node.target), None)
-    return value.detach().reshape(()) if isinstance(value, torch.Tensor) and value.numel() == 1 else None
-
-
 def _steps(read: Regions, node: fx.Node) -> list[fx.Node]:
     """The region's nodes from the base to the node, in the graph's order."""
     base = read.base[node]
@@ -189,22 +207,20 @@ def _steps(read: Regions, node: fx.Node) -> list[fx.Node]:
     return [base, *sorted(seen - {base})]
 
 
-def _signature(steps: list[fx.Node], slopes: dict[fx.Node, float]) -> tuple[Any, ...]:
+def _signature(steps: list[fx.Node], numbers: dict[fx.Node, dict[fx.Node, float]]) -> tuple[Any, ...]:
     """The operations and their constants with node names left out: equal for every repetition of a block."""
     position = {node: index for index, node in enumerate(steps)}
 
-    def argument(value: Any) -> Any:  # noqa: ANN401 - any argument of a node
+    def argument(value: Any, known: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - any argument of a node
         if isinstance(value, torch.fx.Node):
-            number = _number(value)
-            return position.get(value, ("number", float(number)) if number is not None and is_float(value) else "other")
-        return tuple(argument(part) for part in value) if isinstance(value, list | tuple) else repr(value)
+            return position.get(value, ("number", known[value]) if value in known else "other")
+        return tuple(argument(part, known) for part in value) if isinstance(value, list | tuple) else repr(value)
 
     moved = RESHAPES | NOISE
     return tuple(
         (
             op_name(n),
-            *(argument(a) for a in (n.args[:1] if op_name(n) in moved else n.args)),
-            slopes.get(n),
+            *(argument(a, numbers[n]) for a in (n.args[:1] if op_name(n) in moved else n.args)),
             repr(dict(n.kwargs)),
         )
         for n in steps[1:]
@@ -214,7 +230,7 @@ def _signature(steps: list[fx.Node], slopes: dict[fx.Node, float]) -> tuple[Any,
 def _name(function: Pointwise) -> Activation | Pointwise | None:
     """The activation's name and parameters, read off a lone operation or recognised by its values; ``None`` if straight."""
     bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and op_name(node) not in NOISE]
-    if len(bending) == 1 and op_name(bending[0]) in ACTIVATIONS and bending[0] not in function.slopes:
+    if len(bending) == 1 and op_name(bending[0]) in ACTIVATIONS and op_name(bending[0]) not in SLOPED:
         with contextlib.suppress(InitiumError):  # a parameter that the table's activation lacks: judged by its values
             return Activation(op_name(bending[0]), _parameters(bending[0]))
     try:

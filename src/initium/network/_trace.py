@@ -27,6 +27,7 @@ from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
 from initium.network._ops import QUESTIONS, op_name
+from initium.network._rejoined import root
 from initium.network._trouble import (
     quiet,
     raise_if_model_fails,
@@ -167,18 +168,8 @@ def _asked(graph: fx.GraphModule, parameters: int) -> Iterator[str]:
 def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[str]:
     """The parameters that some operation writes to, itself or through views."""
     names = dict(zip((node for node in graph.graph.nodes if node.op == "placeholder"), parameters, strict=False))
-    roots = [_root(given) for node in graph.graph.nodes for given in written(node.target, node.args)]
-    return frozenset(names[root] for root in roots if root in names)
-
-
-def _root(value: Any) -> Any:  # noqa: ANN401 - an argument of a node
-    """The node whose memory a view shows."""
-    while isinstance(value, fx.Node) and value.op == "call_function" and value.args:
-        schema: Any = getattr(value.target, "_schema", None)
-        if schema is None or not any(each.alias_info is not None for each in schema.returns):
-            break
-        value = value.args[0]
-    return value
+    roots = [root(given) for node in graph.graph.nodes for given in written(node.target, node.args)]
+    return frozenset(names[each] for each in roots if each in names)
 
 
 def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401

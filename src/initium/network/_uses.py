@@ -85,11 +85,14 @@ def _bias(kinds: Kinds, value: Any) -> fx.Node | None:  # noqa: ANN401
 
 def _linear(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     bilinear = op_name(node) == "bilinear"
-    weight, bias = _arg(node, 2 if bilinear else 1), _bias(kinds, _arg(node, 3 if bilinear else 2))
-    if not _is_parameter(kinds, weight):
-        return
-    out, *rest = shape_of(weight) if len(shape_of(weight)) > 1 else (1, *shape_of(weight))
-    yield Site(node, weight, _arg(node, 0), bias, "weight", "out_in", math.prod(rest), out, 0, -1)
+    data, weight, bias = _arg(node, 0), _arg(node, 2 if bilinear else 1), _arg(node, 3 if bilinear else 2)
+    axis = -1
+    if op_name(node) == "inner" and _is_parameter(kinds, data):
+        data, weight, axis = weight, data, -len(shape_of(weight))
+    if _is_parameter(kinds, weight):
+        out, *rest = shape_of(weight) if len(shape_of(weight)) > 1 else (1, *shape_of(weight))
+        fan_in = math.prod(rest)
+        yield Site(node, weight, data, _bias(kinds, bias), "weight", "out_in", fan_in, out, 0, axis)
 
 
 def _convolution(kinds: Kinds, node: fx.Node) -> Iterator[Site]:

@@ -1,0 +1,63 @@
+"""Which values of a graph are one number: constants, fills, and parameters that hold one value throughout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.network._ops import RESHAPES, SLOPED, op_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import fx, nn
+
+    from initium.network._kinds import Kinds
+
+# torch's starting slope, for a learned leaky ReLU that has no memory.
+_SLOPE = 0.25
+_FILLED = {"zeros": 0.0, "zeros_like": 0.0, "new_zeros": 0.0, "ones": 1.0, "ones_like": 1.0, "new_ones": 1.0}
+
+
+def numbers(kinds: Kinds, graph: fx.Graph, values: Mapping[str, nn.Parameter]) -> dict[fx.Node, float]:
+    """The number that each such node is; for the slopes of a learned leaky ReLU their root mean square."""
+    found: dict[fx.Node, float] = {}
+    for node in graph.nodes:
+        number = _number(kinds, node, values, found)
+        if number is not None:
+            found[node] = number
+    return found
+
+
+def _number(
+    kinds: Kinds, node: fx.Node, values: Mapping[str, nn.Parameter], found: dict[fx.Node, float]
+) -> float | None:
+    if op_name(node) in _FILLED:
+        return _FILLED[op_name(node)]
+    if node.op == "get_attr":
+        return _held(node)
+    if node.op == "placeholder" and kinds.kind[node] == "parameter":
+        value = values[kinds.origin[node].names[0]].detach()
+        return _slope(value) if any(op_name(user) in SLOPED for user in node.users) else _uniform(value)
+    inputs = node.all_input_nodes
+    return found.get(inputs[0]) if op_name(node) in RESHAPES and len(inputs) == 1 else None
+
+
+def _held(node: fx.Node) -> float | None:
+    """A constant of the graph with one element."""
+    value = getattr(node.graph.owning_module, str(node.target), None)
+    one = isinstance(value, torch.Tensor) and value.numel() == 1 and not (value.is_meta or value.is_complex())
+    return float(value) if one else None
+
+
+def _slope(value: torch.Tensor) -> float:
+    return _SLOPE if value.is_meta else float(value.double().square().mean().sqrt())
+
+
+def _uniform(value: torch.Tensor) -> float | None:
+    """What every element is, where all are the same."""
+    if value.is_meta or value.is_complex() or not value.numel() or value.layout != torch.strided:
+        return None
+    first = value.flatten()[0]
+    return float(first) if bool((value == first).all()) else None
