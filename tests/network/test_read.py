@@ -449,11 +449,11 @@ def test_a_learned_number_counts_inside_an_activation_and_not_around_it(function
 
 
 def test_the_rate_of_a_gate_changes_its_moments():
-    net = Flow(
-        lambda self, x: (lambda h: h * torch.sigmoid(self.rate * h))(self.a(x)),
-        a=nn.Linear(4, 8),
-        rate=nn.Parameter(torch.tensor(30.0)),
-    )
+    def swish(self, x):
+        h = self.a(x)
+        return h * torch.sigmoid(self.rate * h)
+
+    net = Flow(swish, a=nn.Linear(4, 8), rate=nn.Parameter(torch.tensor(30.0)))
     after = read(net, as_batch(torch.randn(5, 4))).facts("a.weight").after
     assert gain(after.activation) == pytest.approx(gain(lambda x: x * torch.sigmoid(30.0 * x)), rel=1e-6)
 
@@ -470,3 +470,53 @@ def test_a_weight_that_is_cut_to_a_triangle_is_not_used_as_it_is_filled():
     )
     assert network.facts("w").assumed
     assert not network.uses[0].direct
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda x, w: torch.einsum("bi,bio->bo", x, w),
+        lambda x, w: torch.bmm(x[:, None], w).squeeze(1),
+        lambda x, w: torch.bmm(w.transpose(1, 2), x[:, :, None]).squeeze(2),
+    ],
+)
+def test_matrices_picked_for_each_sample_are_weights_and_no_table(product):
+    net = Flow(lambda self, x, i: F.relu(product(x, self.w[i])), w=nn.Parameter(torch.randn(3, 6, 10)))
+    network = read(net, as_batch((torch.randn(5, 6), torch.tensor([0, 2, 1, 1, 0]))))
+    facts = network.facts("w")
+    assert (facts.role, facts.layout, facts.fan_in, facts.fan_out, facts.parts) == ("weight", "batched", 6, 10, 3)
+    assert (str(facts.before), str(facts.after)) == ("input", "relu")
+
+
+def test_a_stack_that_is_picked_from_and_added_is_a_table():
+    net = Flow(lambda self, x, i: x + self.w[i].sum(-1), w=nn.Parameter(torch.randn(3, 6, 10)))
+    assert read(net, as_batch((torch.randn(5, 6), torch.arange(5) % 3))).facts("w").role == "embedding"
+
+
+def cell(self, x):
+    i, f, g, o = (self.a(x) + self.b(x)).chunk(4, -1)
+    return o.sigmoid() * (f.sigmoid() * x + i.sigmoid() * g.tanh()).tanh()
+
+
+@pytest.mark.parametrize(
+    ("forward", "parts"),
+    [
+        (cell, 4),
+        (lambda self, x: F.glu(self.a(x)) + self.b(x).sum(), 2),
+        (lambda self, x: F.scaled_dot_product_attention(*(self.a(x) + self.s).chunk(4, -1)[:3]) + self.b(x)[:, :8], 1),
+        (lambda self, x: torch.cat(self.n(self.a(x)).split(8, -1), 0) + self.b(x)[:1, :8], 4),
+        (lambda self, x: torch.cat(F.relu(self.a(x)).split(8, -1), 0) + self.b(x)[:1, :8], 1),
+    ],
+    ids=["gates", "glu", "one part unused", "norm between", "an activation between"],
+)
+def test_packed_matrices_are_found_behind_a_bias_a_sum_of_gates_and_a_norm(forward, parts):
+    net = Flow(forward, a=nn.Linear(8, 32), b=nn.Linear(8, 32), n=nn.LayerNorm(32), s=nn.Parameter(torch.zeros(32)))
+    facts = read(net, as_batch(torch.randn(5, 8))).facts("a.weight")
+    assert (facts.parts, facts.fan_out) == (parts, 32 / parts)
+
+
+def test_matrices_of_unequal_sizes_in_one_weight_are_said_to_be():
+    net = Flow(lambda self, x: sum(each.sum() for each in self.a(x).split([6, 2, 2], -1)), a=nn.Linear(4, 10))
+    facts = read(net, as_batch(torch.randn(5, 4))).facts("a.weight")
+    assert (facts.parts, facts.fan_out) == (1, 10)
+    assert facts.notes == ("packs matrices of [6, 2, 2] outputs, taken as one",)

@@ -57,6 +57,7 @@ class Use:
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
+        note: What a reader should know of it.
     """
 
     node: str
@@ -75,6 +76,7 @@ class Use:
     activated: str
     normalised: bool
     direct: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from initium.network._ops import COUNTS, FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name
+from initium.network._ops import COUNTS, FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from torch import fx
 
@@ -93,9 +93,23 @@ def _feeds(node: fx.Node, parents: Collection[str]) -> bool:
     power iteration of a spectral norm) and a table read at fixed places.
     """
     name = op_name(node)
+    if name in _INDEXING and "index" in parents:
+        return not _picks_matrices(node)
     if name in _COMPOSES or name in _INDEXING:
         return "index" in parents
     return name in LINEAR
+
+
+def _picks_matrices(node: fx.Node) -> bool:
+    """True where whole matrices are picked out of a stack (one a sample: experts, relations) and go into a product."""
+    return len(shape_of(node.all_input_nodes[0])) > 2 and any(_multiplies(node))  # noqa: PLR2004 - a stack of matrices
+
+
+def _multiplies(node: fx.Node) -> Iterator[bool]:
+    for user in node.users:
+        yield op_name(user) in _COMPOSES
+        if op_name(user) in RESHAPES:
+            yield from _multiplies(user)
 
 
 def _origin(read: Kinds, node: fx.Node) -> Origin:

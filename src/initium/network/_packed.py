@@ -1,7 +1,7 @@
 """How many matrices one weight holds: read off where its outputs go, and which slices of it are used.
 
 Every output unit is given a number; the numbers are sent through the views and splits that follow. Where the places at
-the end partition the units into equal runs, the weight is that many matrices (fused q, k, v; gate and up; x and z).
+the end partition the units into runs, the weight is that many matrices (fused q, k, v; gate and up; x and z).
 """
 
 from __future__ import annotations
@@ -12,58 +12,85 @@ import torch
 from torch import fx
 from torch.fx.node import map_arg
 
-from initium.network._ops import PARTS, RESHAPES, op_name, shape_of
+from initium.network._ops import LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from initium.network._kinds import Kinds
+
 _SPLITS = frozenset("chunk split split_with_sizes tensor_split unbind select slice narrow getitem".split())
 _FOLLOWED = RESHAPES | _SPLITS
+_LIKE = frozenset({"type_as", "view_as", "reshape_as", "expand_as"})  # of the second argument only the shape is used
+_CASTS = frozenset({"to", "_to_copy"})
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
 
-def output_parts(node: fx.Node, unit_axis: int) -> int:
-    """The number of equal runs of output units that go separate ways; 1 where they stay together."""
+def output_runs(kinds: Kinds, node: fx.Node, unit_axis: int) -> list[int]:
+    """The lengths of the runs of output units that go separate ways, in their order; one where they stay together."""
     shape = shape_of(node)
-    if not shape or torch.Size(shape).numel() > _MOST_LABELS or not any(_split_ahead(node)):
-        return 1
-    units = shape[unit_axis]
+    units = shape[unit_axis] if shape else 1
+    if not shape or torch.Size(shape).numel() > _MOST_LABELS or not any(_split_ahead(kinds, node)):
+        return [units]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
     labels = torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
-    runs = [frozenset(run.unique().tolist()) for run in _ends(node, labels) if run.numel()]
-    return _partition(runs, units)
+    return _partition([frozenset(run.unique().tolist()) for run in _ends(kinds, node, labels) if run.numel()], units)
 
 
-def _split_ahead(node: fx.Node) -> Iterator[bool]:
+def _split_ahead(kinds: Kinds, node: fx.Node) -> Iterator[bool]:
     for user in node.users:
         name = op_name(user)
-        if name in _SPLITS:
+        if name in _SPLITS or name == "glu":
             yield True
-        elif name in RESHAPES:
-            yield from _split_ahead(user)
+        elif name in RESHAPES or _keeps_units(kinds, user):
+            yield from _split_ahead(kinds, user)
 
 
-def _ends(node: fx.Node, value: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a tensor or a list of them
-    """The labels that arrive at each operation that is no view."""
+def _ends(kinds: Kinds, node: fx.Node, value: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a tensor or a list of them
+    """The labels that arrive at each operation that is no view, and gives each unit no place of its own."""
     for user in node.users:
-        if op_name(user) not in _FOLLOWED or op_name(user) in {"type_as", "view_as", "reshape_as", "expand_as"}:
-            if isinstance(value, torch.Tensor):
-                yield value
-            continue
-        args = map_arg(user.args, lambda _, value=value: value)
-        target: Any = user.target
-        moved = value if op_name(user) in {"to", "_to_copy"} else target(*args, **user.kwargs)
-        yield from _ends(user, moved)
+        name = op_name(user)
+        if _keeps_units(kinds, user) and shape_of(user) == tuple(getattr(value, "shape", ())):
+            yield from _ends(kinds, user, value)
+        elif name == "glu":
+            yield from value.chunk(2, *(user.args[1:] or (-1,)))
+        elif name in _FOLLOWED and name not in _LIKE:
+            yield from _ends(kinds, user, value if name in _CASTS else _moved(user, value))
+        elif isinstance(value, torch.Tensor):
+            yield value
 
 
-def _partition(runs: list[frozenset[int]], units: int) -> int:
-    """The number of distinct runs, where they are contiguous, of one length, and together all of the units."""
+def _moved(user: fx.Node, value: Any) -> Any:  # noqa: ANN401
+    target: Any = user.target
+    return target(*map_arg(user.args, lambda _: value), **user.kwargs)
+
+
+def _keeps_units(kinds: Kinds, user: fx.Node) -> bool:
+    """A bias, a mask, a norm, a number, or the sum with another weight's output: what the gates of a cell are made of."""
+    name, data = op_name(user), kinds.data_inputs(user)
+    if name in NORMS or name in NOISE:
+        return True
+    return (name in {"mul", "div"} and len(data) == 1) or (
+        name in SUMS and all(_of_weights(kinds, each) for each in data)
+    )
+
+
+def _of_weights(kinds: Kinds, node: fx.Node) -> bool:
+    """True for the output of a weight, and for what keeps its units."""
+    if op_name(node) in LINEAR:
+        return True
+    data = kinds.data_inputs(node)
+    seen = op_name(node) in RESHAPES or _keeps_units(kinds, node)
+    return seen and bool(data) and all(_of_weights(kinds, each) for each in data)
+
+
+def _partition(runs: list[frozenset[int]], units: int) -> list[int]:
+    """The distinct runs' lengths, where they are contiguous and together all of the units."""
     distinct = sorted({(min(run), len(run)) for run in runs})
-    count = len(distinct)
-    length = units // count if count else 0
-    expected = [(index * length, length) for index in range(count)]
+    lengths = [length for _, length in distinct]
     contiguous = all(max(run) - min(run) + 1 == len(run) for run in runs)
-    return count if contiguous and distinct == expected and length * count == units else 1
+    adjoining = [start for start, _ in distinct] == [sum(lengths[:place]) for place in range(len(lengths))]
+    return lengths if contiguous and adjoining and sum(lengths) == units else [units]
 
 
 def parameter_axis(weight: fx.Node, parameter: fx.Node, out_axis: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from initium.network._neighbours import NOTHING, Neighbours, neighbours
 from initium.network._network import Network
 from initium.network._numbers import numbers
 from initium.network._ops import NORMS, SUMS, op_name, shape_of
-from initium.network._packed import output_parts, parameter_axis
+from initium.network._packed import output_runs, parameter_axis
 from initium.network._regions import regions
 from initium.network._rejoined import rejoined
 from initium.network._trace import Trace, trace
@@ -127,7 +127,8 @@ class _Graph:
         parameter = self.placeholders[name]
         axis, slices = parameter_axis(site.weight, parameter, site.out_axis)
         layout = _layout(site, axis, shape_of(parameter))
-        split = output_parts(site.node, site.unit_axis) if site.layout not in {"gates", "lookup", "added"} else 1
+        runs = output_runs(self.kinds, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
+        split = len(runs) if len(set(runs)) == 1 else 1
         stack = layout == "batched"
         ahead = self.neighbours.following(site.node)
         bias = self.kinds.origin[site.bias].names[0] if site.bias is not None else None
@@ -152,6 +153,7 @@ class _Graph:
             activated=ahead.activated.name if ahead.activated is not None else "",
             normalised=ahead.normalised and site.layout != "gates",
             direct=self.kinds.origin[site.weight].moved,
+            note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
         )
 
     def roles(self) -> dict[str, tuple[Role, str, str]]:
@@ -223,6 +225,7 @@ def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:
     return "out_in" if axis == 0 else "in_out"
 
 
+_UNSPLIT = frozenset({"gates", "lookup", "added"})
 _STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
 
 
@@ -257,7 +260,7 @@ def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) 
         assumed=first is not None and ("unknown" in {first.after.kind, first.before.kind} or not first.direct),
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
-        notes=(note,) if note else (),
+        notes=tuple(each for each in (note, first.note if first else "") if each),
     )
 
 
