@@ -163,3 +163,30 @@ def test_the_other_name_of_a_law_leads_to_it() -> None:
 def test_a_target_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="target is the std"):
         initium.lsuv(net(), torch.randn(4, 8), target="a")
+
+
+class Stray(nn.Module):
+    """Keeps a layer in a list, and a weight that no operation multiplies data by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers, self.head = [nn.Linear(8, 8)], nn.Linear(8, 4)
+        self.kernel = nn.Parameter(torch.randn(5, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.head(F.relu(self.layers[0](x)))
+        return (x[:, None] * self.kernel).sum(-1)
+
+
+def test_every_verb_says_what_it_cannot_reach() -> None:
+    x, model = torch.randn(16, 8), Stray()
+    said = {
+        "plan": initium.plan(model, x).notes,
+        "initialize": initium.initialize(model, x).notes,
+        "measure": initium.measure(model, x).notes,
+        "diagnose": initium.diagnose(model, x).signal.notes,
+        "lsuv": initium.lsuv(model, x).notes,
+    }
+    for verb, notes in said.items():
+        assert any("shape (8, 8)" in note and "nn.ModuleList" in note for note in notes), verb
+        assert any("`kernel`" in note for note in notes), verb

@@ -347,6 +347,20 @@ def test_the_letters_of_an_einsum_say_what_is_summed(equation, shape, layout, fa
     assert (facts.layout, facts.fan_in, facts.fan_out) == (layout, fan_in, fan_out)
 
 
+@pytest.mark.parametrize(
+    ("equation", "count", "unit_axis"),
+    [("bi,ij", 1, -1), ("ji,bi", 1, -1), ("...i,ij->...j", 1, -1), ("b...i,ij->bj...", 1, 1), ("bi,bi,ij->bj", 2, -1)],
+)
+def test_an_einsum_may_leave_its_output_out_or_hold_an_ellipsis_or_further_operands(equation, count, unit_axis):
+    def product(self, x):
+        operands = [self.w, x] if equation == "ji,bi" else [*[x] * count, self.w]
+        return torch.einsum(equation, *operands)
+
+    shape = (5, 6) if equation == "ji,bi" else (6, 5)
+    (use,) = read(Flow(product, w=nn.Parameter(torch.randn(shape))), as_batch(torch.randn(3, 6))).uses
+    assert (use.fan_in, use.fan_out, use.unit_axis) == (6, 5, unit_axis if equation != "ji,bi" else -1)
+
+
 TENSORDOTS = [
     (lambda x, w: torch.tensordot(x, w, dims=([1], [1])), (5, 6), "out_in", 6, 5),
     (lambda x, w: torch.tensordot(x, w, dims=1), (6, 2, 4), "in_out", 6, 8),

@@ -166,8 +166,9 @@ def _notes(network: Network, choices: Mapping[str, Choice], values: Mapping[str,
             f"the way through the network depends on its weights ({', '.join(asked)}): it was calibrated along the way "
             "that was traced before; pre=None on the result traces it anew"
         )
+    yield from network.strange
     if zeroed:
         yield f"set to zero, as biases of calibrated weights: {', '.join(zeroed)}"
     for facts in network.parameters:
-        if facts.name not in choices and facts.role in {"weight", "recurrent", "embedding"}:
+        if facts.name not in choices and facts.mentionable:
             yield f"left alone: `{facts.name}` ({facts.role}); {'; '.join(facts.notes) or 'no operation multiplies data by it'}"

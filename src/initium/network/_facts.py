@@ -124,3 +124,8 @@ class Facts:
     frozen: bool
     computed_by: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def mentionable(self) -> bool:
+        """True for what multiplies data or may do so: a report that leaves it out has to say so."""
+        return self.role in {"weight", "recurrent", "embedding"} or sum(size > 1 for size in self.shape) > 1

@@ -19,6 +19,7 @@ class Network:
         uses: Every use of a weight, in execution order; empty where no batch was given.
         trace: The graph, ``None`` where the network was read from its modules alone.
         unknown: Operations on the data's way that no rule knows (law 4).
+        strays: Shapes of the weights that require a gradient and are no parameters of the model.
         title: The type name of the model.
     """
 
@@ -27,6 +28,7 @@ class Network:
     trace: Trace | None
     unknown: tuple[str, ...]
     title: str
+    strays: tuple[tuple[int, ...], ...] = ()
 
     @property
     def assumed(self) -> bool:
@@ -36,3 +38,16 @@ class Network:
     def facts(self, name: str) -> Facts:
         """The facts of one parameter, by any of its names."""
         return next(facts for facts in self.parameters if name in facts.names)
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """What was met on the way and is not understood, or not the model's, in words (law 4)."""
+        unknown = (
+            f"operation {each} is known to no rule: what stands beyond it is marked unknown" for each in self.unknown
+        )
+        strays = (
+            f"a weight of shape {each} requires a gradient and is no parameter of the model, so nobody initialises or "
+            "trains it: assign it as nn.Parameter, and keep layers in nn.ModuleList, not in a list"
+            for each in self.strays
+        )
+        return (*unknown, *strays)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
@@ -24,6 +25,8 @@ from initium.network._trace import Trace, trace
 from initium.network._uses import Site, sites
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import fx
 
     from initium.network._batch import Batch
@@ -60,7 +63,16 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     graph = _Graph.of(traced, dict(model.named_parameters()))
     uses, roles = graph.uses(), graph.roles()
     parameters = tuple(_facts(one, uses, roles) for one in held(model))
-    return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title)
+    strays = tuple(_strays(traced.graph))
+    return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title, strays)
+
+
+def _strays(graph: fx.GraphModule) -> Iterator[tuple[int, ...]]:
+    """Constants that require a gradient: layers in a plain list, a tensor that is an attribute."""
+    held = (getattr(graph, str(node.target), None) for node in graph.graph.nodes if node.op == "get_attr")
+    for value in held:
+        if isinstance(value, torch.Tensor) and value.requires_grad and value.ndim > 1:
+            yield tuple(value.shape)
 
 
 def as_module(model: object) -> nn.Module:

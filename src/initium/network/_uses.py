@@ -160,11 +160,10 @@ def _tensordot(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
 
 def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     """Letters of the weight that the output lacks are summed; those that only the weight has are its outputs."""
-    equation, operands = str(_arg(node, 0)).replace(" ", ""), list(cast("list[fx.Node]", _arg(node, 1)))
-    left, arrow, output = equation.partition("->")
-    terms = left.split(",")
+    terms, output = _terms(str(_arg(node, 0)))
+    operands = list(cast("list[fx.Node]", _arg(node, 1)))
     weights = [index for index, operand in enumerate(operands) if _is_parameter(kinds, operand)]
-    if len(weights) != 1 or not arrow or len(operands) < 2 or "." in terms[weights[0]]:  # noqa: PLR2004
+    if len(weights) != 1 or len(operands) < 2 or "." in terms[weights[0]]:  # noqa: PLR2004 - a weight and data
         return
     letters, shape = terms[weights[0]], shape_of(operands[weights[0]])
     others = set("".join(term for index, term in enumerate(terms) if index != weights[0]))
@@ -174,9 +173,22 @@ def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     data = next(operand for index, operand in enumerate(operands) if index != weights[0])
     layout = _einsum_layout(["batch" if x in others and x in output else x in output for x in letters])
     out_axis = letters.index(outs[-1]) if outs else 0
-    unit_axis = output.index(outs[-1]) - len(output) if outs else -1
     fan_out = math.prod(size[letter] for letter in outs)
-    yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, unit_axis)
+    axis = _place(output, outs[-1]) if outs else -1
+    yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, axis)
+
+
+def _terms(equation: str) -> tuple[list[str], str]:
+    """The operands' letters and the output's, a dot for an ellipsis; with no arrow, whatever stands once comes out, sorted."""
+    left, arrow, output = equation.replace(" ", "").replace("...", ".").partition("->")
+    once = sorted(letter for letter in set(left) - {",", "."} if left.count(letter) == 1)
+    return left.split(","), output if arrow else "." * ("." in left) + "".join(once)
+
+
+def _place(output: str, letter: str) -> int:
+    """The axis of a letter, counted from the side on which no ellipsis stands between."""
+    place = output.index(letter)
+    return place if "." in output[place:] else place - len(output)
 
 
 def _einsum_layout(outs: list[object]) -> str:

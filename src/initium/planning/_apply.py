@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from initium.records import PlanRow
 
 
-def apply(rows: Sequence[PlanRow], action: str, model: nn.Module, seed: int) -> Receipt:
-    """Writes every row or none."""
+def apply(rows: Sequence[PlanRow], notes: tuple[str, ...], action: str, model: nn.Module, seed: int) -> Receipt:
+    """Writes every row or none; the receipt is made before the last way back is closed."""
     stream, pairs = Stream(seed), matched(rows, model)
     with all_or_nothing() as opened:
         done = tuple(_write_row(row, parameter, stream, opened) for row, parameter in pairs)
-    notes = tuple(f"kept `{row.name}`: {row.reason}" for row in rows if isinstance(row.fill, Keep))
-    return Receipt(action, stream.seed, done, notes)
+        return Receipt(action, stream.seed, done, notes)
 
 
 def _write_row(row: PlanRow, parameter: nn.Parameter, stream: Stream, opened: Callable[[Tensor], Tensor]) -> ReceiptRow:

@@ -64,8 +64,7 @@ def _notes(network: Network, made: tuple[PlanRow, ...]) -> Iterator[str]:
     """Everything unknown, guessed or left alone (law 4)."""
     if network.assumed:
         yield "no batch was given: roles and neighbours are read from the modules alone, so every row is assumed"
-    for operation in network.unknown:
-        yield f"operation {operation} is known to no rule: what stands beyond it is marked unknown"
+    yield from network.strange
     for facts, row in zip(network.parameters, made, strict=True):
         yield from (f"`{facts.name}`: {note}" for note in _parameter_notes(facts, row))
 

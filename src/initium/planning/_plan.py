@@ -81,7 +81,7 @@ class Plan:
             seed: An integer in [0, 2**128).
 
         Returns:
-            What was done, parameter by parameter.
+            What was done, parameter by parameter, with the plan's notes.
 
         Raises:
             PlanError: The plan does not fit the model: names, shapes, ties; or a parameter that is to be written is
@@ -98,7 +98,7 @@ class Plan:
             >>> receipt.action, receipt.seed, receipt.rows[1].after
             ('apply he_normal', 0, 0.0)
         """
-        return _apply.apply(self.rows, f"apply {self.scheme}", model, seed)
+        return _apply.apply(self.rows, self.notes, f"apply {self.scheme}", model, seed)
 
     def diff(self, other: Plan) -> PlanDiff:
         """What differs between this plan and another, parameter by parameter.

@@ -144,9 +144,11 @@ def _unproved(batch: Batch, loss: Tensor | None) -> Iterator[str]:
 
 def _unmeasured(walk: Measuring) -> Iterator[str]:
     """What the rows leave out, and what in them is zero for want of anything to measure."""
+    seen_names = {use.name for use in walk.network.uses}
     for facts in walk.network.parameters:
-        if facts.uses == 0 and facts.role in {"weight", "recurrent", "embedding"}:
-            yield f"`{facts.name}` is not used in this forward pass: no row"
+        if facts.mentionable and facts.name not in seen_names:
+            yield f"`{facts.name}` has no row: {'; '.join(facts.notes) or 'no operation multiplies data by it'}"
+    yield from walk.network.strange
     for use in walk.network.uses:
         seen = walk.outputs.get(use.node)
         if seen is None or seen.units == 0:
