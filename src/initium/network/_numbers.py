@@ -47,8 +47,9 @@ def _number(
 def _held(node: fx.Node) -> float | None:
     """A constant of the graph with one element."""
     value = getattr(node.graph.owning_module, str(node.target), None)
-    one = isinstance(value, torch.Tensor) and value.numel() == 1 and not (value.is_meta or value.is_complex())
-    return float(value) if one else None
+    if not isinstance(value, torch.Tensor) or value.numel() != 1 or value.is_meta or value.is_complex():
+        return None
+    return float(value)
 
 
 def _slope(value: torch.Tensor) -> float:

@@ -6,7 +6,7 @@ the end partition the units into runs, the weight is that many matrices (fused q
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import fx
@@ -53,7 +53,7 @@ def _ends(kinds: Kinds, node: fx.Node, value: Any) -> Iterator[torch.Tensor]:  #
         if _keeps_units(kinds, user) and shape_of(user) == tuple(getattr(value, "shape", ())):
             yield from _ends(kinds, user, value)
         elif name == "glu":
-            yield from value.chunk(2, *(user.args[1:] or (-1,)))
+            yield from value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
         elif name in _FOLLOWED and name not in _LIKE:
             yield from _ends(kinds, user, value if name in _CASTS else _moved(user, value))
         elif isinstance(value, torch.Tensor):

@@ -50,15 +50,15 @@ def _behind(value: Any) -> Iterator[fx.Node]:  # noqa: ANN401
         if schema is None or not any(each.alias_info is not None for each in schema.returns):
             break
         value = value.args[0]
-        yield value
+        if isinstance(value, fx.Node):
+            yield value
 
 
 def _writes(node: fx.Node) -> list[tuple[fx.Node, bool]]:
     """The larger tensors that an operation writes into through a view, each with whether the view shows all of it."""
     found: list[tuple[fx.Node, bool]] = []
     for given in written(node.target, node.args):
-        behind = list(_behind(given))
-        if behind and isinstance(behind[-1], fx.Node):
+        if behind := list(_behind(given)):
             found.append((behind[-1], all(op_name(step) in RESHAPES for step in (given, *behind[:-1]))))
     return found
 
