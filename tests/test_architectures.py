@@ -61,18 +61,18 @@ FACTS = {
     ("mixtral", "mlp.0.gate_up"): ("weight", "batched", 16, 12, 4),
     ("mixtral", "mlp.0.down"): ("weight", "batched", 12, 16, 4),
     ("mamba", "blocks.0.enter.weight"): ("weight", "out_in", 12, 20, 2),
-    ("mamba", "blocks.0.conv.weight"): ("weight", "conv", 4, 4, 1),
+    ("mamba", "blocks.0.conv.weight"): ("weight", "conv", 4, 4, 20),
     ("lstm", "cells.weight_ih_l1_reverse"): ("weight", "gates", 20, 10, 4),
     ("gru", "cells.weight_hh_l0"): ("recurrent", "gates", 10, 10, 3),
     ("transformer encoder", "encoder.layers.0.self_attn.in_proj_weight"): ("weight", "out_in", 16, 16, 3),
     ("unet", "up.weight"): ("weight", "conv_transpose", 64, 128, 1),
-    ("unet", "deep.weight"): ("weight", "conv", 36, 36, 1),
+    ("unet", "deep.weight"): ("weight", "conv", 36, 36, 4),
     ("bare parameters", "heads"): ("weight", "batched", 32, 32, 4),
     ("bare parameters", "stack"): ("weight", "batched", 8, 6, 4),
     ("bare parameters", "left"): ("weight", "out_in", 6, 10, 1),
     ("bare parameters", "out"): ("weight", "in_out", 40, 3, 1),
     ("siamese", "head.weight"): ("weight", "out_in", 400, 4, 1),
-    ("mobilenet", "4.depth.weight"): ("weight", "conv", 25, 6.25, 1),
+    ("mobilenet", "4.depth.weight"): ("weight", "conv", 25, 6.25, 32),
 }
 
 AFTER = {

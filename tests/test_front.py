@@ -1,5 +1,7 @@
 """The verbs compose the rooms; the public names are there."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -190,3 +192,12 @@ def test_every_verb_says_what_it_cannot_reach() -> None:
     for verb, notes in said.items():
         assert any("shape (8, 8)" in note and "nn.ModuleList" in note for note in notes), verb
         assert any("`kernel`" in note for note in notes), verb
+
+
+def test_an_orthogonal_start_keeps_the_signal_through_a_depthwise_and_a_grouped_convolution() -> None:
+    x = torch.randn(16, 32, 12, 12, generator=torch.Generator().manual_seed(0))
+    for layer in (nn.Conv2d(32, 32, 3, groups=32), nn.Conv2d(32, 32, 1, groups=4), nn.Conv2d(32, 32, 1)):
+        initium.initialize(layer, x, "orthogonal(1.0)")
+        # Each output is a sum of fan_in products with a vector of length 1; of 16 x 32 x 100 and more outputs the rms is
+        # off by 6 / sqrt(2 n) where they are independent, and neighbours share at most 9 inputs.
+        assert initium.measure(layer, x).rows[0].out_rms == pytest.approx(1, abs=6 * 3 / math.sqrt(2 * 16 * 32 * 100))

@@ -534,3 +534,35 @@ def test_matrices_of_unequal_sizes_in_one_weight_are_said_to_be():
     facts = read(net, as_batch(torch.randn(5, 4))).facts("a.weight")
     assert (facts.parts, facts.fan_out) == (1, 10)
     assert facts.notes == ("packs matrices of [6, 2, 2] outputs, taken as one",)
+
+
+def test_the_groups_of_a_convolution_are_matrices_of_their_own():
+    layers = [
+        (nn.Conv2d(8, 12, 3, groups=4), 4, 0),
+        (nn.Conv1d(6, 6, 5, groups=6), 6, 0),
+        (nn.ConvTranspose2d(8, 12, 3, groups=4), 4, 0),
+        (nn.ConvTranspose2d(8, 12, 3), 1, 1),
+    ]
+    for layer, parts, axis in layers:
+        batch = as_batch(torch.randn(2, layer.in_channels, *[9] * len(layer.kernel_size)))
+        for facts in (read(layer, batch).facts("weight"), read(layer).facts("weight")):
+            assert (facts.parts, facts.axis) == (parts, axis), layer
+
+
+def flat(self, x):
+    hidden = F.relu(F.linear(x, self.f[:32].view(8, 4), self.f[32:40]))
+    return F.linear(hidden, self.f[40:64].view(3, 8), self.f[64:])
+
+
+@pytest.mark.parametrize(
+    ("forward", "shape", "said"),
+    [
+        (flat, (67,), "parts of it are a weight and others a bias"),
+        (lambda self, x: F.linear(F.linear(x, self.f), self.f.t()), (8, 4), "differ in their fans (4 to 8, 8 to 4)"),
+        (lambda self, x: F.linear(F.relu(F.linear(x, self.f)), self.f), (4, 4), ""),
+    ],
+)
+def test_a_parameter_that_is_several_things_is_a_guess_and_says_so(forward, shape, said):
+    facts = read(Flow(forward, f=nn.Parameter(torch.randn(shape))), as_batch(torch.randn(5, 4))).facts("f")
+    assert facts.assumed == bool(said)
+    assert said in " ".join(facts.notes)

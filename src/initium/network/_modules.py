@@ -104,8 +104,8 @@ def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
         steps, groups = math.prod(module.stride), module.groups
         inner, outer = shape[1] * taps, shape[0] // groups * taps
         if isinstance(module, _ConvTransposeNd):
-            return Guess("weight", "conv_transpose", outer / steps, inner, axis=1)
-        return Guess("weight", "conv", inner, outer / steps)
+            return Guess("weight", "conv_transpose", outer / steps, inner, groups, 0 if groups > 1 else 1)
+        return Guess("weight", "conv", inner, outer / steps, groups)
     if isinstance(module, nn.MultiheadAttention) and name == "in_proj_weight":
         return Guess("weight", "out_in", shape[1], shape[0] / 3, parts=3)
     if isinstance(module, nn.Bilinear):

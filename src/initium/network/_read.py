@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,18 +10,14 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from initium.errors import ArgumentTypeError, TraceError
-from initium.network._facts import Facts, Neighbour, Role, Use
-from initium.network._kinds import Kinds, kinds
-from initium.network._modules import Held, guess, held, neighbours_by_order
-from initium.network._neighbours import NOTHING, Neighbours, neighbours
+from initium.network._facts import Facts, Neighbour
+from initium.network._modules import guess, held, neighbours_by_order
+from initium.network._neighbours import NOTHING
 from initium.network._network import Network
-from initium.network._numbers import numbers
-from initium.network._ops import NORMS, SUMS, op_name, shape_of
-from initium.network._packed import output_runs, parameter_axis
-from initium.network._regions import regions
-from initium.network._rejoined import rejoined
-from initium.network._trace import Trace, trace
-from initium.network._uses import Site, sites
+from initium.network._readings import readings
+from initium.network._roles import roles
+from initium.network._trace import trace
+from initium.network._uses import uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +25,9 @@ if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._batch import Batch
+    from initium.network._facts import Use
+    from initium.network._modules import Held
+    from initium.network._roles import Part
 
 
 def read(model: nn.Module, batch: Batch | None = None) -> Network:
@@ -60,11 +58,11 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
     traced = trace(model, batch)
-    graph = _Graph.of(traced, dict(model.named_parameters()))
-    uses, roles = graph.uses(), graph.roles()
-    parameters = tuple(_facts(one, uses, roles) for one in held(model))
+    graph = readings(traced, dict(model.named_parameters()))
+    every, parts = uses(graph), roles(graph)
+    parameters = tuple(_facts(one, every, parts) for one in held(model))
     strays = tuple(_strays(traced.graph))
-    return Network(parameters, tuple(uses), traced, tuple(graph.neighbours.unknown), title, strays)
+    return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays)
 
 
 def _strays(graph: fx.GraphModule) -> Iterator[tuple[int, ...]]:
@@ -101,166 +99,21 @@ def _refuse_lazy(model: nn.Module) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Graph:
-    """The readings of one graph, side by side."""
-
-    nodes: tuple[fx.Node, ...]
-    kinds: Kinds
-    neighbours: Neighbours
-    placeholders: dict[str, fx.Node]
-
-    @staticmethod
-    def of(traced: Trace, values: dict[str, nn.Parameter]) -> _Graph:
-        graph = rejoined(traced.graph.graph)
-        kind = kinds(traced, graph)
-        around = neighbours(regions(kind, graph, numbers(kind, graph, values)), graph)
-        placeholders = [node for node in graph.nodes if node.op == "placeholder"]
-        return _Graph(tuple(graph.nodes), kind, around, dict(zip(traced.parameters, placeholders, strict=False)))
-
-    def uses(self) -> list[Use]:
-        """Every use of a weight in execution order."""
-        found: list[Use] = []
-        count: dict[str, int] = defaultdict(int)
-        for node in self.nodes:
-            if self.kinds.kind[node] == "data":
-                for site in sites(self.kinds, node):
-                    name = self._name(site.weight)
-                    found.append(self._use(site, name, count[name]))
-                    count[name] += 1
-        return found
-
-    def _name(self, node: fx.Node) -> str:
-        """The parameter behind a weight; of several (a composed weight), the largest."""
-        names = self.kinds.origin[node].names
-        return max(names, key=lambda name: len(shape_of(self.placeholders[name])) * 2**40 + _size(self, name))
-
-    def _use(self, site: Site, name: str, index: int) -> Use:
-        parameter = self.placeholders[name]
-        axis, slices = parameter_axis(site.weight, parameter, site.out_axis)
-        layout = _layout(site, axis, shape_of(parameter))
-        runs = output_runs(self.kinds, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
-        split = len(runs) if len(set(runs)) == 1 else 1
-        stack = layout == "batched"
-        ahead = self.neighbours.following(site.node)
-        bias = self.kinds.origin[site.bias].names[0] if site.bias is not None else None
-        before = NOTHING if site.data is None else self.neighbours.preceding(site.data)
-        if site.role == "embedding":
-            before = Neighbour("input", "indices")
-        after = Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour
-        return Use(
-            node=site.node.name,
-            name=name,
-            op=op_name(site.node),
-            index=index,
-            layout=layout,
-            fan_in=site.fan_in,
-            fan_out=site.fan_out / split,
-            unit_axis=site.unit_axis,
-            parts=shape_of(parameter)[0] if stack else site.parts * split * slices,
-            axis=0 if stack else axis,
-            bias=bias,
-            before=before,
-            after=after,
-            activated=ahead.activated.name if ahead.activated is not None else "",
-            normalised=ahead.normalised and site.layout != "gates",
-            direct=self.kinds.origin[site.weight].moved,
-            note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
-        )
-
-    def roles(self) -> dict[str, tuple[Role, str, str]]:
-        """Role, layout and a note for every parameter that some operation reads, weights excepted."""
-        found: dict[str, tuple[Role, str, str]] = {}
-        for node in self.nodes:
-            if self.kinds.kind[node] != "data" or node.op == "output":
-                continue
-            weights = {site.weight: site for site in sites(self.kinds, node)}
-            signals = {site.data for site in weights.values()}
-            for operand in self.kinds.parameter_inputs(node):
-                role = ("embedding", "added", "") if operand in signals else self._role(node, operand, weights)
-                for name in self.kinds.origin[operand].names:
-                    found[name] = _stronger(found.get(name), self._part(operand, name, role))
-        return found
-
-    def _part(self, operand: fx.Node, name: str, role: tuple[Role, str, str]) -> tuple[Role, str, str]:
-        """A vector that a weight is computed with (a gain, a magnitude) is no weight itself."""
-        vector = sum(size > 1 for size in shape_of(self.placeholders[name])) < 2  # noqa: PLR2004 - a matrix has two
-        composed = role[0] == "weight" and name != self._name(operand)
-        return ("other", "", role[2]) if composed and vector else role
-
-    def _role(self, node: fx.Node, operand: fx.Node, weights: dict[fx.Node, Site]) -> tuple[Role, str, str]:
-        name, through = op_name(node), self.kinds.origin[operand].through
-        note = f"reaches {name} through {', '.join(through)}" if through else ""
-        if operand in weights:
-            return weights[operand].role, weights[operand].layout, note
-        if name in NORMS:
-            scale, _ = NORMS[name]
-            return ("scale" if len(node.args) > scale and node.args[scale] is operand else "shift"), "", note
-        if weights:
-            return "bias", "", note
-        return self._beside_data(node, operand, note)
-
-    def _beside_data(self, node: fx.Node, operand: fx.Node, note: str) -> tuple[Role, str, str]:
-        """A parameter that meets the data in no weight operation: added, multiplied, joined."""
-        name = op_name(node)
-        wide = [size for size in shape_of(operand) if size > 1]
-        if name in SUMS:
-            vector: Role = "shift" if self._follows_norm(node) else "bias"
-            return (vector, "", note) if len(wide) < 2 else ("embedding", "added", note)  # noqa: PLR2004 - a table
-        if name in {"cat", "stack", "concat", "linear", "where", "scaled_dot_product_attention", "index_put"}:
-            return "embedding", "added", note
-        if name == "mul" and self._follows_norm(node):
-            return "scale", "", note
-        return "other", "", note or f"used by {name}"
-
-    def _follows_norm(self, node: fx.Node) -> bool:
-        """True where the data that the parameter meets has just been normalised."""
-        around = self.neighbours
-        return any(around.preceding(parent).kind == "norm" for parent in self.kinds.data_inputs(node))
-
-
-def _size(graph: _Graph, name: str) -> int:
-    size = 1
-    for length in shape_of(graph.placeholders[name]):
-        size *= length
-    return size
-
-
-def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:
-    """Which way round the parameter itself lies, whatever views stand between it and the operation."""
-    if site.layout not in {"out_in", "in_out"}:
-        return site.layout
-    if op_name(site.node) in {"einsum", "tensordot"}:
-        return site.layout
-    if len(shape) > 2 and op_name(site.node) != "bilinear":  # noqa: PLR2004 - a stack of matrices
-        return "batched"
-    return "out_in" if axis == 0 else "in_out"
-
-
-_UNSPLIT = frozenset({"gates", "lookup", "added"})
-_STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
-
-
-def _stronger(one: tuple[Role, str, str] | None, other: tuple[Role, str, str]) -> tuple[Role, str, str]:
-    """A parameter with two roles (a tied embedding) takes the one that multiplies data."""
-    return other if one is None or _STRENGTH.index(other[0]) < _STRENGTH.index(one[0]) else one
-
-
-def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) -> Facts:
+def _facts(one: Held, every: list[Use], parts: dict[str, Part]) -> Facts:
     """The facts of one parameter from the graph; from its module where the graph does not use it."""
-    mine = [use for use in uses if use.name == one.name]
-    role, layout, note = roles.get(one.name, ("other", "", ""))
-    if one.name not in roles:
+    if one.name not in parts:
         idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
         return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
-    first = next((use for use in mine if (use.layout in {"lookup", "added"}) == (role == "embedding")), None)
+    part, mine = parts[one.name], [use for use in every if use.name == one.name]
+    alike = [use for use in mine if (use.layout in {"lookup", "added"}) == (part.role == "embedding")]
+    first, notes = next(iter(alike), None), tuple(_notes(part, alike))
     return Facts(
         name=one.name,
         names=one.names,
         shape=tuple(one.parameter.shape),
-        role=role,
+        role=part.role,
         owner=type(one.module),
-        layout=first.layout if first else layout,
+        layout=first.layout if first else part.layout,
         fan_in=first.fan_in if first else None,
         fan_out=first.fan_out if first else None,
         parts=first.parts if first else 1,
@@ -269,11 +122,29 @@ def _facts(one: Held, uses: list[Use], roles: dict[str, tuple[Role, str, str]]) 
         after=first.after if first else NOTHING,
         uses=max(len(mine), 1),
         normalised=first.normalised if first else False,
-        assumed=first is not None and ("unknown" in {first.after.kind, first.before.kind} or not first.direct),
+        assumed=first is not None and (_unsure(first) or part.mixed or _differ(alike)),
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
-        notes=tuple(each for each in (note, first.note if first else "") if each),
+        notes=notes,
     )
+
+
+def _unsure(use: Use) -> bool:
+    return "unknown" in {use.after.kind, use.before.kind} or not use.direct
+
+
+def _differ(alike: list[Use]) -> bool:
+    """Uses with other fans: parts of one parameter that are weights of their own, or one used both ways round."""
+    return len({(use.fan_in, use.fan_out) for use in alike}) > 1
+
+
+def _notes(part: Part, alike: list[Use]) -> Iterator[str]:
+    yield from (note for note in (part.note, *{use.note: None for use in alike}) if note)
+    if part.mixed:
+        yield "parts of it are a weight and others a bias or a scale: one law for all of it"
+    if _differ(alike):
+        fans = dict.fromkeys(f"{use.fan_in:g} to {use.fan_out:g}" for use in alike)
+        yield f"its uses differ in their fans ({', '.join(fans)}): it is taken as in the first"
 
 
 def _assumed(model: nn.Module) -> tuple[Facts, ...]:

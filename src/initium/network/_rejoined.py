@@ -56,11 +56,12 @@ def _behind(value: Any) -> Iterator[fx.Node]:  # noqa: ANN401
 
 def _writes(node: fx.Node) -> list[tuple[fx.Node, bool]]:
     """The larger tensors that an operation writes into through a view, each with whether the view shows all of it."""
-    found: list[tuple[fx.Node, bool]] = []
-    for given in written(node.target, node.args):
-        if behind := list(_behind(given)):
-            found.append((behind[-1], all(op_name(step) in RESHAPES for step in (given, *behind[:-1]))))
-    return found
+    given = [(each, list(_behind(each))) for each in written(node.target, node.args)]
+    return [
+        (behind[-1], all(op_name(step) in RESHAPES for step in (view, *behind[:-1])))
+        for view, behind in given
+        if behind
+    ]
 
 
 def _joined(graph: fx.Graph, node: fx.Node, whole: fx.Node, *, all_of_it: bool) -> fx.Node:

@@ -1,0 +1,95 @@
+"""What every parameter does that some operation reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from initium.network._ops import NORMS, SUMS, op_name, shape_of
+from initium.network._sites import sites
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._facts import Role
+    from initium.network._readings import Readings
+    from initium.network._sites import Site
+
+_STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
+_MULTIPLIERS, _VECTORS = frozenset({"weight", "recurrent"}), frozenset({"scale", "shift", "bias"})
+_JOINS = frozenset("cat stack concat linear where scaled_dot_product_attention index_put".split())
+
+
+class Part(NamedTuple):
+    """What a parameter was seen to do.
+
+    Attributes:
+        role: Its role.
+        layout: Of a weight or a table.
+        note: What a reader should know.
+        mixed: True where some of its elements are a weight and others a bias or a scale.
+    """
+
+    role: Role
+    layout: str = ""
+    note: str = ""
+    mixed: bool = False
+
+
+def roles(read: Readings) -> dict[str, Part]:
+    """What each parameter does, by name; what no operation reads is not in it."""
+    found: dict[str, Part] = {}
+    for node in read.nodes:
+        if read.kinds.kind[node] != "data" or node.op == "output":
+            continue
+        weights = {site.weight: site for site in sites(read.kinds, node)}
+        signals = {site.data for site in weights.values()}
+        for operand in read.kinds.parameter_inputs(node):
+            seen = Part("embedding", "added") if operand in signals else _part(read, node, operand, weights)
+            for name in read.kinds.origin[operand].names:
+                found[name] = _stronger(found.get(name), _own(read, operand, name, seen))
+    return found
+
+
+def _own(read: Readings, operand: fx.Node, name: str, seen: Part) -> Part:
+    """A vector that a weight is computed with (a gain, a magnitude) is no weight itself."""
+    vector = sum(size > 1 for size in shape_of(read.placeholders[name])) < 2  # noqa: PLR2004 - a matrix has two
+    composed = seen.role == "weight" and name != read.name_of(operand)
+    return Part("other", "", seen.note) if composed and vector else seen
+
+
+def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node, Site]) -> Part:
+    name, through = op_name(node), read.kinds.origin[operand].through
+    note = f"reaches {name} through {', '.join(through)}" if through else ""
+    if operand in weights:
+        return Part(weights[operand].role, weights[operand].layout, note)
+    if name in NORMS:
+        scale, _ = NORMS[name]
+        return Part("scale" if len(node.args) > scale and node.args[scale] is operand else "shift", "", note)
+    return Part("bias", "", note) if weights else _beside_data(read, node, operand, note)
+
+
+def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> Part:
+    """A parameter that meets the data in no weight operation: added, multiplied, joined."""
+    name = op_name(node)
+    if name in SUMS:
+        vector: Role = "shift" if _follows_norm(read, node) else "bias"
+        table = sum(size > 1 for size in shape_of(operand)) > 1
+        return Part("embedding", "added", note) if table else Part(vector, "", note)
+    if name in _JOINS:
+        return Part("embedding", "added", note)
+    if name == "mul" and _follows_norm(read, node):
+        return Part("scale", "", note)
+    return Part("other", "", note or f"used by {name}")
+
+
+def _follows_norm(read: Readings, node: fx.Node) -> bool:
+    """True where the data that the parameter meets has just been normalised."""
+    return any(read.neighbours.preceding(parent).kind == "norm" for parent in read.kinds.data_inputs(node))
+
+
+def _stronger(one: Part | None, other: Part) -> Part:
+    """A parameter with two roles (a tied embedding) takes the one that multiplies data."""
+    if one is None:
+        return other
+    first, second = sorted((one, other), key=lambda part: _STRENGTH.index(part.role))
+    return first._replace(mixed=one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS))
