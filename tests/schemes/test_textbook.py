@@ -8,7 +8,7 @@ import torch
 from initium.gains import Activation, gain
 from initium.network import Neighbour
 from initium.records import Keep, Normal, Orthogonal, Packed, Uniform
-from initium.schemes import rows, textbook
+from initium.schemes import orthogonal, rows, textbook
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +55,22 @@ def test_a_saturating_activation_or_none_takes_glorot(chosen, facts, after):
     assert row.fill == Uniform(math.sqrt(3) * math.sqrt(2 / 30))
     assert "Glorot & Bengio 2010 eq. 16" in row.reason
     assert not row.assumed
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 0.05 * torch.tanh(x),
+        lambda x: 255 * torch.sigmoid(x),
+        Activation("hardtanh", (("min_val", -1e-3), ("max_val", 1e-3))),
+    ],
+    ids=["tanh", "sigmoid", "clamp"],
+)
+def test_a_bounded_function_takes_glorot_and_no_gain_that_drives_it_to_its_bounds(chosen, facts, function):
+    row = chosen(facts(after=Neighbour("activation", "bounded", function)))
+    assert row.fill == Uniform(math.sqrt(3) * math.sqrt(2 / 30))
+    assert "it is bounded" in row.reason
+    assert orthogonal().rule(facts(after=Neighbour("activation", "bounded", function))).fill == Orthogonal(1.0)
 
 
 def test_selu_takes_lecun(chosen, facts):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from initium.gains import reach
 from initium.network import Batch
 from initium.records import SignalRow
 from initium.signal import measure
-from initium.signal._slopes import reach
 
 
 def row_of(bias: torch.Tensor, activation: nn.Module) -> SignalRow:

@@ -7,6 +7,7 @@ from initium.gains._activation import Activation
 from initium.gains._describe import Nonlinearity, describe
 from initium.gains._gain import gain, variance_slope
 from initium.gains._moments import Moments, moments
+from initium.gains._reach import Reach, reach, saturation
 from initium.gains._recognise import recognise
 from initium.gains._table import ACTIVATIONS, known_activations
 
@@ -15,10 +16,13 @@ __all__ = [
     "Activation",
     "Moments",
     "Nonlinearity",
+    "Reach",
     "describe",
     "gain",
     "known_activations",
     "moments",
+    "reach",
     "recognise",
+    "saturation",
     "variance_slope",
 ]

@@ -6,10 +6,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from initium.errors import InitiumError
-from initium.gains import gain as exact_gain
 from initium.records import Normal, Orthogonal
-from initium.schemes._parts import REST, each_matrix, follows, has_fans, matrices
+from initium.schemes._parts import REST, each_matrix, exact_gain, follows, has_fans, matrices
 from initium.schemes._rule import Choice, Scheme, first_of, on
 
 if TYPE_CHECKING:
@@ -36,13 +34,8 @@ def _vector(facts: Facts, gain: float, why: str) -> Choice:
 
 
 def _gain(facts: Facts) -> float:
-    """The exact gain of the activation that follows; 1 where there is none, or none with a gain."""
-    if facts.role == "recurrent" or facts.after.activation is None:
-        return 1.0
-    try:
-        return exact_gain(facts.after.activation)
-    except InitiumError:
-        return 1.0
+    """The exact gain of the activation that follows; 1 where there is none, or none with a gain that serves."""
+    return 1.0 if facts.role == "recurrent" else exact_gain(facts) or 1.0
 
 
 def _reason(facts: Facts, gain: float | None) -> str:

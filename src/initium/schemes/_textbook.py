@@ -6,14 +6,12 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from initium.errors import InitiumError
-from initium.gains import gain
 from initium.records import Normal
 from initium.schemes._glorot import glorot
 from initium.schemes._he import he, rectified
 from initium.schemes._lecun import lecun
 from initium.schemes._orthogonal import orthogonal_law
-from initium.schemes._parts import REST, fan_in, follows, has_fans
+from initium.schemes._parts import REST, exact_gain, fan_in, follows, has_fans, is_bounded
 from initium.schemes._rule import Choice, Rule, Scheme, first_of, on
 from initium.schemes._select import followed_by, layout, role
 
@@ -22,15 +20,20 @@ if TYPE_CHECKING:
 
 
 def _exact(facts: Facts) -> Choice | None:
-    """The exact gain of an activation; passes where it has none."""
-    try:
-        factor = gain(facts.after.activation) if facts.after.activation else None
-    except InitiumError:
-        return None
+    """The exact gain of an activation; passes where it has none that serves."""
+    factor = exact_gain(facts)
     if factor is None:
         return None
     reason = f"{follows(facts)}: its exact gain, {factor:.4g}"
     return Choice(Normal(factor / math.sqrt(fan_in(facts))), f"normal, gain {factor:.4g}, fan_in", reason)
+
+
+def _bounded(facts: Facts) -> Choice | None:
+    """A function that is flat at both ends, as tanh and sigmoid are, takes their law."""
+    if not is_bounded(facts):
+        return None
+    choice = glorot("uniform", 1.0, facts)
+    return Choice(choice.fill, choice.law, f"{choice.reason}, as for tanh: it is bounded")
 
 
 def _no_gain(facts: Facts) -> Choice:
@@ -46,7 +49,7 @@ WEIGHTS: Rule = first_of(
     on(rectified, partial(he, "normal", "fan_in")),
     on(followed_by("selu"), partial(lecun, "normal", "Klambauer et al. 2017, on LeCun et al. 1998 eq. 16")),
     on(followed_by(*SATURATING), _glorot),
-    on(followed_by("activation"), first_of(_exact, _no_gain)),
+    on(followed_by("activation"), first_of(_exact, _bounded, _no_gain)),
     _glorot,
 )
 RECURRENT: Rule = partial(orthogonal_law, 1.0, "a state comes back through it: Saxe et al. 2014 section 3")
@@ -59,7 +62,7 @@ def textbook() -> Scheme:
     |---|---|
     | ReLU, ReLU6, leaky, learned and random leaky ReLU | He normal: $\sigma^2 = 2 / ((1 + a^2)\,\text{fan}_{in})$ |
     | SELU | LeCun normal: $\sigma^2 = 1 / \text{fan}_{in}$ |
-    | sigmoid, tanh, the gates of a recurrent layer, no activation | Glorot uniform: $b = \sqrt{6 / (\text{fan}_{in} + \text{fan}_{out})}$ |
+    | sigmoid, tanh, an unnamed function that is bounded as they are, the gates of a recurrent layer, no activation | Glorot uniform: $b = \sqrt{6 / (\text{fan}_{in} + \text{fan}_{out})}$ |
     | any other activation $\phi$ | normal with its exact gain: $\sigma^2 = 1 / (E[\phi(z)^2]\,\text{fan}_{in})$ |
     | a state (recurrent weights) | orthogonal, each gate by itself |
 

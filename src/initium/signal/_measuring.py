@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from initium.errors import InitiumError
+from initium.gains import Reach, reach
 from initium.network import Walk
 from initium.signal._distinct import gaps
 from initium.signal._moments import UnitMoments, unit_moments
-from initium.signal._slopes import Reach, dead_units, pointwise, reach, saturated, slopes
+from initium.signal._slopes import dead_units, pointwise, saturated, slopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

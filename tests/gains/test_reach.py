@@ -1,0 +1,39 @@
+"""Where an activation is flat, against its own formula."""
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from initium.errors import ArgumentError
+from initium.gains import Activation, reach, saturation
+
+
+@pytest.mark.parametrize("std", [0.1, 1.0, 1.6, 30.0])
+@pytest.mark.parametrize(
+    ("name", "edge"), [("tanh", math.acosh(math.sqrt(20))), ("hardtanh", 1.0), ("softsign", math.sqrt(20) - 1)]
+)
+def test_saturation_is_the_share_beyond_the_edge_at_which_the_slope_is_a_twentieth(name, edge, std):
+    assert saturation(Activation(name), std) == pytest.approx(2 * stats.norm.sf(edge / std), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("function", "bounded"),
+    [
+        (Activation("sigmoid"), True),
+        (Activation("relu6"), True),
+        (Activation("relu"), False),
+        (Activation("gelu"), False),
+        (lambda x: 0.05 * torch.tanh(x) + 3, True),
+        (lambda x: torch.exp(-x * x), True),
+        (lambda x: x.sin(), False),
+    ],
+)
+def test_a_function_is_bounded_where_both_ends_are_flat(function, bounded):
+    assert reach(function).bounded == bounded
+
+
+def test_a_gated_unit_has_no_reach():
+    with pytest.raises(ArgumentError, match="not one function of one number"):
+        reach(Activation("glu"))
