@@ -2,7 +2,9 @@
 
 import copy
 import random
+from collections import OrderedDict, deque
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from initium.errors import ArgumentTypeError, BatchError, TraceError
-from initium.network import Batch, Walk, as_batch, read, run_walk, tensors_in, trace
+from initium.network import Batch, Walk, as_batch, read, run_walk, tensors_in, trace, unchanged
 from initium.network._ops import shape_of
 
 
@@ -289,3 +291,54 @@ def test_a_grouped_product_has_its_shape_without_memory_in_every_dtype(left, rig
     assert hollow.uses == real.uses
     assert [use.op for use in real.uses] == ["_grouped_mm"]
     assert list(map(shape_of, hollow.trace.graph.graph.nodes)) == list(map(shape_of, real.trace.graph.graph.nodes))
+
+
+class Diary(nn.Module):
+    """Writes down every call, in every kind of place."""
+
+    def __init__(self):
+        super().__init__()
+        self.line, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+        self.deep, self.queue, self.names = {"a": [1, {"b": []}]}, deque([1], maxlen=3), {"x"}
+        self.space, self.array = SimpleNamespace(count=0, log=[]), np.zeros(2)
+        self.pair = (torch.zeros(1), [torch.zeros(1)])
+        self.torch, self.numpy = torch.Generator().manual_seed(1), np.random.default_rng(1)
+        self.python, self.cache = random.Random(1), OrderedDict(first=1)  # noqa: S311 - what models do
+
+    def forward(self, x):
+        self.deep["a"][1]["b"].append(1)
+        self.deep["new"] = 1
+        self.queue.append(2)
+        self.names.add("y")
+        self.space.count += 1
+        self.space.log.append(1)
+        self.array += 1
+        self.pair[0].add_(1)
+        self.pair[1][0].add_(1)
+        self.cache.move_to_end("first")
+        self.cache["second"] = 2
+        mask = torch.rand(4, generator=self.torch) + self.numpy.random() + self.python.random()
+        return self.line(self.norm(x)) * mask
+
+
+def diary(model):
+    python = (model.deep, model.queue, model.names, vars(model.space), list(model.cache.items()))
+    drawn = (model.torch.get_state().tolist(), model.numpy.bit_generator.state, model.python.getstate())
+    tensors = [*model.norm.buffers(), model.pair[0], model.pair[1][0], torch.from_numpy(model.array)]
+    return copy.deepcopy((python, drawn, [tensor.tolist() for tensor in tensors]))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_a_model_writes_down_is_put_back_at_any_depth(fails):
+    model = Diary()
+    before, places = diary(model), (model.deep["a"], model.queue, model.space, model.array, model.cache)
+    if fails:
+        with pytest.raises(BatchError):
+            read(model, as_batch(torch.randn(5, 3)))
+    else:
+        trace(model, as_batch(torch.randn(5, 4)))
+        with unchanged(model):
+            model(torch.randn(5, 4))
+    assert diary(model) == before
+    now = (model.deep["a"], model.queue, model.space, model.array, model.cache)
+    assert list(map(id, places)) == list(map(id, now))
