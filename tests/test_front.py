@@ -162,11 +162,6 @@ def test_the_other_name_of_a_law_leads_to_it() -> None:
             initium.plan(net(), scheme=asked)
 
 
-def test_a_target_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ValueError, match="target is the std"):
-        initium.lsuv(net(), torch.randn(4, 8), target="a")
-
-
 class Stray(nn.Module):
     """Keeps a layer in a list, and a weight that no operation multiplies data by."""
 

@@ -1,5 +1,6 @@
 """LSUV: unit outputs on real data, in one pass, or nothing at all."""
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,11 +15,12 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from initium.calibrate import _walks, lsuv
+from initium.calibrate import _lsuv, _walks, lsuv
 from initium.calibrate._commit import commit
 from initium.errors import ArgumentError, BatchError, PlanError, UnknownNameError
 from initium.network import as_batch, read
 from initium.records import Receipt, ReceiptRow
+from initium.signal import measure
 
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
@@ -522,8 +524,79 @@ def test_an_unknown_start_lists_the_known_ones() -> None:
         lsuv(model, batch, pre="glorot")
 
 
-@pytest.mark.parametrize("target", [0.0, -1.0, float("nan"), float("inf"), True])
-def test_a_target_that_is_no_std_is_refused(target: float) -> None:
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        (0.0, ValueError),
+        (-1.0, ValueError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        (True, TypeError),
+        ("a", TypeError),
+    ],
+)
+def test_a_target_that_is_no_std_is_refused(target: Any, error: type[Exception]) -> None:
     model, batch = made("mlp")
-    with pytest.raises(ArgumentError, match="target"):
+    with pytest.raises(error, match="target"):
         lsuv(model, batch, target=target)
+
+
+def test_a_target_may_be_any_real_number() -> None:
+    model, batch = made("mlp")
+    assert all(row.after == pytest.approx(2, abs=1e-4) for row in lsuv(model, batch, target=np.float32(2)).rows)
+
+
+def test_a_bias_that_the_operation_scales_counts_as_scaled() -> None:
+    class Halved(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w, self.b = nn.Parameter(torch.randn(8, 16)), nn.Parameter(1.5 * torch.randn(16))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.addmm(self.b, x, self.w, beta=0.5)
+
+    (row,) = lsuv(Halved(), torch.randn(64, 8), pre=None).rows
+    assert row.after == pytest.approx(1, abs=1e-4)
+
+
+def test_a_model_with_a_generator_of_its_own_draws_the_same_in_every_pass() -> None:
+    class Masked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.draws = nn.Linear(16, 32), nn.Linear(32, 4), torch.Generator().manual_seed(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x) * (torch.rand(len(x), 32, generator=self.draws) > 0.5))
+
+    model, batch = Masked(), torch.randn(16, 16)
+    state = model.draws.get_state()
+    assert [row.after for row in lsuv(model, batch).rows] == pytest.approx([1, 1], abs=1e-5)
+    assert torch.equal(model.draws.get_state(), state)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_error_while_the_receipt_is_made_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*_: object) -> Iterator[str]:
+        raise error
+        yield
+
+    model, batch = made("mlp")
+    before = fingerprint(model)
+    monkeypatch.setattr(_lsuv, "_notes", fail)
+    with pytest.raises(error):
+        lsuv(model, batch)
+    assert_unchanged(before, model)
+
+
+def test_a_network_that_was_read_of_another_model_is_refused() -> None:
+    batch = torch.randn(16, 8)
+    mine = nn.Sequential(nn.Linear(8, 5), nn.Dropout(0.5), nn.Linear(5, 4))
+    other = nn.Sequential(nn.Linear(8, 6), nn.Dropout(0.5), nn.Linear(6, 4))
+    for verb in (lsuv, measure):
+        with pytest.raises(ArgumentError, match="read of another model"):
+            verb(mine, batch, network=read(other, as_batch(batch)))
+        network = read(mine.eval(), as_batch(batch))
+        with pytest.raises(ArgumentError, match="another mode"):
+            verb(mine.train(), batch, network=network)

@@ -342,3 +342,43 @@ def test_whatever_a_model_writes_down_is_put_back_at_any_depth(fails):
     assert diary(model) == before
     now = (model.deep["a"], model.queue, model.space, model.array, model.cache)
     assert list(map(id, places)) == list(map(id, now))
+
+
+class Appending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(4, 3)
+
+    def forward(self, x, notes=None, cache=None):
+        notes.append("seen")
+        cache.held["x"] = x
+        return self.line(x)
+
+
+def test_what_a_model_appends_to_its_arguments_stays_away_from_the_batch():
+    notes, cache = [], SimpleNamespace(held={})
+    batch = as_batch(Batch((torch.randn(2, 4),), {"notes": notes, "cache": cache}))
+    read(Appending(), batch)
+    assert (notes, cache.held) == ([], {})
+
+
+def test_a_batch_made_of_one_bare_tensor_is_refused_with_the_way_to_write_it():
+    with pytest.raises(ArgumentTypeError, match=r"Batch\(\(x,\)\)"):
+        as_batch(Batch(torch.randn(2, 4)))
+
+
+def test_a_sparse_batch_is_taken():
+    assert [use.name for use in read(nn.Linear(8, 4), as_batch(torch.randn(3, 8).to_sparse())).uses] == ["weight"]
+
+
+def test_a_model_that_insists_on_parameters_is_not_said_to_refuse_the_batch():
+    class Insisting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.line = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return F.linear(x, self.get_parameter("line.weight"))
+
+    with pytest.raises(TraceError, match="runs, but could not be traced"):
+        read(Insisting(), as_batch(torch.randn(2, 4)))

@@ -173,3 +173,15 @@ def test_a_single_output_against_zeros_and_ones_is_two_classes() -> None:
 def test_what_is_not_provably_a_mean_cross_entropy_is_left_unnamed(loss: object) -> None:
     signal = measure(nn.Linear(4, 3), Batch((X,), target=Y), loss)
     assert (signal.classes, signal.prior_loss, signal.targets) == (None, None, None)
+
+
+def test_a_loss_that_runs_the_model_or_writes_to_its_target_changes_neither() -> None:
+    model, x, y = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), torch.randn(8, 6), torch.zeros(8, 4)
+    before = [buffer.clone() for buffer in model.buffers()]
+
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        return ((output + model(x) - target.add_(1)) ** 2).mean()
+
+    measure(model, Batch((x,), target=y), loss)
+    assert all(map(torch.equal, model.buffers(), before))
+    assert not y.any()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, SupportsFloat, cast
 
 import torch
 
@@ -11,6 +11,7 @@ from initium.calibrate._choice import Choice, choose
 from initium.calibrate._commit import commit
 from initium.calibrate._start import Pre, scheme_of, start
 from initium.calibrate._walks import Calibrating, Found, Verifying
+from initium.checks import number
 from initium.errors import ArgumentError, PlanError
 from initium.network import as_batch, read, run_walk, unchanged
 from initium.records import Receipt, ReceiptRow
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from initium.network import Batch, Network, Trace, Walk
 
-# An output that misses its target by more than this says so in its row: float32 gives 1e-5, bfloat16 some 1e-2.
-_MISSED = 0.02
+# An output that misses its target by more says so in its row: this much, or as many roundings of its own precision.
+_MISSED, _ROUNDINGS = 1e-3, 4
 
 
 def lsuv(
@@ -32,7 +33,7 @@ def lsuv(
     batch: object,
     *,
     pre: Pre | None = "orthogonal",
-    target: float = 1.0,
+    target: SupportsFloat = 1.0,
     seed: int = 0,
     network: Network | None = None,
 ) -> Receipt:
@@ -88,7 +89,7 @@ def lsuv(
         The bias is a term of its own, so that the factor is exact and nothing is iterated; one pass, not one or more a
         layer; std, not variance, is the target (the same at 1).
     """
-    _check_target(target)
+    target = _target(target)
     scheme = scheme_of(pre)
     given = as_batch(batch)
     needs_values(model, "lsuv")
@@ -99,18 +100,21 @@ def lsuv(
     _run(first, model, given, values)
     values = _scaled(model, values, first.found)
     _run(second, model, given, values)
-    commit(model, values)
-    return Receipt(
+    receipt = Receipt(
         action=f"lsuv pre={pre} target={target:g}",
         seed=None if pre is None else seed,
         rows=tuple(_rows(choices, first, second, target)),
         notes=tuple(_notes(network, choices, values)),
     )
+    commit(model, values)  # last: what comes before may fail or be interrupted
+    return receipt
 
 
-def _check_target(target: float) -> None:
-    if isinstance(target, bool) or not isinstance(target, int | float) or not (math.isfinite(target) and target > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentError(f"target is the std that every output gets, a finite number > 0; got {target!r}.")
+def _target(value: SupportsFloat) -> float:
+    target = number(value, "target")
+    if not (math.isfinite(target) and target > 0):
+        raise ArgumentError(f"target is the std that every output gets, a finite number > 0; got {value!r}.")
+    return target
 
 
 def _run(walk: Walk, model: nn.Module, batch: Batch, values: Mapping[str, Tensor]) -> None:
@@ -148,12 +152,17 @@ def _rows(choices: Mapping[str, Choice], first: Calibrating, second: Verifying, 
             reason = choice.reason or "no element of this batch reached it"
             yield ReceiptRow(name, first.seen.get(name, 0.0), None, after, f"left alone: {reason}")
         else:
-            yield ReceiptRow(name, one.before, one.factor, after, _note(choice, one, after, target))
+            slack = max(_MISSED, _ROUNDINGS * second.eps[name]) * target
+            yield ReceiptRow(name, one.before, one.factor, after, _note(choice, one, after, target, slack))
 
 
-def _note(choice: Choice, one: Found, after: float, target: float) -> str:
-    missed = not one.note and abs(after - target) > _MISSED * target
-    parts = [one.note or f"std {target:g}", choice.remark, "the check measured another std" if missed else ""]
+def _note(choice: Choice, one: Found, after: float, target: float, slack: float) -> str:
+    missed = not one.note and abs(after - target) > slack
+    parts = [
+        one.note or f"std {target:g}",
+        choice.remark,
+        "the check measured another std" if missed else "",
+    ]
     return "; ".join(part for part in parts if part)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class Calibrating(Walk):
         self.found: dict[str, Found] = {}
         self.seen: dict[str, float] = {}
         self._choices = choices
+        nodes = network.trace.graph.graph.nodes if network.trace else ()
+        self._betas = {node.name: float(cast("float", node.kwargs["beta"])) for node in nodes if "beta" in node.kwargs}
         self._target = target
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
@@ -56,7 +58,7 @@ class Calibrating(Walk):
             return output
         if output.numel() == 0:
             return output
-        bias = _addend(use, output, args)
+        bias = _addend(use, output, args, self._betas.get(use.node, 1.0))
         product = output if bias is None else output.to(_accurate(output)) - bias
         if use.name not in self.found:
             spread = spread_of(product, bias, use.unit_axis, use.fan_in)
@@ -68,16 +70,18 @@ class Calibrating(Walk):
 
 
 class Verifying(Walk):
-    """Sees the std of the first use of every weight."""
+    """Sees the std of the first use of every weight, and in which precision it was computed."""
 
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self.seen: dict[str, float] = {}
+        self.eps: dict[str, float] = {}
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Looks, and changes nothing."""
         if use.name not in self.seen:
             self.seen[use.name] = std_of(output, use)
+            self.eps[use.name] = torch.finfo(output.dtype).eps
         return output
 
 
@@ -120,12 +124,12 @@ def _accurate(output: Tensor) -> torch.dtype:
     return torch.promote_types(output.dtype, torch.float32)
 
 
-def _addend(use: Use, output: Tensor, args: Sequence[Any]) -> Tensor | None:
-    """What the operation adds to its product, with the output's number of axes."""
+def _addend(use: Use, output: Tensor, args: Sequence[Any], beta: float) -> Tensor | None:
+    """What the operation adds to its product, beta times, with the output's number of axes."""
     position = 2 if use.op == "linear" or "conv" in use.op else _ADDENDS.get(use.op)
     bias = args[position] if position is not None and len(args) > position else None
     if not isinstance(bias, Tensor):
         return None
     trailing = output.ndim - 1 - use.unit_axis % output.ndim if "conv" in use.op else 0
     shape = [1] * (output.ndim - bias.ndim - trailing) + list(bias.shape) + [1] * trailing
-    return bias.to(_accurate(output)).reshape(shape)
+    return beta * bias.to(_accurate(output)).reshape(shape)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from initium.errors import ArgumentTypeError, BatchError
-from initium.network._leaves import named_tensors, tensors_in
+from initium.network._leaves import named_tensors, replaced, tensors_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +57,22 @@ def batch_tensors(batch: Batch) -> list[torch.Tensor]:
     return [tensor.detach().clone() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
 
 
+def called_with(batch: Batch, tensors: Iterable[torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call, with these tensors in the place of the batch's.
+
+    Containers and caches are copies: what a model appends to them stays away from the batch.
+    """
+    given: tuple[Any, Any] = (batch.args, dict(batch.kwargs))
+    shared = {id(tensor): tensor for tensor in tensors_in(given)}
+    with contextlib.suppress(TypeError, RuntimeError, NotImplementedError):  # it may hold a lock, or another's handle
+        given = copy.deepcopy(given, cast("dict[int, Any]", shared))
+    return replaced(given, iter(tensors))
+
+
 def _coerce(batch: object) -> Batch:
     match batch:
         case Batch():
+            _check_parts(batch.args, batch.kwargs)
             return Batch(tuple(batch.args), dict(batch.kwargs), batch.target)
         case torch.Tensor():
             return Batch((batch,))
@@ -69,6 +87,14 @@ def _coerce(batch: object) -> Batch:
             )
 
 
+def _check_parts(args: object, kwargs: object) -> None:
+    if not isinstance(args, tuple | list) or not isinstance(kwargs, Mapping):
+        raise ArgumentTypeError(
+            f"Batch(args, kwargs) takes a tuple of positional and a dict of keyword arguments; got "
+            f"{type(args).__name__} and {type(kwargs).__name__}. One tensor is Batch((x,))."
+        )
+
+
 def _check(batch: Batch) -> None:
     inside = named_tensors(batch.args, "args") + named_tensors(dict(batch.kwargs), "kwargs")
     for path, tensor in inside:
@@ -79,6 +105,8 @@ def _check(batch: Batch) -> None:
 
 def _check_tensor(path: str, tensor: torch.Tensor) -> None:
     if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()) or tensor.numel() == 0:
+        return
+    if tensor.is_nested or tensor.layout != torch.strided:  # its elements have no index; what is not finite will show
         return
     bad = ~torch.isfinite(tensor)
     if not bool(bad.any()) or _is_mask(tensor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,8 +22,12 @@ def _children(value: object) -> list[tuple[Any, Any]]:
         return []
     if isinstance(value, Mapping):
         return list(cast("Mapping[Any, Any]", value).items())
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | deque):
         return list(enumerate(cast("list[Any]", value)))
+    if dataclasses.is_dataclass(value):
+        return [
+            (each.name, getattr(value, each.name)) for each in dataclasses.fields(value) if hasattr(value, each.name)
+        ]
     return list(vars(value).items()) if hasattr(value, "__dict__") else []
 
 
@@ -32,6 +37,8 @@ def _with_children(value: Any, parts: dict[Any, Any]) -> Any:  # noqa: ANN401 - 
         return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
     if isinstance(value, list):
         return type(value)(parts.values())
+    if isinstance(value, deque):
+        return type(value)(parts.values(), value.maxlen)
     if dataclasses.is_dataclass(value) and not isinstance(value, Mapping):
         other = copy.copy(value)
         for key, part in parts.items():

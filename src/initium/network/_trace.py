@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -21,8 +21,8 @@ from torch.func import functional_call
 from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from initium.errors import TraceError
-from initium.network._batch import batch_tensors
+from initium.errors import ArgumentError, TraceError
+from initium.network._batch import batch_tensors, called_with
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
@@ -59,6 +59,8 @@ class Trace:
         written: Parameters that the forward pass itself writes to (weights clipped as they are used).
         asked: Operations by which the model asked for values that depend on its weights: with other weights it may
             take another way than the graph (routed experts).
+        shapes: The shape of every parameter and buffer, by name.
+        modes: Whether each module was in training mode.
     """
 
     graph: fx.GraphModule
@@ -68,6 +70,8 @@ class Trace:
     fake: bool
     written: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    modes: tuple[bool, ...] = ()
 
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
@@ -77,6 +81,7 @@ class Trace:
         A buffer is cloned because the forward pass may write to it (running statistics), and so is a parameter that it
         does write to. ``values`` take the place of the parameters that they name.
         """
+        self.check(model)
         held = dict(model.named_parameters()) | dict(model.named_buffers()) | dict(values or {})
         parameters = [held[name].detach() for name in self.parameters]
         parameters = [
@@ -85,6 +90,24 @@ class Trace:
         ]
         buffers = [held[name].detach().clone() for name in self.buffers]
         return parameters, buffers, batch_tensors(batch)
+
+    def check(self, model: nn.Module) -> None:
+        """Refuses a model that is not the one that was traced, as far as names, shapes and modes tell.
+
+        Raises:
+            ArgumentError: Naming what differs.
+        """
+        found, modes = _shapes(model), tuple(module.training for module in model.modules())
+        if found != self.shapes:
+            apart = min(set(found.items()) ^ set(self.shapes.items()))
+            raise ArgumentError(
+                f"network= was read of another model: `{apart[0]}` {apart[1]} is in one of them only. Read it of this one: "
+                "initium.network.read(model, batch)."
+            )
+        if modes != self.modes:
+            raise ArgumentError(
+                "network= was read in another mode: train() or eval() was called since. Read it anew, or go back."
+            )
 
     def rebuild(self, leaves: Sequence[Tensor]) -> Any:  # noqa: ANN401 - whatever the model returns
         """The model's output with these tensors in it, in the order in which the graph returns them."""
@@ -127,7 +150,7 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
     def run(*tensors: Tensor) -> list[Tensor]:
         nonlocal output
         held = dict(zip(names, tensors, strict=False))
-        args, kwargs = replaced((batch.args, dict(batch.kwargs)), iter(tensors[len(names) :]))
+        args, kwargs = called_with(batch, tensors[len(names) :])
         output = functional_call(model, held, args, kwargs, tie_weights=True)
         return tensors_in(output)
 
@@ -151,7 +174,13 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
         fake=mode is not None,
         written=_written(graph, tuple(parameters)),
         asked=asked,
+        shapes=_shapes(model),
+        modes=tuple(module.training for module in model.modules()),
     )
+
+
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in (*model.named_parameters(), *model.named_buffers())}
 
 
 def _asked(graph: fx.GraphModule, parameters: int) -> Iterator[str]:

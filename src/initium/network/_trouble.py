@@ -11,14 +11,13 @@ import torch
 from torch.func import functional_call
 
 from initium.errors import BatchError, TraceError
-from initium.network._batch import batch_tensors
-from initium.network._leaves import replaced
+from initium.network._batch import batch_tensors, called_with
 from initium.network._watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
-    from torch import fx, nn
+    from torch import Tensor, fx, nn
 
     from initium.network._batch import Batch
 
@@ -51,29 +50,47 @@ def quiet() -> Generator[None]:
 
 
 def raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
-    """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer."""
-    parameters = {name: p.detach() for name, p in model.named_parameters()}
-    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
-    tensors, hollow = batch_tensors(batch), any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
+    """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer.
+
+    A model that fails on plain tensors and runs on its own parameters (it asks whether they are parameters) takes the batch.
+    """
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    hollow = any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
     watch = Watch([] if hollow else parameters.values())
+    plain = {name: parameter.detach() for name, parameter in parameters.items()}
     try:
-        with torch.no_grad(), quiet(), watch:
-            given = iter([tensor.to("meta") for tensor in tensors] if hollow else tensors)
-            args, kwargs = replaced((batch.args, dict(batch.kwargs)), given)
-            functional_call(model, parameters | buffers, args, kwargs)
-    except Exception as error:
-        if hollow and isinstance(
-            error, NotImplementedError
-        ):  # what torch raises where a meta tensor is asked for values
-            raise TraceError(without_values(model, error)) from error
-        shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
-        raise BatchError(
-            f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){where_in(model, error)}: "
-            f"{type(error).__name__}: {str(error).rstrip('.')}. {_whole_numbers(model)}Give what model(...) takes: a tensor, a tuple of positional arguments, "
-            "a dict of keyword arguments, or initium.Batch(args, kwargs)."
-        ) from error
+        errors = [_failure(model, batch, ours, watch, hollow=hollow) for ours in (plain, parameters)]
     finally:
         watch.put_back()
+    error = errors[0]
+    if error is None or None in errors:
+        return
+    if hollow and isinstance(error, NotImplementedError):  # what torch raises where a meta tensor is asked for values
+        raise TraceError(without_values(model, error)) from error
+    raise BatchError(_unfit(model, batch, error)) from error
+
+
+def _failure(
+    model: nn.Module, batch: Batch, parameters: Mapping[str, Tensor], watch: Watch, *, hollow: bool
+) -> Exception | None:
+    tensors = batch_tensors(batch)
+    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
+    args, kwargs = called_with(batch, [tensor.to("meta") for tensor in tensors] if hollow else tensors)
+    try:
+        with torch.no_grad(), quiet(), watch:
+            functional_call(model, dict(parameters) | buffers, args, kwargs)
+    except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the caller
+        return error
+    return None
+
+
+def _unfit(model: nn.Module, batch: Batch, error: Exception) -> str:
+    shapes = ", ".join(f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')}" for t in batch_tensors(batch))
+    return (
+        f"{type(model).__name__} cannot take this batch ({shapes or 'no tensor'}){where_in(model, error)}: "
+        f"{type(error).__name__}: {str(error).rstrip('.')}. {_whole_numbers(model)}Give what model(...) takes: a tensor, a "
+        "tuple of positional arguments, a dict of keyword arguments, or initium.Batch(args, kwargs)."
+    )
 
 
 def _whole_numbers(model: nn.Module) -> str:

@@ -26,6 +26,7 @@ class Walk(fx.Interpreter):
         if network.trace is None or network.trace.fake:
             raise TraceError("a walk on data needs a network that was traced on data, on a device with memory.")
         super().__init__(network.trace.graph)
+        self.extra_traceback = False  # an error's message is the model's own
         self.network = network
         self._uses: dict[str, list[Use]] = defaultdict(list)
         self._activated: dict[str, list[Use]] = defaultdict(list)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from initium.errors import LossError
-from initium.network import tensors_in
+from initium.network import map_tensors, tensors_in
 from initium.signal._cotangent import cotangent
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def part(output: object, name: str) -> Any:  # noqa: ANN401 - whatever the model
 
 
 def _called(loss: Loss, output: object, batch: Batch) -> object:
-    arguments = (output,) if batch.target is None else (output, batch.target)
+    # A copy, since a loss may write to its target.
+    target = map_tensors(batch.target, torch.clone)
+    arguments = (output,) if batch.target is None else (output, target)
     _check_signature(loss, arguments)
     try:
         return loss(*arguments)

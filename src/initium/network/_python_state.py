@@ -1,0 +1,112 @@
+"""What a model keeps on its Python side, at any depth: put back as it was (law 3)."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections import OrderedDict, deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A model may hold its whole data set: containers beyond these are copied themselves, what is in them is not looked into.
+_DEEPEST, _LONGEST = 6, 10_000
+
+
+def keep(model: nn.Module) -> tuple[list[tuple[Any, Any]], list[torch.Tensor]]:
+    """Everything that holds something, with what it holds, for :func:`put_back`; and the tensors among it."""
+    held: list[tuple[Any, Any]] = []
+    tensors: list[torch.Tensor] = []
+    for value in _reached(model):
+        if isinstance(value, torch.Tensor):
+            tensors.append(value)
+        elif (state := _state(value)) is not None:
+            held.append((value, state))
+    return held, tensors
+
+
+def put_back(held: list[tuple[Any, Any]]) -> None:
+    """Gives every holder what it held; each stays the object that it is."""
+    for value, state in held:
+        _refill(value, state)
+
+
+def _reached(model: nn.Module) -> Iterator[Any]:
+    """Every module, and what its attributes lead to, each once; parameters and buffers aside."""
+    registered = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    seen, waiting = set[int](registered), [(module, 0) for module in model.modules()]
+    while waiting:
+        value, depth = waiting.pop()
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield value
+            parts = _parts(value) if depth < _DEEPEST else []
+            waiting += [(part, depth + 1) for part in parts if not isinstance(part, nn.Module)]
+
+
+def _parts(value: Any) -> list[Any]:  # noqa: ANN401 - any attribute
+    if isinstance(value, dict | list | tuple | set | frozenset | deque):
+        return [] if len(value) > _LONGEST else list(value.values() if isinstance(value, dict) else value)
+    return list(vars(value).values()) if _is_plain(value) else []
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401
+    """A module, or an object that is there for its attributes (a cache, a configuration, a namespace)."""
+    if isinstance(value, nn.Module | SimpleNamespace):
+        return True
+    return hasattr(value, "__dict__") and not (callable(value) or isinstance(value, type | torch.Tensor))
+
+
+def _state(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one a kind of holder
+    match value:
+        case dict():
+            return list(value.items())
+        case list() | deque():
+            return list(value)
+        case set():
+            return set(value)
+        case np.ndarray():
+            return value.copy() if value.flags.writeable else None
+        case torch.Generator():
+            return value.get_state()
+        case np.random.Generator():
+            return copy.deepcopy(value.bit_generator.state)
+        case random.Random():
+            return value.getstate()
+        case _:
+            return dict(vars(value)) if _is_plain(value) else None
+
+
+def _refill(value: Any, state: Any) -> None:  # noqa: ANN401
+    match value:
+        case OrderedDict():  # of model libraries, some forbid update()
+            OrderedDict.clear(value)
+            OrderedDict.update(value, state)
+        case dict():
+            dict.clear(value)
+            dict.update(value, state)
+        case list():
+            value[:] = state
+        case set():
+            value.clear()
+            value.update(state)
+        case deque():
+            value.clear()
+            value.extend(state)
+        case np.ndarray():
+            np.copyto(value, state)
+        case torch.Generator():
+            value.set_state(state)
+        case np.random.Generator():
+            value.bit_generator.state = state
+        case random.Random():
+            value.setstate(state)
+        case _:
+            vars(value).clear()
+            vars(value).update(state)
