@@ -287,6 +287,19 @@ def test_two_parameters_on_one_memory_are_refused(plan_of, state, assert_unchang
     refused(plan_of(model), model, state, assert_unchanged, "`0.weight` and `1.weight`", "Tie them")
 
 
+@pytest.mark.parametrize(("first", "second", "apart"), [((0, 64), (32, 96), False), ((0, 48), (48, 96), True)])
+def test_parameters_that_overlap_are_refused_and_those_side_by_side_are_written(
+    plan_of, state, assert_unchanged, *, first, second, apart
+):
+    memory = torch.randn(96)
+    model = nn.ParameterDict({"a": memory[slice(*first)].view(8, -1), "b": memory[slice(*second)].view(8, -1)})
+    made = plan_of(model, overrides={"*": Normal(1.0)})
+    if apart:
+        assert made.apply(model).rows[1].after > 0.5
+    else:
+        refused(made, model, state, assert_unchanged, "`a` and `b`", "one piece of memory")
+
+
 def test_another_shape_is_refused(plan_of, state, assert_unchanged):
     model = nn.Sequential(nn.Linear(4, 3))
     said = ("`0.weight`", "(4, 4)", "(3, 4)", "`0.bias`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
@@ -58,16 +59,30 @@ def _check_names(rows: Sequence[PlanRow], parameters: Sequence[Held], title: str
 
 def _check_memory(written: Sequence[Held]) -> None:
     """Two parameters on one piece of memory would overwrite each other."""
-    seen: dict[tuple[object, int], str] = {}
+    sharing: dict[tuple[object, ...], list[Held]] = {}
     for one in written:
-        place = one.parameter.device, one.parameter.data_ptr()
-        if place[1] and place in seen:
+        memory = one.parameter.untyped_storage()
+        sharing.setdefault((one.parameter.device, memory.data_ptr(), one.parameter.itemsize), []).append(one)
+    for (_, place, _), several in sharing.items():
+        if place and len(several) > 1:
+            _check_apart(several)
+
+
+def _check_apart(several: Sequence[Held]) -> None:
+    """Every element of one memory is marked by the parameter that has it; parameters side by side may share it."""
+    first = several[0].parameter
+    marks = torch.full(
+        (first.untyped_storage().nbytes() // first.itemsize,), -1, dtype=torch.int32, device=first.device
+    )
+    for place, one in enumerate(several):
+        mine = marks.as_strided(one.parameter.shape, one.parameter.stride(), one.parameter.storage_offset())
+        if (other := int(mine.max())) >= 0:
             raise PlanError(
-                f"`{seen[place]}` and `{one.name}` are two parameters on one piece of memory: writing one would change "
-                "the other. Tie them (assign one and the same Parameter), or leave one alone by "
+                f"`{several[other].name}` and `{one.name}` are two parameters on one piece of memory: writing one would "
+                "change the other. Tie them (assign one and the same Parameter), or leave one alone by "
                 f'overrides={{"{one.name}": "keep"}}. Nothing was changed.'
             )
-        seen[place] = one.name
+        mine.fill_(place)
 
 
 _ANEW = "Make the plan from this model. Nothing was changed."
