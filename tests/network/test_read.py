@@ -566,3 +566,47 @@ def test_a_parameter_that_is_several_things_is_a_guess_and_says_so(forward, shap
     facts = read(Flow(forward, f=nn.Parameter(torch.randn(shape))), as_batch(torch.randn(5, 4))).facts("f")
     assert facts.assumed == bool(said)
     assert said in " ".join(facts.notes)
+
+
+def rms(x, scale):
+    return (x.float() * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + 1e-6) * scale.float()).type_as(x)
+
+
+@pytest.mark.parametrize(
+    ("scale", "neutral"),
+    [
+        (lambda w: w, 1.0),
+        (lambda w: 1.0 + w, 0.0),
+        (lambda w: w.exp(), 0.0),
+        (lambda w: (1 + w.view(1, 1, 8)).to(torch.float64), 0.0),
+        (lambda w: w.cumsum(0), None),
+    ],
+)
+def test_the_value_at_which_a_scale_is_the_identity_is_read_off_its_use(scale, neutral):
+    net = Flow(
+        lambda self, x: self.b(F.relu(rms(self.a(x), scale(self.w)))),
+        a=nn.Linear(4, 8),
+        b=nn.Linear(8, 3),
+        w=nn.Parameter(torch.zeros(8)),
+    )
+    network = read(net, as_batch(torch.randn(2, 5, 4)))
+    facts = network.facts("w")
+    assert (facts.role, facts.neutral, facts.assumed) == ("scale", neutral, neutral is None)
+    assert (str(network.facts("a.weight").after), network.facts("a.weight").normalised) == ("relu", True)
+    assert str(network.facts("b.weight").before) == "relu"
+
+
+def test_the_norm_of_a_learned_table_is_a_norm():
+    net = Flow(lambda self, x: self.n(self.q).expand(len(x), -1, -1) + x[:, None], n=nn.LayerNorm(4))
+    net.q = nn.Parameter(torch.randn(1, 5, 4))
+    network = read(net, as_batch(torch.randn(3, 4)))
+    assert [network.facts(name).role for name in ("n.weight", "n.bias", "q")] == ["scale", "shift", "embedding"]
+
+
+def test_an_activation_of_a_mean_is_recognised():
+    def pooled(self, x):
+        h = self.a(x).mean(1)
+        return self.b(h * torch.sigmoid(h))
+
+    network = read(Flow(pooled, a=nn.Linear(4, 8), b=nn.Linear(8, 3)), as_batch(torch.randn(2, 5, 4)))
+    assert (str(network.facts("a.weight").after), str(network.facts("b.weight").before)) == ("silu", "silu")

@@ -7,7 +7,7 @@ import torch
 
 from initium.gains import Activation, gain
 from initium.network import Neighbour
-from initium.records import Keep, Normal, Orthogonal, Packed, Uniform
+from initium.records import Constant, Keep, Normal, Orthogonal, Packed, Uniform
 from initium.schemes import orthogonal, rows, textbook
 
 
@@ -150,3 +150,8 @@ def test_two_lookups_of_one_table_stay_lookups_where_a_batch_told(chosen, facts)
 
 def test_a_state_without_fans_is_kept(chosen, facts):
     assert chosen(facts("recurrent", (4, 4), fan_in=None)).fill == Keep()
+
+
+@pytest.mark.parametrize(("neutral", "value"), [(1.0, 1.0), (0.0, 0.0), (None, 1.0)])
+def test_a_norm_starts_as_the_identity_however_its_scale_is_used(chosen, facts, neutral, value):
+    assert chosen(facts(role="scale", fan_in=None, fan_out=None, neutral=neutral)).fill == Constant(value)

@@ -103,6 +103,8 @@ class Facts:
         assumed: True where a fact is a guess.
         frozen: True where ``requires_grad`` is off.
         computed_by: The parametrisation that computes a weight from it (``weight_norm``); empty for none.
+        neutral: Of a scale or a shift, the value at which it changes nothing: 1 and 0, but 0 of a scale that is used as
+            ``1 + w``; ``None`` where nobody can tell.
         notes: What a reader should know.
     """
 
@@ -123,6 +125,7 @@ class Facts:
     assumed: bool
     frozen: bool
     computed_by: str
+    neutral: float | None = None
     notes: tuple[str, ...] = ()
 
     @property

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from initium.network._ops import COUNTS, FACTORIES, LINEAR, PARTS, PRODUCTS, RESHAPES, is_float, op_name, shape_of
+from initium.network._ops import (
+    COUNTS,
+    FACTORIES,
+    LINEAR,
+    PARTS,
+    PRODUCTS,
+    RESHAPES,
+    inputs,
+    is_float,
+    op_name,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -44,15 +55,15 @@ class Kinds:
 
     def data_inputs(self, node: fx.Node) -> list[fx.Node]:
         """The nodes that bring a signal: data of a floating type, whatever the operation."""
-        return [parent for parent in node.all_input_nodes if self.kind[parent] == "data" and is_float(parent)]
+        return [parent for parent in inputs(node) if self.kind[parent] == "data" and is_float(parent)]
 
     def data_parents(self, node: fx.Node) -> list[fx.Node]:
         """The same, with the comparisons and masks that were made of data."""
-        return [parent for parent in node.all_input_nodes if self.kind[parent] == "data"]
+        return [parent for parent in inputs(node) if self.kind[parent] == "data"]
 
     def parameter_inputs(self, node: fx.Node) -> list[fx.Node]:
         """The nodes that bring parameters."""
-        return [parent for parent in node.all_input_nodes if self.kind[parent] == "parameter"]
+        return [parent for parent in inputs(node) if self.kind[parent] == "parameter"]
 
 
 def kinds(trace: Trace, graph: fx.Graph) -> Kinds:
@@ -78,7 +89,7 @@ def _kind(read: Kinds, node: fx.Node) -> Kind:
         return "constant"
     if op_name(node) in COUNTS:
         return "index"
-    parents = {read.kind[parent] for parent in node.all_input_nodes}
+    parents = {read.kind[parent] for parent in inputs(node)}
     if "data" in parents:
         return "data"
     if "parameter" in parents:
@@ -113,7 +124,7 @@ def _multiplies(node: fx.Node) -> Iterator[bool]:
 
 
 def _origin(read: Kinds, node: fx.Node) -> Origin:
-    parents = [read.origin[parent] for parent in node.all_input_nodes if parent in read.origin]
+    parents = [read.origin[parent] for parent in inputs(node) if parent in read.origin]
     names = tuple(dict.fromkeys(name for parent in parents for name in parent.names))
     through = tuple(dict.fromkeys(step for parent in parents for step in parent.through))
     name = op_name(node)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.fx.node import map_arg
 
-from initium.network._ops import RESHAPES, SLOPED, op_name
+from initium.network._ops import RESHAPES, SLOPED, inputs, is_pointwise, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +41,8 @@ def _number(
     if node.op == "placeholder" and kinds.kind[node] == "parameter":
         value = values[kinds.origin[node].names[0]].detach()
         return _slope(value) if any(op_name(user) in SLOPED for user in node.users) else _uniform(value)
-    inputs = node.all_input_nodes
-    return found.get(inputs[0]) if op_name(node) in RESHAPES and len(inputs) == 1 else None
+    parents = inputs(node)
+    return found.get(parents[0]) if op_name(node) in RESHAPES and len(parents) == 1 else None
 
 
 def _held(node: fx.Node) -> float | None:
@@ -62,3 +63,25 @@ def _uniform(value: torch.Tensor) -> float | None:
         return None
     first = value.flatten()[0]
     return float(first) if bool((value == first).all()) else None
+
+
+def used_at(operand: fx.Node, parameter: fx.Node, value: float, known: Mapping[fx.Node, float]) -> float | None:
+    """What an operand is where the parameter that it is made of is one number throughout; ``None`` if nobody can tell.
+
+    Of ``1 + w``, the scale of some normalisations, it is 1 at 0.
+    """
+    found = _at(operand, {parameter: value}, known)
+    return None if found is None else float(found)
+
+
+def _at(node: fx.Node, given: Mapping[fx.Node, float], known: Mapping[fx.Node, float]) -> torch.Tensor | None:
+    parents = {parent: _at(parent, given, known) for parent in inputs(node)}
+    number = given.get(node, None if parents else known.get(node))
+    if number is not None:
+        return torch.tensor(number, dtype=torch.float64, device="cpu")
+    if not parents or any(each is None for each in parents.values()) or not is_pointwise(node):
+        return None
+    if op_name(node) in RESHAPES:
+        return next(iter(parents.values()))
+    target: Any = node.target
+    return target(*map_arg(node.args, parents.__getitem__), **map_arg(node.kwargs, parents.__getitem__))

@@ -16,6 +16,8 @@ RESHAPES = frozenset(
     "lift_fresh_copy mT movedim moveaxis permute ravel resolve_conj resolve_neg reshape reshape_as squeeze swapaxes "
     "swapdims t to transpose type_as unflatten unsqueeze view view_as numpy_T adjoint".split()
 )
+# Of the second argument nothing is used but its shape or its dtype.
+LIKE = frozenset({"type_as", "view_as", "reshape_as", "expand_as"})
 # Some elements are taken, repeated, joined or set aside.
 PARTS = frozenset(
     "_pad_circular as_strided broadcast_tensors cat chunk channel_shuffle col2im concat concatenate constant_pad_nd copy diagonal flip "
@@ -139,6 +141,11 @@ def op_name(node: fx.Node) -> str:
     name = str(getattr(packet, "__name__", packet))
     plain = name if name.startswith("__") else name.removesuffix("_") or name
     return _ALIASES.get(plain, plain)
+
+
+def inputs(node: fx.Node) -> list[fx.Node]:
+    """The nodes whose values an operation uses."""
+    return node.all_input_nodes[:1] if op_name(node) in LIKE else node.all_input_nodes
 
 
 def is_pointwise(node: fx.Node) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import fx
 from torch.fx.node import map_arg
 
-from initium.network._ops import LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, op_name, shape_of
+from initium.network._ops import LIKE, LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _SPLITS = frozenset("chunk split split_with_sizes tensor_split unbind select slice narrow getitem".split())
 _FOLLOWED = RESHAPES | _SPLITS
-_LIKE = frozenset({"type_as", "view_as", "reshape_as", "expand_as"})  # of the second argument only the shape is used
 _CASTS = frozenset({"to", "_to_copy"})
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
@@ -54,7 +53,7 @@ def _ends(kinds: Kinds, node: fx.Node, value: Any) -> Iterator[torch.Tensor]:  #
             yield from _ends(kinds, user, value)
         elif name == "glu":
             yield from value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
-        elif name in _FOLLOWED and name not in _LIKE:
+        elif name in _FOLLOWED and name not in LIKE:
             yield from _ends(kinds, user, value if name in _CASTS else _moved(user, value))
         elif isinstance(value, torch.Tensor):
             yield value

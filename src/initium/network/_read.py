@@ -122,11 +122,16 @@ def _facts(one: Held, every: list[Use], parts: dict[str, Part]) -> Facts:
         after=first.after if first else NOTHING,
         uses=max(len(mine), 1),
         normalised=first.normalised if first else False,
-        assumed=first is not None and (_unsure(first) or part.mixed or _differ(alike)),
+        assumed=_unknown_identity(part) or (first is not None and (_unsure(first) or part.mixed or _differ(alike))),
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
+        neutral=part.neutral,
         notes=notes,
     )
+
+
+def _unknown_identity(part: Part) -> bool:
+    return part.role in {"scale", "shift"} and part.neutral is None
 
 
 def _unsure(use: Use) -> bool:
@@ -179,4 +184,5 @@ def _module_facts(one: Held, before: Neighbour, after: Neighbour, *, normalised:
         assumed=True,
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
+        neutral={"scale": 1.0, "shift": 0.0}.get(supposed.role),
     )

@@ -28,12 +28,14 @@ class Readings:
         kinds: What each carries.
         neighbours: What stands before and after each.
         placeholders: The node of each parameter.
+        numbers: The nodes that are one number.
     """
 
     nodes: tuple[fx.Node, ...]
     kinds: Kinds
     neighbours: Neighbours
     placeholders: dict[str, fx.Node]
+    numbers: dict[fx.Node, float]
 
     def name_of(self, weight: fx.Node) -> str:
         """The parameter behind a weight; of several (a composed weight), that of the most axes, then of the most elements."""
@@ -45,6 +47,7 @@ def readings(traced: Trace, values: dict[str, nn.Parameter]) -> Readings:
     """Reads a trace; the values serve to tell a parameter that is one number throughout."""
     graph = rejoined(traced.graph.graph)
     kind = kinds(traced, graph)
-    around = neighbours(regions(kind, graph, numbers(kind, graph, values)), graph)
+    known = numbers(kind, graph, values)
+    around = neighbours(regions(kind, graph, known), graph)
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
-    return Readings(tuple(graph.nodes), kind, around, dict(zip(traced.parameters, placeholders, strict=False)))
+    return Readings(tuple(graph.nodes), kind, around, dict(zip(traced.parameters, placeholders, strict=False)), known)

@@ -83,11 +83,16 @@ def regions(kinds: Kinds, graph: fx.Graph, numbers: dict[fx.Node, float]) -> Reg
 
 
 def _base(read: Regions, node: fx.Node, parents: list[fx.Node]) -> fx.Node:
-    signals = [parent for parent in parents if parent not in read.statistic]
+    signals = _signals(read, parents)
     if not signals or len(signals) < len(parents) or not is_pointwise(node):
         return node
     bases = {read.base[parent] for parent in signals}
     return bases.pop() if len(bases) == 1 else node
+
+
+def _signals(read: Regions, parents: list[fx.Node]) -> list[fx.Node]:
+    """What a statistic is taken of beside it; where there is nothing else (pooled features), the statistics themselves."""
+    return [parent for parent in parents if parent not in read.statistic] or parents
 
 
 def _mark_statistic(read: Regions, node: fx.Node, parents: list[fx.Node]) -> None:
@@ -203,7 +208,7 @@ def _steps(read: Regions, node: fx.Node) -> list[fx.Node]:
         here = stack.pop()
         if here not in seen:
             seen.add(here)
-            stack += [parent for parent in read.kinds.data_parents(here) if parent not in read.statistic]
+            stack += _signals(read, read.kinds.data_parents(here))
     return [base, *sorted(seen - {base})]
 
 

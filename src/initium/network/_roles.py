@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from initium.network._numbers import used_at
 from initium.network._ops import NORMS, SUMS, op_name, shape_of
 from initium.network._sites import sites
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
 _MULTIPLIERS, _VECTORS = frozenset({"weight", "recurrent"}), frozenset({"scale", "shift", "bias"})
+_ROUNDING = 1e-12
 _JOINS = frozenset("cat stack concat linear where scaled_dot_product_attention index_put".split())
 
 
@@ -27,19 +29,22 @@ class Part(NamedTuple):
         layout: Of a weight or a table.
         note: What a reader should know.
         mixed: True where some of its elements are a weight and others a bias or a scale.
+        neutral: Of a scale or a shift, the value at which it changes nothing; ``None`` where nobody can tell.
     """
 
     role: Role
     layout: str = ""
     note: str = ""
     mixed: bool = False
+    neutral: float | None = None
 
 
 def roles(read: Readings) -> dict[str, Part]:
     """What each parameter does, by name; what no operation reads is not in it."""
     found: dict[str, Part] = {}
     for node in read.nodes:
-        if read.kinds.kind[node] != "data" or node.op == "output":
+        table_s_norm = read.kinds.kind[node] == "parameter" and op_name(node) in NORMS
+        if node.op == "output" or not (read.kinds.kind[node] == "data" or table_s_norm):
             continue
         weights = {site.weight: site for site in sites(read.kinds, node)}
         signals = {site.data for site in weights.values()}
@@ -53,8 +58,16 @@ def roles(read: Readings) -> dict[str, Part]:
 def _own(read: Readings, operand: fx.Node, name: str, seen: Part) -> Part:
     """A vector that a weight is computed with (a gain, a magnitude) is no weight itself."""
     vector = sum(size > 1 for size in shape_of(read.placeholders[name])) < 2  # noqa: PLR2004 - a matrix has two
-    composed = seen.role == "weight" and name != read.name_of(operand)
-    return Part("other", "", seen.note) if composed and vector else seen
+    composed = seen.role in {"weight", "embedding"} and name != read.name_of(operand)
+    if composed and vector:
+        return Part("other", "", seen.note)
+    return seen._replace(neutral=_neutral(read, operand, name, 1.0 if seen.role == "scale" else 0.0))
+
+
+def _neutral(read: Readings, operand: fx.Node, name: str, wanted: float) -> float | None:
+    """The value at which what is used is the wanted one: that one itself, or, where something is computed of it, 0 or 1."""
+    used = {value: used_at(operand, read.placeholders[name], value, read.numbers) for value in (wanted, 0.0, 1.0)}
+    return next((value for value, found in used.items() if found is not None and abs(found - wanted) < _ROUNDING), None)
 
 
 def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node, Site]) -> Part:
@@ -63,9 +76,16 @@ def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node
     if operand in weights:
         return Part(weights[operand].role, weights[operand].layout, note)
     if name in NORMS:
-        scale, _ = NORMS[name]
-        return Part("scale" if len(node.args) > scale and node.args[scale] is operand else "shift", "", note)
+        return _of_norm(node, operand, note)
     return Part("bias", "", note) if weights else _beside_data(read, node, operand, note)
+
+
+def _of_norm(node: fx.Node, operand: fx.Node, note: str) -> Part:
+    """By its place among the arguments; a table that is normalised itself (learned queries) stands in the data's."""
+    places = dict(zip(NORMS[op_name(node)], ("scale", "shift"), strict=True))
+    place = next((place for place, value in enumerate(node.args) if value is operand), None)
+    role: Role = "scale" if places.get(place) == "scale" else "shift" if places.get(place) == "shift" else "embedding"
+    return Part(role, "added" if role == "embedding" else "", note)
 
 
 def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> Part:

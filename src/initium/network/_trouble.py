@@ -65,9 +65,14 @@ def raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
     error = errors[0]
     if error is None or None in errors:
         return
-    if hollow and isinstance(error, NotImplementedError):  # what torch raises where a meta tensor is asked for values
+    if hollow and _asks_for_values(error):
         raise TraceError(without_values(model, error)) from error
     raise BatchError(_unfit(model, batch, error)) from error
+
+
+def _asks_for_values(error: Exception) -> bool:
+    """True for what torch raises where a meta tensor is asked for values."""
+    return isinstance(error, NotImplementedError) or "meta tensor" in str(error)
 
 
 def _failure(

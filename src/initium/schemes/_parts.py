@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, cast
 
 from initium.errors import InitiumError, PlanError
 from initium.gains import Activation, gain, reach, saturation
 from initium.records import Constant, Normal, Orthogonal, Packed, Uniform
-from initium.schemes._rule import Choice, always, first_of, on
+from initium.schemes._rule import Choice, always, first_of, on, words
 from initium.schemes._select import layout, role
 
 if TYPE_CHECKING:
@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 _HALF = 0.5
 
 BIASES = on(role("bias"), always(Constant(0.0), "biases start at zero"))
-NORMS = first_of(
-    on(role("scale"), always(Constant(1.0), "a normalisation starts as the identity")),
-    on(role("shift"), always(Constant(0.0), "a normalisation starts as the identity")),
-)
+
+
+def _identity(usual: float, facts: Facts) -> Choice:
+    """Where a scale is used as 1 + w, it is the identity at 0."""
+    value = usual if facts.neutral is None else facts.neutral
+    return Choice(Constant(value), words(Constant(value)), "a normalisation starts as the identity")
+
+
+NORMS = first_of(on(role("scale"), partial(_identity, 1.0)), on(role("shift"), partial(_identity, 0.0)))
 VECTORS = first_of(BIASES, NORMS)
 """Biases 0, scales 1, shifts 0."""
 
