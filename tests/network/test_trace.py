@@ -382,3 +382,20 @@ def test_a_model_that_insists_on_parameters_is_not_said_to_refuse_the_batch():
 
     with pytest.raises(TraceError, match="runs, but could not be traced"):
         read(Insisting(), as_batch(torch.randn(2, 4)))
+
+
+def test_values_that_are_asked_for_as_a_list_or_an_array_are_noticed():
+    class Counted(nn.Module):
+        def __init__(self, ask):
+            super().__init__()
+            self.router, self.expert, self.ask = nn.Linear(6, 3), nn.Linear(6, 2), ask
+
+        def forward(self, x):
+            chosen = self.router(x).argmax(-1)
+            parts = x[chosen.argsort()].split(self.ask(torch.bincount(chosen, minlength=3)))
+            return torch.cat([self.expert(part) for part in parts])
+
+    batch = as_batch(torch.randn(8, 6))
+    for ask in (torch.Tensor.tolist, lambda counts: counts.numpy().tolist(), lambda counts: [int(n) for n in counts]):
+        assert read(Counted(ask), batch).trace.asked == ("item",)
+    assert read(Counted(lambda counts: [len(counts)] * 2 + [2]), batch).trace.asked == ()

@@ -471,3 +471,48 @@ def test_a_parameter_on_meta_is_named() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3, device="meta"))
     with pytest.raises(ArgumentError, match=r"1\.weight.*to_empty"):
         measure(model, torch.ones(2, 3))
+
+
+class Straight(torch.autograd.Function):
+    """A sign whose gradient passes as if it were not there."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor) -> Tensor:
+        return x.sign()
+
+    @staticmethod
+    def backward(_: Any, *gradients: Any) -> Any:
+        return gradients[0]
+
+
+class Overwriting(torch.autograd.Function):
+    """Writes over what its forward pass would need on the way back, and knows another way."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = x.exp()
+        ctx.save_for_backward(y.clone())
+        return y.mul_(y)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return 2 * gradients[0] * ctx.saved_tensors[0] ** 2
+
+
+class Owning(nn.Module):
+    def __init__(self, function: type[torch.autograd.Function]) -> None:
+        super().__init__()
+        self.a, self.b, self.function = nn.Linear(6, 6), nn.Linear(6, 2), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.function.apply(self.a(x)))
+
+
+def test_a_backward_that_is_not_run_is_said() -> None:
+    assert any("Straight" in note for note in measure(Owning(Straight), vectors().float()).notes)
+    assert not any("Reversible" in note for note in measure(nn.Linear(6, 2), vectors().float()).notes)
+
+
+def test_a_backward_pass_that_cannot_be_run_is_an_error_that_says_why() -> None:
+    with pytest.raises(LossError, match="changed in place"):
+        measure(Owning(Overwriting), vectors().float())

@@ -36,7 +36,7 @@ from initium.network._trouble import (
     where_in,
     without_values,
 )
-from initium.network._watch import GradModes, Watch, written
+from initium.network._watch import Calls, Watch, own_backwards, written
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -59,6 +59,7 @@ class Trace:
         written: Parameters that the forward pass itself writes to (weights clipped as they are used).
         asked: Operations by which the model asked for values that depend on its weights: with other weights it may
             take another way than the graph (routed experts).
+        functions: The user's ``autograd.Function``s: the graph has their forward pass, and its gradient is that one's.
         shapes: The shape of every parameter and buffer, by name.
         modes: Whether each module was in training mode.
     """
@@ -70,6 +71,7 @@ class Trace:
     fake: bool
     written: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
 
@@ -158,7 +160,7 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
         state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
     watch = Watch([] if mode else parameters.values())
     try:
-        with watch if mode is None else contextlib.nullcontext():
+        with watch if mode is None else contextlib.nullcontext(), own_backwards() as functions:
             graph = _make_graph(run, [*state, *inputs], mode)
         refuse_unseen(model, watch, graph)
     finally:
@@ -174,6 +176,7 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
         fake=mode is not None,
         written=_written(graph, tuple(parameters)),
         asked=asked,
+        functions=tuple(functions),
         shapes=_shapes(model),
         modes=tuple(module.training for module in model.modules()),
     )
@@ -203,10 +206,10 @@ def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[st
 
 def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401
     """``make_fx`` before dispatch; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
-    modes = GradModes()
+    calls = Calls()
 
     def watched(*tensors: Tensor) -> list[Tensor]:
-        with modes:
+        with calls:
             return run(*tensors)
 
     with mode or contextlib.nullcontext(), quiet(), _no_memory_format():
@@ -217,7 +220,7 @@ def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) ->
             _allow_non_fake_inputs=True,
             _error_on_data_dependent_ops=False,
         )(*tensors)
-    modes.remove_idle(made.graph)
+    calls.remove_idle(made.graph)
     return made
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -11,11 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from torch import Tensor, fx
 
 _SWITCH: Any = torch._C._set_grad_enabled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what no_grad() calls
+_UNSEEN = frozenset({torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__})
 _LIFTED = frozenset({torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fresh_copy.default})
 
 
@@ -61,12 +64,14 @@ class Watch(TorchDispatchMode):
         return place in self._mine or (place in self._made and not self._made[place].expired())
 
 
-class GradModes(TorchFunctionMode):
-    """Notes which switches of the gradient mode switched anything; entered inside what is traced.
+class Calls(TorchFunctionMode):
+    """Notes what a graph cannot show; entered inside what is traced.
 
-    Within an ``autograd.Function`` (a reversible layer, a reentrant checkpoint) the mode is off already, and the function
-    has its own way back. A graph that kept the idle switch would have no gradient there, nor after it, because the
-    return to "on" is the function's and not the program's.
+    Which switches of the gradient mode switched anything: within an ``autograd.Function`` (a reversible layer, a reentrant
+    checkpoint) the mode is off already, and the function has its own way back. A graph that kept the idle switch would
+    have no gradient there, nor after it, because the return to "on" is the function's and not the program's.
+
+    And questions that are no operation (``tolist``, ``numpy``): each is asked again as one that is.
     """
 
     def __init__(self) -> None:
@@ -75,6 +80,8 @@ class GradModes(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the call as it is, a switch in any version of torch."""
+        if func in _UNSEEN and isinstance(args[0], torch.Tensor):
+            args[0].detach().sum().item()
         if func is not _SWITCH:
             return func(*args, **(kwargs or {}))
         self._switched.append(torch.is_grad_enabled() != args[0])
@@ -90,6 +97,21 @@ class GradModes(TorchFunctionMode):
         for node, switched in zip(nodes, self._switched, strict=False):
             if not switched:
                 graph.erase_node(node)
+
+
+@contextlib.contextmanager
+def own_backwards() -> Generator[dict[str, None]]:
+    """Collects the names of the user's ``autograd.Function``s that run: a graph has their forward pass alone."""
+    found: dict[str, None] = {}
+    plain: Any = torch.autograd.Function.apply
+
+    def apply(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        if not cls.__module__.startswith("torch."):
+            found[cls.__qualname__] = None
+        return plain.__func__(cls, *args, **kwargs)
+
+    with patch.object(torch.autograd.Function, "apply", classmethod(apply)):
+        yield found
 
 
 def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator and its arguments

@@ -149,6 +149,12 @@ def _unmeasured(walk: Measuring) -> Iterator[str]:
         if facts.mentionable and facts.name not in seen_names:
             yield f"`{facts.name}` has no row: {'; '.join(facts.notes) or 'no operation multiplies data by it'}"
     yield from walk.network.strange
+    functions = walk.network.trace.functions if walk.network.trace else ()
+    if functions:
+        yield (
+            f"gradients through {', '.join(functions)} are those of what it computes: a backward of its own (a "
+            "straight-through estimator, a reversed gradient) is not run"
+        )
     for use in walk.network.uses:
         seen = walk.outputs.get(use.node)
         if seen is None or seen.units == 0:

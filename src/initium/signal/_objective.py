@@ -44,8 +44,19 @@ class Objective:
     notes: tuple[str, ...] = ()
 
     def backward(self, leaves: list[Tensor]) -> None:
-        """Runs the backward pass; only these leaves are given gradients, whatever else the loss depends on."""
-        torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
+        """Runs the backward pass; only these leaves are given gradients, whatever else the loss depends on.
+
+        Raises:
+            LossError: It has none.
+        """
+        try:
+            torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise LossError(
+                f"{self.text} cannot be differentiated: {reason}. Look for values that are changed in place after an "
+                "operation that needs them on the way back, where an autograd.Function of your own has another way."
+            ) from error
 
 
 def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
