@@ -559,6 +559,7 @@ def test_a_bias_that_the_operation_scales_counts_as_scaled() -> None:
     assert row.after == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.skipif(torch.__version__.startswith("2.6."), reason="a graph of torch 2.6 holds no generator")
 def test_a_model_with_a_generator_of_its_own_draws_the_same_in_every_pass() -> None:
     class Masked(nn.Module):
         def __init__(self) -> None:

@@ -328,6 +328,7 @@ def diary(model):
     return copy.deepcopy((python, drawn, [tensor.tolist() for tensor in tensors]))
 
 
+@pytest.mark.skipif(torch.__version__.startswith("2.6."), reason="a graph of torch 2.6 holds no generator")
 @pytest.mark.parametrize("fails", [False, True])
 def test_whatever_a_model_writes_down_is_put_back_at_any_depth(fails):
     model = Diary()
