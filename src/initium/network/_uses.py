@@ -13,6 +13,8 @@ from initium.network._packed import output_runs, parameter_axis
 from initium.network._sites import sites
 
 if TYPE_CHECKING:
+    from torch import fx
+
     from initium.network._readings import Readings
     from initium.network._sites import Site
 
@@ -23,16 +25,21 @@ def uses(read: Readings) -> list[Use]:
     """The uses at every data node."""
     found: list[Use] = []
     count: dict[str, int] = defaultdict(int)
+    reached: dict[fx.Node, frozenset[str]] = {}
     for node in read.nodes:
         if read.kinds.kind[node] == "data":
-            for site in sites(read.kinds, node):
+            here = list(sites(read.kinds, node))
+            for site in here:
                 name = read.name_of(site.weight)
-                found.append(_use(read, site, name, count[name]))
+                sources = reached.get(site.data, frozenset()) if site.data is not None else frozenset[str]()
+                found.append(_use(read, site, name, count[name], sources))
                 count[name] += 1
+            behind = {reached[parent] for parent in read.kinds.data_parents(node)}
+            reached[node] = frozenset({node.name}) if here else frozenset[str]().union(*behind)
     return found
 
 
-def _use(read: Readings, site: Site, name: str, index: int) -> Use:
+def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[str]) -> Use:
     runs = output_runs(read.kinds, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
     split = len(runs) if len(set(runs)) == 1 else 1
     layout, parts, axis = _packing(read, site, name, split)
@@ -54,6 +61,7 @@ def _use(read: Readings, site: Site, name: str, index: int) -> Use:
         activated=ahead.activated.name if ahead.activated is not None else "",
         normalised=ahead.normalised and site.layout != "gates",
         direct=read.kinds.origin[site.weight].moved,
+        sources=sources,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
     )
 
