@@ -188,7 +188,7 @@ def test_a_parameter_on_meta_is_refused(plan_of, state, assert_unchanged):
 def test_a_frozen_parameter_is_refused(mlp, plan_of, state, assert_unchanged):
     mlp[2].weight.requires_grad_(requires_grad=False)
     made = plan_of(mlp)
-    said = ("`2.weight`", "frozen", "requires_grad_(True)", 'overrides={"2.weight": "keep"}')
+    said = ("`2.weight`", "frozen", "requires_grad_(True)", 'overrides={"2.weight": "keep"}', "initium.schemes.frozen")
     refused(made, mlp, state, assert_unchanged, *said)
     assert any("`2.weight`" in note and "frozen" in note for note in made.notes)
 

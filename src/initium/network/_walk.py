@@ -79,5 +79,6 @@ def run_walk(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
             f"the graph of {walk.network.title} holds the sizes and the branches that were met while it was traced, and "
             f"with these values it does not run: {type(error).__name__}: {reason}. Nothing was changed. Give the batch "
             "that it was traced with; where the weights choose the way (routed experts), other weights choose another: "
-            "then keep the weights that chose (lsuv: pre=None), or call on a model that is initialised already."
+            "then keep the weights that chose (lsuv: pre=None), call on a model that is initialised already, or on the part "
+            "whose way does not depend on them (a backbone)."
         ) from error

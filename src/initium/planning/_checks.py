@@ -146,7 +146,12 @@ def _computed(row: PlanRow, one: Held) -> str:  # noqa: ARG001
 
 
 def _frozen(row: PlanRow, one: Held) -> str:  # noqa: ARG001
-    return "" if one.parameter.requires_grad else f"is frozen (requires_grad is off): requires_grad_(True), or {_KEEP}"
+    every = 'all that is frozen by overrides={initium.schemes.frozen: "keep"}'
+    return (
+        ""
+        if one.parameter.requires_grad
+        else f"is frozen (requires_grad is off): requires_grad_(True), or {_KEEP}; {every}"
+    )
 
 
 def _fit(row: PlanRow, one: Held) -> str:  # noqa: ARG001

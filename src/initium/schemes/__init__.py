@@ -8,7 +8,7 @@ from initium.schemes._orthogonal import orthogonal
 from initium.schemes._parts import each_matrix
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
-from initium.schemes._select import followed_by, layout, named, owned_by, role
+from initium.schemes._select import followed_by, frozen, layout, named, owned_by, role
 from initium.schemes._spec import scheme
 from initium.schemes._table import SCHEMES
 from initium.schemes._textbook import textbook
@@ -23,6 +23,7 @@ __all__ = [
     "each_matrix",
     "first_of",
     "followed_by",
+    "frozen",
     "glorot_normal",
     "glorot_uniform",
     "he_normal",

@@ -107,6 +107,26 @@ def named(pattern: str) -> Selector:
     return _titled(lambda facts: any(name == pattern or fnmatchcase(name, pattern) for name in facts.names), pattern)
 
 
+def frozen(facts: Facts) -> bool:
+    """Parameters whose ``requires_grad`` is off.
+
+    Args:
+        facts: Of one parameter; the function itself is the selector.
+
+    Returns:
+        Whether it is frozen.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import read
+        >>> from initium.planning import plan
+        >>> net = torch.nn.Linear(3, 4).requires_grad_(False)
+        >>> [row.law for row in plan(read(net), overrides={frozen: "keep"})]
+        ['keep', 'keep']
+    """
+    return facts.frozen
+
+
 def activation_name(neighbour: Neighbour) -> str:
     """The name of an activation; empty for anything else."""
     return neighbour.activation.name if isinstance(neighbour.activation, Activation) else ""
