@@ -622,3 +622,16 @@ def test_a_use_knows_the_uses_that_it_reads():
     uses = read(net, as_batch(torch.randn(5, 4))).uses
     nodes = {use.node: use.name[0] for use in uses}
     assert [{nodes[source] for source in use.sources} for use in uses] == [set(), {"a"}, {"b"}, {"a", "c"}]
+
+
+def test_reading_draws_nothing_of_noise_that_is_written_out():
+    def noisy(self, x):
+        h = self.a(x)
+        mask = torch.empty_like(h).bernoulli_(0.9) * torch.empty_like(self.s).bernoulli_(0.9)
+        return self.b(F.relu(h * mask) + torch.randn_like(h) * self.s)
+
+    net = Flow(noisy, a=nn.Linear(4, 8), b=nn.Linear(8, 3), s=nn.Parameter(torch.ones(8)))
+    before = torch.get_rng_state()
+    network = read(net, as_batch(torch.randn(5, 4, generator=torch.Generator())))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert str(network.facts("a.weight").after) in {"relu", "product"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx.node import map_arg
 
-from initium.network._ops import RESHAPES, SLOPED, inputs, is_pointwise, op_name
+from initium.network._ops import RESHAPES, SLOPED, inputs, is_noise, is_pointwise, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,18 +70,28 @@ def used_at(operand: fx.Node, parameter: fx.Node, value: float, known: Mapping[f
 
     Of ``1 + w``, the scale of some normalisations, it is 1 at 0.
     """
-    found = _at(operand, {parameter: value}, known)
+    found = _at(operand, {parameter: _single(value)}, known)
     return None if found is None else float(found)
 
 
-def _at(node: fx.Node, given: Mapping[fx.Node, float], known: Mapping[fx.Node, float]) -> torch.Tensor | None:
-    parents = {parent: _at(parent, given, known) for parent in inputs(node)}
-    number = given.get(node, None if parents else known.get(node))
-    if number is not None:
-        return torch.tensor(number, dtype=torch.float64, device="cpu")
-    if not parents or any(each is None for each in parents.values()) or not is_pointwise(node):
+def _at(node: fx.Node, seen: dict[fx.Node, torch.Tensor | None], known: Mapping[fx.Node, float]) -> torch.Tensor | None:
+    if node not in seen:
+        parents = {parent: _at(parent, seen, known) for parent in inputs(node)}
+        if parents:
+            seen[node] = _computed(node, {parent: each for parent, each in parents.items() if each is not None})
+        else:
+            seen[node] = _single(known[node]) if node in known else None
+    return seen[node]
+
+
+def _computed(node: fx.Node, parents: dict[fx.Node, torch.Tensor]) -> torch.Tensor | None:
+    if len(parents) < len(inputs(node)) or not is_pointwise(node):
         return None
-    if op_name(node) in RESHAPES:
+    if op_name(node) in RESHAPES or is_noise(node):
         return next(iter(parents.values()))
     target: Any = node.target
     return target(*map_arg(node.args, parents.__getitem__), **map_arg(node.kwargs, parents.__getitem__))
+
+
+def _single(number: float) -> torch.Tensor:
+    return torch.tensor(number, dtype=torch.float64, device="cpu")

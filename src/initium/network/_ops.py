@@ -148,6 +148,12 @@ def inputs(node: fx.Node) -> list[fx.Node]:
     return node.all_input_nodes[:1] if op_name(node) in LIKE else node.all_input_nodes
 
 
+def is_noise(node: fx.Node) -> bool:
+    """True where random numbers are drawn: an element is masked or shaken, and keeps its meaning."""
+    drawn = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    return op_name(node) in NOISE or (drawn and op_name(node) not in _POINTWISE_TOO)  # RReLU is drawn, and no noise
+
+
 def is_pointwise(node: fx.Node) -> bool:
     """True where every output element depends on the input elements at its own place alone (shape changes aside)."""
     name = op_name(node)

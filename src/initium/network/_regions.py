@@ -15,7 +15,7 @@ from torch.fx.node import map_arg
 
 from initium.errors import InitiumError
 from initium.gains import ACTIVATIONS, Activation, recognise
-from initium.network._ops import AFFINE, NOISE, REDUCTIONS, RESHAPES, SLOPED, is_pointwise, op_name
+from initium.network._ops import AFFINE, REDUCTIONS, RESHAPES, SLOPED, is_noise, is_pointwise, op_name
 
 if TYPE_CHECKING:
     from torch import fx
@@ -169,14 +169,14 @@ class Pointwise:
         return held[self.steps[-1]]
 
     def __str__(self) -> str:
-        names = dict.fromkeys(op_name(node) for node in self.steps[1:])
-        return "pointwise(" + ", ".join(name for name in names if name not in RESHAPES and name not in NOISE) + ")"
+        names = dict.fromkeys(op_name(node) for node in self.steps[1:] if not is_noise(node))
+        return "pointwise(" + ", ".join(name for name in names if name not in RESHAPES) + ")"
 
 
 def _evaluate(node: fx.Node, held: dict[fx.Node, Any], numbers: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
     """One step on a vector: what only moves or masks elements, or is not one number, passes the signal on."""
     signal = next(held[parent] for parent in node.all_input_nodes if parent in held)
-    if op_name(node) in RESHAPES or op_name(node) in NOISE:
+    if op_name(node) in RESHAPES or is_noise(node):
         return signal
     if any(parent not in held and parent not in numbers for parent in node.all_input_nodes):
         return signal
@@ -221,11 +221,10 @@ def _signature(steps: list[fx.Node], numbers: dict[fx.Node, dict[fx.Node, float]
             return position.get(value, ("number", known[value]) if value in known else "other")
         return tuple(argument(part, known) for part in value) if isinstance(value, list | tuple) else repr(value)
 
-    moved = RESHAPES | NOISE
     return tuple(
         (
             op_name(n),
-            *(argument(a, numbers[n]) for a in (n.args[:1] if op_name(n) in moved else n.args)),
+            *(argument(a, numbers[n]) for a in (n.args[:1] if op_name(n) in RESHAPES or is_noise(n) else n.args)),
             repr(dict(n.kwargs)),
         )
         for n in steps[1:]
@@ -234,7 +233,7 @@ def _signature(steps: list[fx.Node], numbers: dict[fx.Node, dict[fx.Node, float]
 
 def _name(function: Pointwise) -> Activation | Pointwise | None:
     """The activation's name and parameters, read off a lone operation or recognised by its values; ``None`` if straight."""
-    bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and op_name(node) not in NOISE]
+    bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and not is_noise(node)]
     if len(bending) == 1 and op_name(bending[0]) in ACTIVATIONS and op_name(bending[0]) not in SLOPED:
         with contextlib.suppress(InitiumError):  # a parameter that the table's activation lacks: judged by its values
             return Activation(op_name(bending[0]), _parameters(bending[0]))
