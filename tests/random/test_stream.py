@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random import Stream
@@ -86,3 +88,15 @@ def test_no_generator_is_torchs_default_one():
 def test_a_seed_is_no_generator():
     with pytest.raises(ArgumentTypeError, match="manual_seed"):
         Stream.from_generator(5)
+
+
+def test_a_key_is_drawn_for_real_inside_a_fake_mode():
+    expected = Stream.from_generator(torch.Generator().manual_seed(5))
+    with FakeTensorMode():
+        assert Stream.from_generator(torch.Generator().manual_seed(5)) == expected
+
+
+def test_a_key_is_no_part_of_a_traced_graph():
+    generator = torch.Generator().manual_seed(5)
+    graph = make_fx(lambda x: x * (Stream.from_generator(generator).seed % 2 + 1))(torch.ones(2))
+    assert not [node for node in graph.graph.nodes if "random" in str(node.target)]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium.checks import holds_nothing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,7 +66,8 @@ def quantile(p: torch.Tensor) -> torch.Tensor:
     q = p.neg().add_(0.5)
     r = (q * q).neg_().add_(SPLIT)
     z = horner(r, A).mul_(q).div_(horner(r, B))
-    return _put_tail_on_cpu(z, p) if p.device.type == "cpu" else torch.where(p < TAIL, _tail(p), z)
+    picked = p.device.type == "cpu" and not holds_nothing(p)
+    return _put_tail_on_cpu(z, p) if picked else torch.where(p < TAIL, _tail(p), z)
 
 
 def _put_tail_on_cpu(z: torch.Tensor, p: torch.Tensor) -> torch.Tensor:

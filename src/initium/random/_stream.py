@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import SupportsIndex
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
 from initium.errors import ArgumentError, ArgumentTypeError
 
@@ -101,8 +102,10 @@ class Stream:
                 "For a seed, pass `torch.Generator().manual_seed(seed)`."
             )
         device = torch.device("cpu") if generator is None else generator.device
-        drawn = torch.empty(4, dtype=torch.int64, device=device).random_(0, 1 << 32, generator=generator)
-        return cls(sum(int(word) << 32 * place for place, word in enumerate(drawn.tolist())))
+        # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
+        with _disable_current_modes():
+            drawn = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator).tolist()
+        return cls(sum(int(word) << 32 * place for place, word in enumerate(drawn)))
 
     def child(self, name: str) -> Stream:
         """The stream of a name below this one: ``name`` at the root, ``mine/name`` further down.
