@@ -23,12 +23,12 @@ NAME = "init"
 
 
 def overridable(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a tensor subclass with ``__torch_function__`` take the call over, as torch's own functions do."""
+    """Let what has ``__torch_function__`` (a subclass, a proxy of ``torch.fx``) take the call over, as torch's own do."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         tensor: Any = args[0] if args else kwargs.get("tensor")
-        if isinstance(tensor, torch.Tensor) and has_torch_function_variadic(tensor):
+        if has_torch_function_variadic(tensor):
             return handle_torch_function(call, (tensor,), *args, **kwargs)
         return function(*args, **kwargs)
 
