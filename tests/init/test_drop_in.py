@@ -2,12 +2,14 @@
 
 import inspect
 import math
+import sys
 import warnings
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch import nn
 from torch.nn import init as theirs
 
 from initium import init as ours
@@ -171,6 +173,35 @@ def test_numpys_scalars_are_slopes(slope):
 def test_what_is_no_number_is_no_slope(slope):
     with pytest.raises(ArgumentTypeError, match="negative_slope"):
         ours.calculate_gain("leaky_relu", slope)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (0, 4), (6, 5, 3, 2), (6, 5, 0)], ids=str)
+def test_the_private_fans_that_copied_layers_reach_are_torchs(shape):
+    w = torch.empty(shape)
+    assert ours._calculate_fan_in_and_fan_out(w) == theirs._calculate_fan_in_and_fan_out(w)
+    for mode in ("fan_in", "FAN_OUT"):
+        assert ours._calculate_correct_fan(w, mode) == theirs._calculate_correct_fan(w, mode)
+    for module in (ours, theirs):
+        with pytest.raises(ValueError, match=r"axes|dimensions"):
+            module._calculate_fan_in_and_fan_out(torch.empty(3))
+        with pytest.raises(ValueError, match="fan_in"):
+            module._calculate_correct_fan(w, "fan_avg")
+
+
+@pytest.mark.parametrize("layer", [nn.Linear, nn.Conv2d, nn.ConvTranspose1d], ids=str)
+def test_torchs_own_layers_run_on_this_module(monkeypatch, layer):
+    for module in (nn.modules.linear, nn.modules.conv):
+        monkeypatch.setattr(module, "init", ours)
+    made = layer(6, 4, 5)
+    bound = 1 / math.sqrt(theirs._calculate_fan_in_and_fan_out(made.weight)[0])
+    assert 0 < float(made.bias.detach().abs().max()) <= bound
+
+
+def test_an_import_from_torch_nn_init_finds_the_private_fans(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.nn.init", ours)
+    from torch.nn.init import _calculate_correct_fan, _calculate_fan_in_and_fan_out  # noqa: PLC0415  as timm does
+
+    assert _calculate_fan_in_and_fan_out(torch.empty(3, 4)) == (_calculate_correct_fan(torch.empty(3, 4), "fan_in"), 3)
 
 
 def test_an_unknown_activation_is_told_where_to_go():

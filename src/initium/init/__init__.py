@@ -19,6 +19,10 @@ from initium.init._deprecated import (
 )
 from initium.init._elementwise import constant_, normal_, ones_, trunc_normal_, uniform_, zeros_
 from initium.init._fans import Fans, fans
+
+# Layers copied from torch reach these by torch's private names.
+from initium.init._fans import calculate_correct_fan as _calculate_correct_fan  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from initium.init._fans import calculate_fan_in_and_fan_out as _calculate_fan_in_and_fan_out  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from initium.init._gain import calculate_gain
 from initium.init._glorot import glorot_normal_, glorot_uniform_, xavier_normal_, xavier_uniform_
 from initium.init._he import he_normal_, he_uniform_, kaiming_normal_, kaiming_uniform_

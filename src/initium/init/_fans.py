@@ -154,6 +154,17 @@ def torch_fans(tensor: torch.Tensor) -> Fans:
     return Fans(inputs * math.prod(kernel), out * math.prod(kernel))
 
 
+def calculate_fan_in_and_fan_out(tensor: torch.Tensor) -> tuple[float, float]:
+    """What torch's own layers reach as ``init._calculate_fan_in_and_fan_out``, and whoever copied them."""
+    fan_in, fan_out = torch_fans(tensor)
+    return fan_in, fan_out
+
+
+def calculate_correct_fan(tensor: torch.Tensor, mode: str) -> float:
+    """The same for ``init._calculate_correct_fan``."""
+    return fan_of(torch_fans(tensor), mode, ("fan_in", "fan_out"))
+
+
 def _shape(given: torch.Tensor | Sequence[int], batch_axes: int) -> tuple[int, ...]:
     """The shape of one matrix; a vector has no fans."""
     whole = tuple(given.shape if isinstance(given, torch.Tensor) else given)
@@ -204,14 +215,19 @@ def chosen(tensor: torch.Tensor, given: Fans | None) -> Fans:
     return given
 
 
+def fan_of(of: Fans, mode: str, known: Sequence[str]) -> float:
+    """The fan of a mode."""
+    key = mode.lower() if isinstance(mode, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    if key is None or key not in known:
+        raise UnknownNameError(f"no mode is called {mode!r}; the known ones are {', '.join(known)}.")
+    return _modes(of)[key]
+
+
 def one_fan(of: Fans, mode: str, known: Sequence[str]) -> float:
     """The fan of a mode, > 0."""
-    key = mode.lower() if isinstance(mode, str) else mode  # pyright: ignore[reportUnnecessaryIsInstance]
-    if key not in known:
-        raise UnknownNameError(f"no mode is called {mode!r}; the known ones are {', '.join(known)}.")
-    fan = _modes(of)[key]
+    fan = fan_of(of, mode, known)
     if not fan > 0:
-        raise ArgumentError(f"{key} must be > 0 to divide by; got {of}.")
+        raise ArgumentError(f"{mode} must be > 0 to divide by; got {of}.")
     return fan
 
 
