@@ -3,9 +3,9 @@
 from initium.terminal._bars import Scale, bar, scales
 from initium.terminal._chart import Chart, Lane, draw, number
 from initium.terminal._gauge import gauge
-from initium.terminal._show import on_console, show, speaks_unicode
+from initium.terminal._show import columns, on_console, show, speaks_unicode, write
 from initium.terminal._table import table
-from initium.terminal._text import Line, Span, paragraph, plain, shorten
+from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten
 
 __all__ = [
     "Chart",
@@ -14,10 +14,13 @@ __all__ = [
     "Scale",
     "Span",
     "bar",
+    "cells",
+    "columns",
     "draw",
     "gauge",
     "number",
     "on_console",
+    "padded",
     "paragraph",
     "plain",
     "scales",
@@ -25,4 +28,5 @@ __all__ = [
     "show",
     "speaks_unicode",
     "table",
+    "write",
 ]

@@ -1,11 +1,14 @@
-"""Lines to a stream: with colour in a terminal, as plain text anywhere else."""
+"""Lines to a stream: with colour in a terminal, as plain text anywhere else; and what a stream can take."""
 
 from __future__ import annotations
 
+import codecs
+import re
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from initium.terminal._text import plain
+from initium.terminal._text import Span, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from initium.terminal._text import Line
 
 _DRAWN = "█▏⋮…●─"
+# A name may hold anything: an escape would reach the reader's terminal, and rich and a pipe would differ.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def speaks_unicode(file: TextIO | None = None) -> bool:
@@ -31,10 +36,56 @@ def speaks_unicode(file: TextIO | None = None) -> bool:
         False
     """
     try:
-        _DRAWN.encode(getattr(file or sys.stdout, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
+        _DRAWN.encode(_encoding(file or sys.stdout))
+    except UnicodeEncodeError:
         return False
     return True
+
+
+def columns(file: TextIO | None = None) -> int | None:
+    """How wide the terminal is that a stream leads to.
+
+    Args:
+        file: The stream; ``None`` for standard output.
+
+    Returns:
+        The columns; ``None`` where the stream is no terminal.
+
+    Example:
+        >>> import io
+        >>> columns(io.StringIO()) is None
+        True
+    """
+    stream = file or sys.stdout
+    watched = hasattr(stream, "isatty") and stream.isatty()
+    return shutil.get_terminal_size().columns if watched else None
+
+
+def write(text: str, file: TextIO | None = None) -> None:
+    """Writes a text and a line break; what the stream's encoding has no character for becomes a question mark.
+
+    Args:
+        text: The text, of one line or several.
+        file: The stream; ``None`` for standard output.
+
+    Example:
+        >>> write("healthy")
+        healthy
+    """
+    stream = file or sys.stdout
+    stream.write(_legible(text, stream) + "\n")
+
+
+def _encoding(stream: TextIO) -> str:
+    try:
+        return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name
+    except LookupError:
+        return "ascii"
+
+
+def _legible(text: str, stream: TextIO) -> str:
+    encoding = _encoding(stream)
+    return _CONTROL.sub("?", text).encode(encoding, "replace").decode(encoding)
 
 
 def show(lines: tuple[Line, ...], file: TextIO | None = None) -> None:
@@ -50,12 +101,13 @@ def show(lines: tuple[Line, ...], file: TextIO | None = None) -> None:
         healthy
     """
     stream = file or sys.stdout
-    if not (hasattr(stream, "isatty") and stream.isatty()):
-        stream.write(plain(lines) + "\n")
+    if columns(stream) is None:
+        write(plain(lines), stream)
         return
     from rich.console import Console  # noqa: PLC0415 - rich is loaded when something is shown in colour
 
-    on_console(lines, Console(file=stream, highlight=False))
+    legible = tuple(tuple(Span(_legible(span.text, stream), span.style) for span in line) for line in lines)
+    on_console(legible, Console(file=stream, highlight=False))
 
 
 def on_console(lines: tuple[Line, ...], console: Console) -> None:

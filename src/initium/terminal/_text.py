@@ -67,6 +67,43 @@ def paragraph(head: Span, text: str, width: int, indent: int, style: str = "") -
     return tuple((margin, Span(piece, style)) for margin, piece in zip(margins, wrapped, strict=True))
 
 
+def cells(text: str) -> int:
+    """Columns that a text takes in a terminal: an ideograph takes two.
+
+    Args:
+        text: The text, of one line.
+
+    Returns:
+        The columns.
+
+    Example:
+        >>> cells("layer"), cells("層")
+        (5, 2)
+    """
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - rich is loaded when something is shown
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """A text with spaces behind it, up to a width.
+
+    Args:
+        text: The text.
+        width: Columns.
+
+    Returns:
+        The text, ``width`` columns wide or more.
+
+    Example:
+        >>> padded("層", 4) + "|"
+        '層  |'
+    """
+    return text + " " * (width - cells(text))
+
+
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
     """A text that fits, cut in the middle: both ends of a qualified name say where it is.
 
@@ -76,13 +113,22 @@ def shorten(text: str, width: int, ellipsis: str = "…") -> str:
         ellipsis: What stands for the part that is cut.
 
     Returns:
-        The text, at most ``width`` long.
+        The text, at most ``width`` columns wide.
 
     Example:
         >>> shorten("encoder.layers.11.mlp.fc1.weight", 16)
         'encoder…1.weight'
     """
-    if len(text) <= width:
+    if cells(text) <= width:
         return text
     left = (width - len(ellipsis)) // 2
-    return text[:left] + ellipsis + text[len(text) - (width - left - len(ellipsis)) :]
+    right = width - left - len(ellipsis)
+    return _fitting(text, left) + ellipsis + _fitting(text[::-1], right)[::-1]
+
+
+def _fitting(text: str, width: int) -> str:
+    """The longest beginning that fits."""
+    end = min(len(text), width)
+    while cells(text[:end]) > width:
+        end -= 1
+    return text[:end]
