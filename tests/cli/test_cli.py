@@ -1,6 +1,7 @@
 """The commands: what they print, and the exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def broken():
 
 loss = F.cross_entropy
 ready = nn.Linear(16, 4)
+named = nn.ModuleDict({"ünï_层": nn.Linear(16, 4)})
 seven = 7
 """
 
@@ -156,6 +158,22 @@ def test_the_demo_draws_its_picture(tmp_path: Path) -> None:
     assert code == 0
     assert "SYMMETRIC" in text
     assert (tmp_path / "demo.svg").read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "command"),
+    [("ascii", ("plan", "models.py:named")), ("latin-1", ("plan", "models.py:named")), ("cp1252", ("gain", "gelu"))],
+)
+def test_an_encoding_without_the_characters_is_no_error(encoding: str, command: tuple[str, ...], models: str) -> None:
+    assert models
+    done = subprocess.run(
+        [sys.executable, "-m", "initium", *command],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "-----" in done.stdout.decode(encoding)
 
 
 def test_the_module_runs_as_a_program() -> None:

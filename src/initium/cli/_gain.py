@@ -8,7 +8,7 @@ import typer
 from initium.cli._errors import told
 from initium.errors import ArgumentError, InitiumError
 from initium.gains import known_activations, moments, variance_slope
-from initium.terminal import table
+from initium.terminal import columns, table, write
 
 
 @told
@@ -27,7 +27,7 @@ def gain(
     initium gain leaky_relu --set negative_slope=0.2
     """  # noqa: D301 - a backspace tells click to keep the lines
     if activation is None:
-        typer.echo(" ".join(known_activations()))
+        write(" ".join(known_activations()))
         return
     given = dict(map(_parameter, param or []))
     found = moments(activation, **given)
@@ -40,7 +40,8 @@ def gain(
         ("variance slope", _slope(activation, given), "above 1: what is off unit variance grows"),
     ]
     told_params = "".join(f", {name}={value:g}" for name, value in given.items())
-    typer.echo(table(["", "value", "z ~ N(0, 1)"], rows, title=f"{activation}{told_params} ({found.source})", width=80))
+    title = f"{activation}{told_params} ({found.source})"
+    write(table(["", "value", "z ~ N(0, 1)"], rows, title=title, width=min(80, columns() or 80)))
 
 
 def _parameter(text: str) -> tuple[str, float]:

@@ -8,6 +8,7 @@ from initium import _front
 from initium.cli import _target
 from initium.cli._errors import told
 from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.terminal import write
 
 
 @told
@@ -25,6 +26,6 @@ def plan(
     initium plan shop.models:build --batch shop.data:batch --scheme he_normal --json plan.json
     """  # noqa: D301 - a backspace tells click to keep the lines
     made = _front.plan(_target.model(target), _target.batch(batch, shape), scheme)
-    typer.echo(str(made))
+    write(str(made))
     if json is not None:
         made.save(json)
