@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -108,6 +109,18 @@ def test_a_long_network_is_folded() -> None:
     text = str(Report((), flat, "Long"))
     assert len(text.splitlines()) < 40
     assert "more alike" in text
+
+
+def test_long_names_are_told_apart() -> None:
+    flat = healthy(DEEP)
+    rows = tuple(
+        replace(each, name=f"encoder.layers.{place}.attention.projection.weight", use=place % 2)
+        for place, each in enumerate(flat.rows[:12])
+    )
+    lines = str(Report((), replace(flat, rows=rows), "Long")).splitlines()
+    assert lines[0].split()[0] == "encoder.lay….projection"
+    assert [line.split()[1] for line in lines[2:14]] == [str(place) for place in range(12)]
+    assert "1 #2 " in lines[3]
 
 
 def test_what_was_not_measured_is_said() -> None:

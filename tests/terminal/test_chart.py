@@ -91,6 +91,22 @@ def test_all_rows_of_a_short_chart_are_shown() -> None:
     assert len(draw(chart((1.0,) * 20))) == 22
 
 
+def test_rows_that_are_left_out_are_counted_from_three_on():
+    # One step in four hundred rows: both ends and the step are kept, and what lies between them is counted.
+    text = plain(draw(chart((1.0,) * 200 + (100.0,) * 200)))
+    assert [line.split()[:2] for line in text.splitlines() if "alike" in line] == [["⋮", "198"], ["⋮", "197"]]
+    for gap in range(1, 4):
+        shown = plain(draw(chart((*(1.0,) * (2 + gap), *(10.0 ** (-4 * place) for place in range(1, 18))))))
+        assert ("alike" in shown) == (gap > 2)
+
+
+def test_wide_names_keep_the_bars_in_line():
+    made = Chart((("层.0",), ("ab.1",), ("层" * 20,)), (8,), (Lane("signal", (1.0, 1.0, 1.0)),), title="网.*")
+    starts = [cells(line[: line.index("█")]) for line in plain(draw(made)).splitlines()[2:]]
+    assert starts == [starts[0]] * 3
+    assert plain(draw(made)).startswith("    网.*")
+
+
 def test_a_chart_of_nothing_has_a_head() -> None:
     assert len(draw(chart(()))) == 2
 

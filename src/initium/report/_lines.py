@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from initium.report._verdict import counted, verdict
-from initium.terminal import Chart, Lane, Line, Span, draw, number, paragraph, shorten
+from initium.terminal import Chart, Lane, Line, Span, apart, draw, number, paragraph, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from initium.records import Finding, Severity, Signal, SignalRow
+    from initium.records import Finding, Severity, Signal
 
 WIDTH = 80
 _COLOURS: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
@@ -23,28 +23,28 @@ _BLANK: Line = (Span(""),)
 
 def lines(findings: tuple[Finding, ...], signal: Signal, title: str, *, ascii_only: bool) -> tuple[Line, ...]:
     """The whole report."""
-    drawn = draw(picture(findings, signal), WIDTH, ascii_only=ascii_only)
+    drawn = draw(picture(findings, signal, "~" if ascii_only else "…"), WIDTH, ascii_only=ascii_only)
     made = (*drawn, _BLANK, *_verdict(findings, signal, title), *_told(findings), *_notes(signal))
     return tuple(map(_ascii, made)) if ascii_only else made
 
 
-def picture(findings: tuple[Finding, ...], signal: Signal) -> Chart:
+def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Chart:
     """Signal and gradient by layer; the layers of the first finding stand out."""
     marked = set(findings[0].layers) if findings else set[str]()
+    uses = [f" #{row.use + 1}" if row.use else "" for row in signal.rows]
+    names, shared = apart(
+        [row.name.removesuffix(".weight") for row in signal.rows], _NAME - max(map(len, uses), default=0), ellipsis
+    )
     return Chart(
-        labels=tuple((_label(row), row.op) for row in signal.rows),
+        labels=tuple((name + use, row.op) for name, use, row in zip(names, uses, signal.rows, strict=True)),
         widths=(_NAME, _OP),
         lanes=(
             Lane("signal (batch std)", tuple(row.unit_std for row in signal.rows), "cyan"),
             Lane("gradient (rms)", tuple(row.grad_rms for row in signal.rows), "magenta"),
         ),
         marked=frozenset(place for place, row in enumerate(signal.rows) if row.name in marked),
+        title=shared,
     )
-
-
-def _label(row: SignalRow) -> str:
-    name = row.name.removesuffix(".weight")
-    return f"{name} #{row.use + 1}" if row.use else name
 
 
 def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from initium.terminal._bars import Scale, bar, scales
 from initium.terminal._chart import Chart, Lane, draw, number
 from initium.terminal._gauge import gauge
+from initium.terminal._names import apart
 from initium.terminal._show import columns, on_console, show, speaks_unicode, write
 from initium.terminal._table import table
 from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten
@@ -13,6 +14,7 @@ __all__ = [
     "Line",
     "Scale",
     "Span",
+    "apart",
     "bar",
     "cells",
     "columns",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from initium.terminal._bars import Scale, bar, scales
-from initium.terminal._text import Line, Span, shorten
+from initium.terminal._text import Line, Span, padded, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,19 +44,22 @@ class Chart:
         widths: Columns of each cell.
         lanes: The figures.
         marked: The rows to point out, by number from 0.
+        title: What stands above the labels, such as the part that their names share.
     """
 
     labels: tuple[tuple[str, ...], ...]
     widths: tuple[int, ...]
     lanes: tuple[Lane, ...]
     marked: frozenset[int] = frozenset()
+    title: str = ""
 
 
 def draw(chart: Chart, width: int = 80, *, ascii_only: bool = False) -> tuple[Line, ...]:
     """The chart as lines: a head, one line a row, long stretches folded.
 
-    Every figure has an axis of its own, all axes are as long, so that slopes compare. Of a long network the rows in which
-    something changes are kept; a stretch that is left out is counted.
+    Every figure has an axis of its own, all axes are as long, so that slopes compare. Of more than 20 rows those in which
+    something changes are kept. A stretch of three and more that is left out is counted; of one or two rows, which a line
+    for the count would hardly save, the numbers of the rows tell.
 
     Args:
         chart: What is drawn.
@@ -80,15 +83,16 @@ def draw(chart: Chart, width: int = 80, *, ascii_only: bool = False) -> tuple[Li
     axes = scales([lane.values for lane in chart.lanes])
     kept = _kept(chart)
     return (
-        _heads(chart, margin, lane_width),
+        _heads(chart, margin, lane_width, "~" if ascii_only else "…"),
         _ends(axes, margin, lane_width),
         *_rows(chart, kept, axes, lane_width, ascii_only=ascii_only),
     )
 
 
-def _heads(chart: Chart, margin: int, width: int) -> Line:
-    titles = (Span(shorten(lane.title, width).ljust(width + 1), "bold") for lane in chart.lanes)
-    return (Span(" " * margin), *titles)
+def _heads(chart: Chart, margin: int, width: int, ellipsis: str) -> Line:
+    titles = (Span(shorten(lane.title, width, ellipsis).ljust(width + 1), "bold") for lane in chart.lanes)
+    above = padded(shorten(chart.title, margin - _PLACE - 2, ellipsis), margin - _PLACE - 1)
+    return (Span(" " * (_PLACE + 1)), Span(above, "dim"), *titles)
 
 
 def _ends(axes: Sequence[Scale], margin: int, width: int) -> Line:
@@ -112,7 +116,8 @@ def _folded(count: int, *, ascii_only: bool) -> Line:
 def _row(chart: Chart, place: int, axes: Sequence[Scale], width: int, *, ascii_only: bool) -> Line:
     style = "bold" if place in chart.marked else ""
     cells = zip(chart.labels[place], chart.widths, strict=True)
-    names = [Span(shorten(cell, wide, "~" if ascii_only else "…").ljust(wide) + " ", style) for cell, wide in cells]
+    ellipsis = "~" if ascii_only else "…"
+    names = [Span(padded(shorten(cell, wide, ellipsis), wide) + " ", style) for cell, wide in cells]
     spans = [Span(f"{place + 1:>{_PLACE}} ", "dim"), *names]
     for lane, axis in zip(chart.lanes, axes, strict=True):
         value = lane.values[place]
