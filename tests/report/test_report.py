@@ -1,8 +1,12 @@
 """What a report says, to people and to machines."""
 
+import ast
 import io
 import json
 import math
+import re
+import sys
+import textwrap
 from dataclasses import replace
 
 import pytest
@@ -14,8 +18,19 @@ from diagnose.handmade import healthy, perceptron, travelled, with_rows
 from initium.diagnose import examine
 from initium.errors import UnhealthyError, UnknownNameError
 from initium.report import Report
+from initium.terminal import plain
 
 DEEP = perceptron(30, 128)
+
+
+OVERRIDES = 'initium.initialize(model, batch, scheme="textbook", overrides={"head.*": "zeros"}, seed=0)'
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
 
 
 def report(signal: initium.Signal | None = None) -> Report:
@@ -56,10 +71,38 @@ def test_the_dictionary_is_json_even_where_figures_are_not_finite() -> None:
     assert told["findings"][0]["code"] == "nonfinite"
 
 
+@pytest.mark.parametrize("width", [60, 66, 80])
 @pytest.mark.parametrize("gain", [0.1, 1.0, math.sqrt(2), 9.0])
-def test_no_line_is_wider_than_eighty_columns_but_code(gain: float) -> None:
-    lines = str(report(travelled(DEEP, gain))).splitlines()
-    assert max(map(len, lines)) <= 80
+def test_no_line_is_wider_than_the_page(gain: float, width: int) -> None:
+    found = report(travelled(DEEP, gain))
+    wordy = tuple(replace(each, layers=("a" * 40, "b" * 40, "c")) for each in found.findings)
+    for each in (found, replace(found, title="Conditional" * 9, findings=wordy)):
+        assert max(map(len, plain(each.lines(width=width)).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_fix_is_still_python_when_it_is_wrapped(width: int) -> None:
+    fixes = (
+        'initium.initialize(model, batch, scheme="textbook", seed=0)',
+        "model.head.bias.data = frequencies.log()  # head: your output layer, where the logits are made",
+        "model = Net(nn.Tanh())  # in place of the activation that was there\n" + OVERRIDES,
+    )
+    told = report()
+    for fix in fixes:
+        lines = plain(replace(told, findings=(replace(told.findings[0], fix=fix),)).lines(width=width)).splitlines()
+        first = next(place for place, line in enumerate(lines) if line.startswith("  fix"))
+        shown = textwrap.dedent("\n".join([lines[first].replace("fix", "   "), *lines[first + 1 :]]))
+        assert ast.dump(ast.parse(shown)) == ast.dump(ast.parse(fix))
+
+
+def test_a_terminal_is_drawn_in_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = report()
+    for columns, width in (("40", 60), ("70", 70), ("200", 80)):
+        monkeypatch.setenv("COLUMNS", columns)
+        terminal = Terminal()
+        told.print(terminal)
+        shown = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
+        assert [line.rstrip() for line in shown.splitlines()] == plain(told.lines(width=width)).splitlines()
 
 
 def test_a_pipe_gets_no_escapes() -> None:
@@ -70,12 +113,6 @@ def test_a_pipe_gets_no_escapes() -> None:
 
 
 def test_a_terminal_gets_colour_and_brackets_stay_text() -> None:
-    class Terminal(io.StringIO):
-        encoding = "utf-8"
-
-        def isatty(self) -> bool:
-            return True
-
     class Odd(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -101,6 +138,12 @@ def test_an_ascii_stream_gets_ascii() -> None:
     report().print(stream)
     stream.flush()
     assert b"####" in raw.getvalue()
+
+
+def test_a_printed_report_is_no_error_in_any_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    for encoding in ("ascii", "latin-1", "cp1252"):
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+        print(replace(report(), title="Nétz层"))  # noqa: T201 - what is tested
 
 
 def test_a_long_network_is_folded() -> None:

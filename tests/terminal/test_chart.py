@@ -107,6 +107,12 @@ def test_wide_names_keep_the_bars_in_line():
     assert plain(draw(made)).startswith("    网.*")
 
 
+def test_a_narrow_lane_keeps_the_name_of_its_title() -> None:
+    made = Chart((("a",),), (1,), (Lane("signal (batch std)", (1.0,)),))
+    assert plain(draw(made, 40)).splitlines()[0].split() == ["signal", "(batch", "std)"]
+    assert plain(draw(made, 22)).splitlines()[0].split() == ["signal"]
+
+
 def test_a_chart_of_nothing_has_a_head() -> None:
     assert len(draw(chart(()))) == 2
 

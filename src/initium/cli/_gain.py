@@ -8,7 +8,7 @@ import typer
 from initium.cli._errors import told
 from initium.errors import ArgumentError, InitiumError
 from initium.gains import known_activations, moments, variance_slope
-from initium.terminal import columns, table, write
+from initium.terminal import page, table, write
 
 
 @told
@@ -41,7 +41,7 @@ def gain(
     ]
     told_params = "".join(f", {name}={value:g}" for name, value in given.items())
     title = f"{activation}{told_params} ({found.source})"
-    write(table(["", "value", "z ~ N(0, 1)"], rows, title=title, width=min(80, columns() or 80)))
+    write(table(["", "value", "z ~ N(0, 1)"], rows, title=title, width=page()))
 
 
 def _parameter(text: str) -> tuple[str, float]:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 from initium.report._verdict import counted, verdict
-from initium.terminal import Chart, Lane, Line, Span, apart, draw, number, paragraph, shorten
+from initium.terminal import Chart, Lane, Line, Span, apart, cells, draw, number, paragraph, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from initium.records import Finding, Severity, Signal
 
-WIDTH = 80
 _COLOURS: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _NAME, _OP = 15, 7
 _INDENT, _HEAD = 2, 10
+_TITLE, _LAYER = 30, 20
 _NOTES = 4
 _BLANK: Line = (Span(""),)
 
 
-def lines(findings: tuple[Finding, ...], signal: Signal, title: str, *, ascii_only: bool) -> tuple[Line, ...]:
+def lines(
+    findings: tuple[Finding, ...], signal: Signal, title: str, width: int, *, ascii_only: bool
+) -> tuple[Line, ...]:
     """The whole report."""
-    drawn = draw(picture(findings, signal, "~" if ascii_only else "…"), WIDTH, ascii_only=ascii_only)
-    made = (*drawn, _BLANK, *_verdict(findings, signal, title), *_told(findings), *_notes(signal))
+    ellipsis = "~" if ascii_only else "…"
+    drawn = draw(picture(findings, signal, ellipsis), width, ascii_only=ascii_only)
+    shown = shorten(title, _TITLE, ellipsis)
+    told = (*_verdict(findings, signal, shown, width), *_told(findings, width, ellipsis), *_notes(signal, width))
+    made = (*drawn, _BLANK, *told)
     return tuple(map(_ascii, made)) if ascii_only else made
 
 
@@ -47,15 +53,14 @@ def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Cha
     )
 
 
-def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str) -> Iterator[Line]:
-    word = verdict(findings)
-    style = "bold green" if word == "healthy" else _COLOURS[findings[0].severity]
-    what = f"  {shorten(title, 30)}: {counted(findings)} in {len(signal.rows)} uses of weights"
-    yield (Span(word.upper(), style), Span(what))
+def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str, width: int) -> Iterator[Line]:
+    word = verdict(findings).upper()
+    style = "bold green" if word == "HEALTHY" else _COLOURS[findings[0].severity]
+    what = f"{title}: {counted(findings)} in {len(signal.rows)} uses of weights"
+    yield from paragraph(Span(word, style), what, width, len(word) + _INDENT)
     if signal.loss is not None:
-        yield from paragraph(
-            Span("loss", "dim"), f"{number(signal.loss)} at the start{_guessing(signal)}", WIDTH, 6, "dim"
-        )
+        told = f"{number(signal.loss)} at the start{_guessing(signal)}"
+        yield from paragraph(Span("loss", "dim"), told, width, 6, "dim")
 
 
 def _guessing(signal: Signal) -> str:
@@ -66,45 +71,71 @@ def _guessing(signal: Signal) -> str:
     return f"; guessing costs {number(uniform)} (log {signal.classes}){known if signal.prior_loss < 0.95 * uniform else ''}"
 
 
-def _told(findings: tuple[Finding, ...]) -> Iterator[Line]:
+def _told(findings: tuple[Finding, ...], width: int, ellipsis: str) -> Iterator[Line]:
     """Every finding; a cure that was given already is not given again."""
     cures: dict[tuple[str, str], str] = {}
     for finding in findings:
         yield _BLANK
-        yield from _finding(finding, cures.get((finding.cure, finding.fix), ""))
+        yield _titled(finding, width, ellipsis)
+        yield from _finding(finding, cures.get((finding.cure, finding.fix), ""), width)
         cures.setdefault((finding.cure, finding.fix), finding.code)
 
 
-def _finding(finding: Finding, same_cure: str) -> Iterator[Line]:
-    yield (Span(finding.severity, _COLOURS[finding.severity]), Span(f" {finding.code}", "bold"), Span(_where(finding)))
-    yield from _indented("", finding.message)
-    yield from _indented("figures", f"measured {number(finding.measured)}, expected {number(finding.expected)}")
-    yield from _indented("cause", finding.cause)
-    if same_cure:
-        yield from _indented("cure", f"the same as of {same_cure}")
-        return
-    yield from _indented("cure", finding.cure)
-    if finding.fix:
-        yield (Span(" " * _INDENT + "fix".ljust(_HEAD), "dim"), Span(finding.fix, "green"))
+def _titled(finding: Finding, width: int, ellipsis: str) -> Line:
+    room = width - len(f"{finding.severity} {finding.code}")
+    where = Span(_where(finding.layers, room, ellipsis))
+    return (Span(finding.severity, _COLOURS[finding.severity]), Span(f" {finding.code}", "bold"), where)
 
 
-def _indented(head: str, text: str) -> tuple[Line, ...]:
-    return paragraph(Span(" " * _INDENT + head, "dim"), text, WIDTH, _INDENT + (_HEAD if head else 0))
-
-
-def _where(finding: Finding) -> str:
-    if not finding.layers:
+def _where(layers: tuple[str, ...], room: int, ellipsis: str) -> str:
+    if not layers:
         return ""
-    first, last = (shorten(name, 20) for name in (finding.layers[0], finding.layers[-1]))
-    return f"  {first}" if len(finding.layers) == 1 else f"  {first} .. {last} ({len(finding.layers)})"
+    ends = dict.fromkeys((layers[0], layers[-1]))
+    count = f" ({len(layers)})" if len(layers) > 1 else ""
+    each = min(_LAYER, (room - len("  ") - len(" .. ") - len(count)) // 2)
+    return "  " + " .. ".join(shorten(name, each, ellipsis) for name in ends) + count
 
 
-def _notes(signal: Signal) -> Iterator[Line]:
+def _finding(finding: Finding, same_cure: str, width: int) -> Iterator[Line]:
+    yield from _indented("", finding.message, width)
+    yield from _indented("figures", f"measured {number(finding.measured)}, expected {number(finding.expected)}", width)
+    yield from _indented("cause", finding.cause, width)
+    if same_cure:
+        yield from _indented("cure", f"the same as of {same_cure}", width)
+        return
+    yield from _indented("cure", finding.cure, width)
+    for place, piece in enumerate(_code(finding.fix, width - _INDENT - _HEAD)):
+        yield (_margin("" if place else "fix"), Span(piece, "green"))
+
+
+def _code(text: str, width: int) -> Iterator[str]:
+    """Lines that are still Python when they are copied: code goes on indented, and a comment as a comment."""
+    for line in text.splitlines():
+        code, _, comment = (line, "", "") if cells(line) <= width else line.partition("  # ")
+        yield from _wrapped(code, width, "", "    ")
+        yield from _wrapped(comment, width, "# ", "# ")
+
+
+def _wrapped(text: str, width: int, first: str, later: str) -> list[str]:
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _margin(head: str) -> Span:
+    return Span((" " * _INDENT + head).ljust(_INDENT + _HEAD), "dim")
+
+
+def _indented(head: str, text: str, width: int) -> tuple[Line, ...]:
+    return paragraph(_margin(head) if head else Span(""), text, width, _INDENT + (_HEAD if head else 0))
+
+
+def _notes(signal: Signal, width: int) -> Iterator[Line]:
     """What was not measured (law 4)."""
     if signal.notes:
         yield _BLANK
     for note in signal.notes[:_NOTES]:
-        yield from paragraph(Span("note", "dim"), note, WIDTH, 6, "dim")
+        yield from paragraph(Span("note", "dim"), note, width, 6, "dim")
     if len(signal.notes) > _NOTES:
         yield (Span(f"      and {len(signal.notes) - _NOTES} more in report.signal.notes", "dim"),)
 

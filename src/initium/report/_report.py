@@ -10,7 +10,7 @@ from initium.errors import UnhealthyError, UnknownNameError
 from initium.records import SEVERITIES
 from initium.report._lines import lines
 from initium.report._verdict import counted, verdict
-from initium.terminal import plain, show, speaks_unicode
+from initium.terminal import page, plain, show, speaks_unicode
 
 if TYPE_CHECKING:
     from initium.records import Finding, Severity, Signal
@@ -96,27 +96,32 @@ class Report:
         found = [finding.to_dict() for finding in self.findings]
         return {**told, "findings": _finite(found), "signal": _finite(self.signal.to_dict())}
 
-    def lines(self, *, ascii_only: bool = False) -> tuple[Line, ...]:
-        """The report as styled lines of at most 80 columns, for :func:`initium.terminal.on_console`.
+    def lines(self, *, ascii_only: bool = False, width: int = 80) -> tuple[Line, ...]:
+        """The report as styled lines, for :func:`initium.terminal.on_console`.
 
         Args:
             ascii_only: True where the reader's terminal knows nothing but ASCII.
+            width: Columns, 60 or more.
 
         Returns:
             The lines.
         """
-        return lines(self.findings, self.signal, self.title, ascii_only=ascii_only)
+        return lines(self.findings, self.signal, self.title, width, ascii_only=ascii_only)
 
     def print(self, file: TextIO | None = None) -> None:
-        """Shows the report: in colour in a terminal, as plain text anywhere else.
+        """Shows the report: in colour and as wide as the terminal (60 to 80 columns), as plain text anywhere else.
 
         Args:
             file: Where to; ``None`` for standard output.
         """
-        show(self.lines(ascii_only=not speaks_unicode(file)), file)
+        show(self._lines_for(file), file)
+
+    def _lines_for(self, file: TextIO | None) -> tuple[Line, ...]:
+        return self.lines(ascii_only=not speaks_unicode(file), width=page(file))
 
     def __str__(self) -> str:
-        return plain(self.lines())
+        # As a table does: what is drawn is drawn for standard output.
+        return plain(self._lines_for(None))
 
     def __repr__(self) -> str:
         return f"Report({self.title}: {self.verdict}, {counted(self.findings)})"

@@ -90,9 +90,14 @@ def draw(chart: Chart, width: int = 80, *, ascii_only: bool = False) -> tuple[Li
 
 
 def _heads(chart: Chart, margin: int, width: int, ellipsis: str) -> Line:
-    titles = (Span(shorten(lane.title, width, ellipsis).ljust(width + 1), "bold") for lane in chart.lanes)
+    titles = (Span(_title(lane, width, ellipsis).ljust(width + 1), "bold") for lane in chart.lanes)
     above = padded(shorten(chart.title, margin - _PLACE - 2, ellipsis), margin - _PLACE - 1)
     return (Span(" " * (_PLACE + 1)), Span(above, "dim"), *titles)
+
+
+def _title(lane: Lane, width: int, ellipsis: str) -> str:
+    """Without what stands in brackets, where that has no room."""
+    return shorten(lane.title if len(lane.title) <= width else lane.title.partition(" (")[0], width, ellipsis)
 
 
 def _ends(axes: Sequence[Scale], margin: int, width: int) -> Line:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from initium.terminal._text import Line
 
+_NARROWEST, _WIDEST = 60, 80
 _DRAWN = "█▏⋮…●─"
 # A name may hold anything: an escape would reach the reader's terminal, and rich and a pipe would differ.
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -59,6 +60,23 @@ def columns(file: TextIO | None = None) -> int | None:
     stream = file or sys.stdout
     watched = hasattr(stream, "isatty") and stream.isatty()
     return shutil.get_terminal_size().columns if watched else None
+
+
+def page(file: TextIO | None = None) -> int:
+    """Columns that a page is drawn in: the terminal's, but 60 or more, and 80 or fewer, where a line is read best.
+
+    Args:
+        file: The stream; ``None`` for standard output.
+
+    Returns:
+        The columns; 80 where the stream is no terminal.
+
+    Example:
+        >>> import io
+        >>> page(io.StringIO())
+        80
+    """
+    return min(_WIDEST, max(_NARROWEST, columns(file) or _WIDEST))
 
 
 def write(text: str, file: TextIO | None = None) -> None:
