@@ -74,6 +74,7 @@ def test_help_teaches_with_examples() -> None:
         code, text = ran(command, "--help")
         assert code == 0
         assert f"initium {command} " in text
+        assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_gain_is_exact() -> None:

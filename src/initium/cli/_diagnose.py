@@ -38,7 +38,8 @@ def diagnose(
 
     \b
     initium diagnose models.py:build --shape 32,64
-    initium diagnose shop.models:build --batch shop.data:batch --loss torch.nn.functional:cross_entropy
+    initium diagnose shop.models:build --batch shop.data:batch \\
+        --loss torch.nn.functional:cross_entropy
     """  # noqa: D301 - a backspace tells click to keep the lines
     given = _target.batch(batch, shape)
     if given is None:

@@ -23,7 +23,8 @@ def plan(
 
     \b
     initium plan models.py:build --shape 32,64
-    initium plan shop.models:build --batch shop.data:batch --scheme he_normal --json plan.json
+    initium plan shop.models:build --batch shop.data:batch \\
+        --scheme he_normal --json plan.json
     """  # noqa: D301 - a backspace tells click to keep the lines
     made = _front.plan(_target.model(target), _target.batch(batch, shape), scheme)
     write(str(made))
