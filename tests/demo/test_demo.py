@@ -58,8 +58,13 @@ def test_the_same_seed_shows_the_same_and_leaves_torchs_generator() -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_no_line_is_wider_than_a_terminal() -> None:
-    assert max(map(len, shown("output-bias").splitlines())) <= 80
+@pytest.mark.parametrize("case", ["output-bias", "batchnorm", "zeros"])
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_line_is_wider_than_the_stage(case: str, width: int) -> None:
+    stage = Recorder()
+    stage.width = width
+    run(stage, case, steps=2)
+    assert max(map(len, stage.text.splitlines())) <= width
 
 
 @pytest.mark.parametrize(

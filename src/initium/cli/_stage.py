@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress
 
-from initium.terminal import on_console, show, speaks_unicode
+from initium.terminal import on_console, page, show, speaks_unicode, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from initium.demo import Tick
     from initium.terminal import Line
 
-WIDTH = 80
-
 
 class TerminalStage:
     """Shows lines as they come, and remembers them for a picture."""
 
     def __init__(self) -> None:
         self.ascii_only = not speaks_unicode(sys.stdout)
+        self.width = page(sys.stdout)
         self._recorded = Console(
             record=True,
-            width=WIDTH,
+            width=self.width,
             file=StringIO(),
             force_terminal=True,
             color_system="truecolor",
@@ -37,9 +36,10 @@ class TerminalStage:
 
     def say(self, lines: tuple[Line, ...]) -> None:
         """Shows some lines."""
-        show(lines, sys.stdout)
+        fitting = wrapped(lines, self.width)
+        show(fitting, sys.stdout)
         sys.stdout.flush()
-        on_console(lines, self._recorded)
+        on_console(fitting, self._recorded)
 
     @contextlib.contextmanager
     def progress(self, title: str, total: int) -> Generator[Tick, None, None]:

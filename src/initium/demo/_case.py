@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from initium._front import diagnose, initialize
+from initium.demo._words import heading
 from initium.network import Batch
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ class Scene:
     def diagnosis(self, model: nn.Module) -> Report:
         """The report on a network, with the loss that it is trained on."""
         return diagnose(model, self.batch, F.cross_entropy)
+
+    def show(self, title: str, report: Report) -> None:
+        """A report under a heading, drawn for the stage."""
+        stage = self.stage
+        stage.say((*heading(title), *report.lines(ascii_only=stage.ascii_only, width=stage.width)))
 
 
 Play: TypeAlias = Callable[[Scene], None]

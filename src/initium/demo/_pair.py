@@ -30,7 +30,7 @@ def opening(scene: Scene) -> tuple[nn.Module, nn.Module]:
     """The diagnosis of the ill start, the cure, and the diagnosis again."""
     sick = scene.network(scene.case.sick)
     report = scene.diagnosis(sick)
-    scene.stage.say((*heading(f"Before: {scene.case.sick}"), *report.lines(ascii_only=scene.stage.ascii_only)))
+    scene.show(f"Before: {scene.case.sick}", report)
     cured = copy.deepcopy(sick)
     return sick, _cured(scene, cured, report)
 
@@ -42,7 +42,7 @@ def _cured(scene: Scene, model: nn.Module, before: Report) -> nn.Module:
     made = scene.network(CURE)
     model.load_state_dict(made.state_dict())
     report = scene.diagnosis(model)
-    scene.stage.say((*heading(f"After: {CURE}"), *report.lines(ascii_only=scene.stage.ascii_only)))
+    scene.show(f"After: {CURE}", report)
     return model
 
 
@@ -58,7 +58,8 @@ def compared(scene: Scene, sick: nn.Module, cured: nn.Module) -> tuple[Point, Po
             train(each, scene.data, case.lr, seed=scene.seed, looks=looks, tick=tick) for each in (sick, cured)
         )
     before, after = results
-    scene.stage.say(curves((f"{case.sick}, test", f"{CURE}, test"), before, after, ascii_only=scene.stage.ascii_only))
+    names, stage = (f"{case.sick}, test", f"{CURE}, test"), scene.stage
+    stage.say(curves(names, before, after, stage.width, ascii_only=stage.ascii_only))
     told = (*outcome(before[-1], after[-1], len(scene.data.test_y)), *losses(before[-1], after[-1]))
     scene.stage.say((*said(""), *told))
     return before[-1], after[-1]

@@ -25,10 +25,10 @@ def play(scene: Scene) -> None:
     rare = float(scene.data.frequencies.min())
     scene.stage.say(said(f"Is it an 8? {100 * rare:.1f} % of the training images are."))
     plain, primed = scene.network(scene.case.sick), scene.network(scene.case.sick)
-    _shown(scene, "Before: output bias zero", plain)
+    scene.show("Before: output bias zero", scene.diagnosis(plain))
     scene.stage.say((*heading("The cure"), *said(FIX)))
     prime(primed, scene.data.frequencies)
-    _shown(scene, "After: output bias log p", primed)
+    scene.show("After: output bias log p", scene.diagnosis(primed))
     looks = frozenset(step for step in _EARLY if step < scene.steps) | {scene.steps}
     scene.stage.say(heading(f"Training both alike: SGD, learning rate {scene.case.lr:g}; test loss"))
     with scene.stage.progress("training both", 2 * (scene.steps + 1)) as tick:
@@ -43,11 +43,6 @@ def prime(model: nn.Module, frequencies: torch.Tensor) -> None:
     """Sets the last bias to the log of the class frequencies."""
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     last.bias.data.copy_(frequencies.log())
-
-
-def _shown(scene: Scene, title: str, model: nn.Module) -> None:
-    report = scene.diagnosis(model)
-    scene.stage.say((*heading(title), *report.lines(ascii_only=scene.stage.ascii_only)))
 
 
 def _head() -> Line:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from initium.terminal import Line, plain
+from initium.terminal import Line, plain, wrapped
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -18,9 +18,10 @@ class Stage(Protocol):
     """What a demo needs of a place to be shown."""
 
     ascii_only: bool
+    width: int
 
     def say(self, lines: tuple[Line, ...]) -> None:
-        """Shows some lines."""
+        """Shows some lines; a paragraph that is too long for the width is wrapped."""
         ...
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Tick]:
@@ -40,13 +41,14 @@ class Recorder:
     """
 
     ascii_only = False
+    width = 80
 
     def __init__(self) -> None:
         self.text = ""
 
     def say(self, lines: tuple[Line, ...]) -> None:
         """Remembers some lines."""
-        self.text += ("\n" if self.text else "") + plain(lines)
+        self.text += ("\n" if self.text else "") + plain(wrapped(lines, self.width))
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Tick]:  # noqa: ARG002 - nothing is shown
         """Counts nothing."""

@@ -5,46 +5,50 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.terminal import Line, Span, gauge, number, paragraph
+from initium.terminal import Line, Span, gauge, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from initium.demo._train import Point
 
-WIDTH = 80
 _SIGMAS = 2.0
-_BAR = 20
+_RULE = 60
 
 
 def heading(text: str) -> tuple[Line, ...]:
     """A title over a rule."""
-    return ((Span(""),), (Span(text, "bold"),), (Span("-" * len(text), "dim"),))
+    return ((Span(""),), (Span(text, "bold"),), (Span("-" * min(len(text), _RULE), "dim"),))
 
 
 def said(text: str, style: str = "") -> tuple[Line, ...]:
     """A paragraph."""
-    return paragraph(Span(""), text, WIDTH, 0, style)
+    return ((Span(text, style),),)
 
 
 def curves(
-    names: tuple[str, str], sick: Sequence[Point], cured: Sequence[Point], *, ascii_only: bool
+    names: tuple[str, str], sick: Sequence[Point], cured: Sequence[Point], width: int, *, ascii_only: bool
 ) -> tuple[Line, ...]:
     """Test accuracy of two networks at the same steps, side by side."""
-    head = f"{'step':>6}  {names[0]:<{_BAR + 15}} {names[1]}"
+    # Two cells beside the steps: a share of eight columns, a bar, and a gap of three.
+    bar = (width - 8) // 2 - 11
     rows = zip(sick, cured, strict=True)
     return (
-        (Span(head, "bold"),),
+        (Span(f"{'step':>6}  {names[0]:<{bar + 11}}{names[1]}", "bold"),),
         *(
-            (Span(f"{a.step:>6}  "), *_cell(a, "red", ascii_only=ascii_only), *_cell(b, "green", ascii_only=ascii_only))
+            (
+                Span(f"{a.step:>6}  "),
+                *_cell(a, "red", bar, ascii_only=ascii_only),
+                *_cell(b, "green", bar, ascii_only=ascii_only),
+            )
             for a, b in rows
         ),
     )
 
 
-def _cell(point: Point, style: str, *, ascii_only: bool) -> Line:
-    bar = gauge(point.accuracy, _BAR, ascii_only=ascii_only)
-    return (Span(f"{100 * point.accuracy:5.1f} % "), Span(bar, style), Span("        "))
+def _cell(point: Point, style: str, width: int, *, ascii_only: bool) -> Line:
+    bar = gauge(point.accuracy, width, ascii_only=ascii_only)
+    return (Span(f"{100 * point.accuracy:5.1f} % "), Span(bar, style), Span("   "))
 
 
 def outcome(sick: Point, cured: Point, samples: int, what: str = "the cure") -> tuple[Line, ...]:

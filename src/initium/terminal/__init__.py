@@ -6,7 +6,7 @@ from initium.terminal._gauge import gauge
 from initium.terminal._names import apart
 from initium.terminal._show import columns, on_console, page, show, speaks_unicode, write
 from initium.terminal._table import table
-from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten
+from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten, wrapped
 
 __all__ = [
     "Chart",
@@ -31,5 +31,6 @@ __all__ = [
     "show",
     "speaks_unicode",
     "table",
+    "wrapped",
     "write",
 ]

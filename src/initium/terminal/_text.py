@@ -67,6 +67,35 @@ def paragraph(head: Span, text: str, width: int, indent: int, style: str = "") -
     return tuple((margin, Span(piece, style)) for margin, piece in zip(margins, wrapped, strict=True))
 
 
+def wrapped(lines: tuple[Line, ...], width: int) -> tuple[Line, ...]:
+    """Lines that fit a page: a text that is too long, alone or beside its head, goes on below; a drawn line stays whole.
+
+    Args:
+        lines: The lines.
+        width: Columns of the page.
+
+    Returns:
+        The lines.
+
+    Example:
+        >>> print(plain(wrapped(((Span("sleep more"),), (Span("a ", "red"), Span("bed now"))), 6)))
+        sleep
+        more
+        a bed
+          now
+    """
+    made: list[Line] = []
+    for line in lines:
+        match line if sum(cells(span.text) for span in line) > width else ():
+            case (text,):
+                made += paragraph(Span(""), text.text, width, 0, text.style)
+            case (head, text):
+                made += paragraph(head, text.text, width, cells(head.text), text.style)
+            case _:
+                made.append(line)
+    return tuple(made)
+
+
 def cells(text: str) -> int:
     """Columns that a text takes in a terminal: an ideograph takes two.
 
