@@ -9,8 +9,9 @@ import torch
 
 from initium.demo import CASES, DemoError, Recorder, run
 from initium.demo._data import digits, one_against_the_rest
-from initium.demo._train import Point
-from initium.demo._words import outcome
+from initium.demo._nets import perceptron
+from initium.demo._train import Point, train
+from initium.demo._words import divergence, outcome
 from initium.errors import ArgumentError, UnknownNameError
 from initium.terminal import plain
 
@@ -98,6 +99,33 @@ def test_an_unknown_case_lists_the_known() -> None:
         run(Recorder(), "cold")
     with pytest.raises(ArgumentError, match="steps must be >= 1"):
         run(Recorder(), "zeros", steps=0)
+    for seed in (-1, 1 << 63, 1 << 70):
+        with pytest.raises(ArgumentError, match=r"in \[0, 2\*\*63\); got"):
+            run(Recorder(), "zeros", seed=seed)
+
+
+def test_the_cure_that_is_shown_is_the_one_that_is_applied() -> None:
+    cure = shown("zeros", seed=7).split("The cure\n", 1)[1].splitlines()[1]
+    assert cure == 'initium.initialize(model, batch, scheme="textbook", seed=7)'
+
+
+def test_a_run_that_diverged_says_when() -> None:
+    text = " ".join(shown("huge", steps=9).split())
+    assert "Without the cure the training loss was not finite after 1 step: no step was taken from there on." in text
+    assert "With the cure the training" not in text
+    assert "diverged" not in shown("zeros")
+    both = plain(divergence(Point(9, math.nan, 0.1, 2), Point(9, math.nan, 0.1, 5), "the prior"))
+    assert both.splitlines()[1].startswith("With the prior the training loss was not finite after 5 steps")
+
+
+def test_no_step_follows_a_loss_that_is_not_finite() -> None:
+    data = digits(0)
+    model = perceptron(2, 8, torch.nn.ReLU)
+    data.x[:] = math.inf
+    before = [parameter.clone() for parameter in model.parameters()]
+    points = train(model, data, 0.1, seed=0, looks=frozenset({0, 3}), tick=lambda: None)
+    assert [point.diverged for point in points] == [None, 0]
+    assert all(map(torch.equal, before, model.parameters()))
 
 
 def test_without_scikit_learn_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,8 +47,12 @@ def _needed(points: tuple[Point, ...]) -> int | None:
 def _row(scheme: str, runs: list[tuple[Point, ...]]) -> Line:
     steps = [_needed(points) for points in runs]
     told = "  ".join(f"{'never' if step is None else step:>6}" for step in steps)
-    ends = ", ".join(f"{100 * points[-1].accuracy:.1f} %" for points in runs)
+    ends = ", ".join(_end(points[-1]) for points in runs)
     return (Span(f"{scheme:<14}", "bold"), Span(f"{told}    at the end {ends}"))
+
+
+def _end(point: Point) -> str:
+    return f"{100 * point.accuracy:.1f} %" if point.diverged is None else f"diverged after {point.diverged}"
 
 
 def _outcome(sick: list[tuple[Point, ...]], cured: list[tuple[Point, ...]]) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from initium.demo._train import train
-from initium.demo._words import heading, outcome, said
+from initium.demo._words import divergence, heading, outcome, said
 from initium.terminal import Span, number
 
 if TYPE_CHECKING:
@@ -61,4 +61,5 @@ def _told(plain: tuple[Point, ...], primed: tuple[Point, ...]) -> str:
 
 
 def _end(scene: Scene, plain: tuple[Point, ...], primed: tuple[Point, ...]) -> tuple[Line, ...]:
-    return outcome(plain[-1], primed[-1], len(scene.data.test_y), "the prior")
+    ends = plain[-1], primed[-1]
+    return (*outcome(*ends, len(scene.data.test_y), "the prior"), *divergence(*ends, "the prior"))

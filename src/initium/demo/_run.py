@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from initium.demo._stage import Stage
 
+# torch's generators take twice as many; a case with several seeds counts on from the one that is given.
+_SEEDS = 1 << 63
+
 
 def run(stage: Stage, case: str = "glorot-relu", steps: int | None = None, seed: int = 0) -> None:
     """Shows an illness on real digits: found, explained, cured, and both networks trained.
@@ -26,11 +29,11 @@ def run(stage: Stage, case: str = "glorot-relu", steps: int | None = None, seed:
         stage: Where it is shown.
         case: A name of :data:`CASES`.
         steps: Training steps; ``None`` for the case's own.
-        seed: Of the split, the weights and the order of the batches.
+        seed: Of the split, the weights and the order of the batches; in [0, 2**63).
 
     Raises:
         UnknownNameError: No case has that name.
-        ArgumentError: ``steps`` is not positive.
+        ArgumentError: ``steps`` is not positive, or ``seed`` out of range.
         DemoError: scikit-learn is not installed.
 
     Example:
@@ -44,6 +47,8 @@ def run(stage: Stage, case: str = "glorot-relu", steps: int | None = None, seed:
         raise UnknownNameError(f"no case is called {case!r}; known: {', '.join(CASES)}.")
     if steps is not None and steps < 1:
         raise ArgumentError(f"steps must be >= 1; got {steps}.")
+    if not 0 <= seed < _SEEDS:
+        raise ArgumentError(f"a seed of the demo is an integer in [0, 2**63); got {seed}.")
     chosen, data = CASES[case], digits(seed)
     shown = chosen.data(data)
     size = f"{len(shown.y)} training and {len(shown.test_y)} test images of handwritten digits"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,30 +29,37 @@ class Point:
         step: Steps so far.
         loss: Cross-entropy in nats.
         accuracy: Share of the samples answered rightly.
+        diverged: After how many steps the training loss was not finite; no step was taken from there on.
     """
 
     step: int
     loss: float
     accuracy: float
+    diverged: int | None = None
 
 
 def train(
     model: nn.Module, data: Digits, lr: float, *, seed: int, looks: frozenset[int], tick: Callable[[], None]
 ) -> tuple[Point, ...]:
     """Trains up to the last look; the points at the looks. A loss that is not finite ends the steps, not the looks."""
+    diverged: int | None = None
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=_MOMENTUM)
     draws = torch.Generator().manual_seed(seed)
     points: list[Point] = []
     for step in range(max(looks) + 1):
         if step in looks:
-            points.append(test(model, data, step))
+            points.append(replace(test(model, data, step), diverged=diverged))
+        tick()
+        if diverged is not None:
+            continue
         chosen = torch.randint(len(data.x), (_BATCH,), generator=draws)
         loss = F.cross_entropy(model(data.x[chosen]), data.y[chosen])
-        if math.isfinite(float(loss.detach())):
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        tick()
+        if not math.isfinite(float(loss.detach())):
+            diverged = step
+            continue
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
     return tuple(points)
 
 

@@ -64,10 +64,23 @@ def outcome(sick: Point, cured: Point, samples: int, what: str = "the cure") -> 
     return said(f"Test accuracy {figures} {end}: no difference beyond chance.", "bold yellow")
 
 
+def divergence(sick: Point, cured: Point, what: str = "the cure") -> tuple[Line, ...]:
+    """After how many steps training ended, where it did."""
+    return tuple(
+        line
+        for word, point in (("Without", sick), ("With", cured))
+        if point.diverged is not None
+        for line in said(
+            f"{word} {what} the training loss was not finite after {point.diverged} "
+            f"step{'' if point.diverged == 1 else 's'}: no step was taken from there on."
+        )
+    )
+
+
 def losses(sick: Point, cured: Point) -> tuple[Line, ...]:
     """The losses at the end."""
     return said(f"Test loss {_loss(sick.loss)} and {_loss(cured.loss)}.", "dim")
 
 
 def _loss(value: float) -> str:
-    return number(value) if math.isfinite(value) else "not finite (it diverged)"
+    return number(value) if math.isfinite(value) else "not finite"
