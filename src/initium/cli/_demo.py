@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from initium.cli._errors import told
+from initium.cli._output import check_writable, say_written
 from initium.cli._stage import TerminalStage
 from initium.demo import CASES, run
 
@@ -25,7 +26,9 @@ def demo(
     initium demo
     initium demo --case zeros
     """  # noqa: D301 - a backspace tells click to keep the lines
+    check_writable(svg, "--svg")
     stage = TerminalStage()
     run(stage, case, steps, seed)
     if svg is not None:
         svg.write_text(stage.picture(f"initium demo --case {case}"), encoding="utf-8")
+        say_written(svg)

@@ -8,8 +8,9 @@ import typer
 
 from initium import _front
 from initium.cli import _target
-from initium.cli._errors import told
+from initium.cli._errors import FOUND, reader_may_leave, told
 from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 
 
@@ -41,14 +42,17 @@ def diagnose(
     initium diagnose shop.models:build --batch shop.data:batch \\
         --loss torch.nn.functional:cross_entropy
     """  # noqa: D301 - a backspace tells click to keep the lines
-    given = _target.batch(batch, shape)
-    if given is None:
+    if batch is None and shape is None:
         raise ArgumentError(
             "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
         )
-    report = _front.diagnose(_target.model(target), given, _target.loss(loss))
-    report.print()
+    check_writable(json, "--json")
+    model, function = _target.model(target), _target.loss(loss)
+    report = _front.diagnose(model, _target.batch(batch, shape), function)
     if json is not None:
         json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
+        say_written(json)
+    with reader_may_leave():
+        report.print()
     if report.at_least(fail_on.value):
-        raise typer.Exit(1)
+        raise typer.Exit(FOUND)

@@ -8,6 +8,7 @@ from initium import _front
 from initium.cli import _target
 from initium.cli._errors import told
 from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.cli._output import check_writable, say_written
 from initium.terminal import write
 
 
@@ -16,6 +17,7 @@ def plan(
     target: Target,
     shape: Shape = None,
     batch: BatchTarget = None,
+    *,
     scheme: Annotated[str, typer.Option(help="textbook, he_normal, normal(0.02) ...")] = "textbook",
     json: Json = None,
 ) -> None:
@@ -26,7 +28,10 @@ def plan(
     initium plan shop.models:build --batch shop.data:batch \\
         --scheme he_normal --json plan.json
     """  # noqa: D301 - a backspace tells click to keep the lines
-    made = _front.plan(_target.model(target), _target.batch(batch, shape), scheme)
-    write(str(made))
+    check_writable(json, "--json")
+    model = _target.model(target)
+    made = _front.plan(model, _target.batch(batch, shape), scheme)
     if json is not None:
         made.save(json)
+        say_written(json)
+    write(str(made))
