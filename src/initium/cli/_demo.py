@@ -15,7 +15,9 @@ from initium.demo import CASES, run
 def demo(
     case: Annotated[str, typer.Option(help=f"The illness: {', '.join(CASES)}.")] = "glorot-relu",
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps; the case knows how many it needs.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the split, the weights and the order of the batches.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the split, the weights and the batches: the same seed prints the same.")
+    ] = 0,
     svg: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write what is shown to this file as a picture.")
     ] = None,

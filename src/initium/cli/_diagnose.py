@@ -9,7 +9,7 @@ import typer
 from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
-from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 
@@ -30,6 +30,7 @@ def diagnose(
     loss: Annotated[
         str | None, typer.Option(help="The loss: package.module:name or file.py:name of loss(output, target).")
     ] = None,
+    seed: Seed = 0,
     json: Json = None,
     fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.error,
 ) -> None:
@@ -47,8 +48,9 @@ def diagnose(
             "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
         )
     check_writable(json, "--json")
+    _target.seeded(seed)
     model, function = _target.model(target), _target.loss(loss)
-    report = _front.diagnose(model, _target.batch(batch, shape), function)
+    report = _front.diagnose(model, _target.batch(batch, shape, seed), function)
     if json is not None:
         json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)

@@ -15,3 +15,6 @@ BatchTarget = Annotated[
     typer.Option("--batch", help="The batch: package.module:name or file.py:name, or a callable that makes it."),
 ]
 Json = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the result to this file as JSON.")]
+Seed = Annotated[
+    int, typer.Option(help="Of the weights that the target draws and of the batch: the same seed prints the same.")
+]

@@ -7,7 +7,7 @@ import typer
 from initium import _front
 from initium.cli import _target
 from initium.cli._errors import told
-from initium.cli._options import BatchTarget, Json, Shape, Target
+from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.terminal import write
 
@@ -19,6 +19,7 @@ def plan(
     batch: BatchTarget = None,
     *,
     scheme: Annotated[str, typer.Option(help="textbook, he_normal, normal(0.02) ...")] = "textbook",
+    seed: Seed = 0,
     json: Json = None,
 ) -> None:
     """Which law for every parameter of a model, and why; nothing is written.
@@ -29,8 +30,9 @@ def plan(
         --scheme he_normal --json plan.json
     """  # noqa: D301 - a backspace tells click to keep the lines
     check_writable(json, "--json")
+    _target.seeded(seed)
     model = _target.model(target)
-    made = _front.plan(model, _target.batch(batch, shape), scheme)
+    made = _front.plan(model, _target.batch(batch, shape, seed), scheme)
     if json is not None:
         made.save(json)
         say_written(json)

@@ -1,29 +1,38 @@
-"""From ``package.module:name`` or ``file.py:name`` to the object."""
+"""The model, the batch and the loss that a command was asked for."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
+import random
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
+from initium.cli._named import named, signature
 from initium.errors import ArgumentError
+from initium.random import Stream, normal_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
-_EXAMPLE = "Write package.module:name, or file.py:name."
+# As many as the demo takes.
+_SEEDS = 1 << 63
+
+
+def seeded(seed: int) -> None:
+    """Sets the generators that a target may draw from; called before its file is loaded."""
+    if not 0 <= seed < _SEEDS:
+        raise ArgumentError(f"--seed takes an integer in [0, 2**63); got {seed}.")
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))  # noqa: NPY002 - the global generator is the one that a target may use
 
 
 def model(target: str) -> nn.Module:
     """The module that a target names, or that the callable makes which it names."""
     found = named(target)
-    made = found if isinstance(found, nn.Module) else _called(found, target)
+    made = found if isinstance(found, nn.Module) else _called(found, target, "an nn.Module")
     if not isinstance(made, nn.Module):
         raise ArgumentError(
             f"{target} gives {type(made).__name__}; an nn.Module is needed, or a callable that makes one."
@@ -31,14 +40,14 @@ def model(target: str) -> nn.Module:
     return made
 
 
-def batch(target: str | None, shape: str | None) -> object:
+def batch(target: str | None, shape: str | None, seed: int) -> object:
     """The batch that was asked for: a target's, standard normal values of a shape, or none."""
     if target is not None and shape is not None:
         raise ArgumentError("--batch and --shape were both given; one of them says what the batch is.")
     if target is not None:
         found = named(target)
-        return _called(found, target) if callable(found) else found
-    return None if shape is None else torch.randn(_sizes(shape), generator=torch.Generator().manual_seed(0))
+        return _called(found, target, "a batch") if callable(found) else found
+    return None if shape is None else _values(shape, seed)
 
 
 def loss(target: str | None) -> Callable[..., Any] | None:
@@ -51,57 +60,33 @@ def loss(target: str | None) -> Callable[..., Any] | None:
     return found
 
 
-def named(target: str) -> object:
-    """The object that a target names."""
-    where, colon, name = target.rpartition(":")
-    if not (colon and where and name):
-        raise ArgumentError(f"{target!r} names no object. {_EXAMPLE}")
-    found: object = _file(where) if where.endswith(".py") else _module(where)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            known = ", ".join(sorted(each for each in vars(found) if not each.startswith("_"))[:12])
-            raise ArgumentError(f"{where} has no {part!r}; it has {known or 'nothing public'}.")
-        found = getattr(found, part)
-    return found
-
-
-def _module(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        raise ArgumentError(f"importing {name} failed: {type(error).__name__}: {error}. {_EXAMPLE}") from error
-
-
-def _file(name: str) -> ModuleType:
-    path = Path(name)
-    if not path.is_file():
-        raise ArgumentError(f"there is no file {name} in {Path.cwd()}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ArgumentError(f"{name} cannot be loaded as Python.")
-    module = importlib.util.module_from_spec(spec)
-    # As for a script: the file's neighbours can be imported, and its dataclasses find their module.
-    sys.path.insert(0, str(path.parent.resolve()))
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ArgumentError(f"running {name} failed: {type(error).__name__}: {error}.") from error
-    return module
-
-
-def _called(found: object, target: str) -> object:
+def _called(found: object, target: str, what: str) -> object:
     if not callable(found):
-        raise ArgumentError(f"{target} is {type(found).__name__}, which can be neither used nor called. {_EXAMPLE}")
+        raise ArgumentError(
+            f"{target} is {type(found).__name__}, which can be neither used nor called. "
+            f"Name {what}, or a callable that makes one."
+        )
+    needed = signature(found)
+    if needed:
+        name = target.rpartition(":")[2]
+        raise ArgumentError(
+            f"{target} needs arguments ({needed}), and a target is called without any. "
+            f"Add a function and name that: def build(): return {name}({needed})."
+        )
     try:
         return cast("Callable[[], object]", found)()
     except Exception as error:
-        raise ArgumentError(
-            f"{target}() failed: {type(error).__name__}: {error}. It is called with no arguments."
-        ) from error
+        raise ArgumentError(f"{target}() failed: {type(error).__name__}: {str(error).rstrip('.')}.") from error
+
+
+def _values(shape: str, seed: int) -> torch.Tensor:
+    """Keyed by name, so that the values do not depend on what the model drew, nor repeat it."""
+    sizes = _sizes(shape)
+    try:
+        empty = torch.empty(sizes)
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ArgumentError(f"--shape {shape} does not fit into memory; give smaller sizes.") from error
+    return normal_(empty, Stream(seed).child("batch"))
 
 
 def _sizes(shape: str) -> tuple[int, ...]:
