@@ -17,8 +17,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, diagnose, plan, gain):
-    app.command()(command)
+for command, told in (
+    (demo, "A sick network: found, cured and trained."),
+    (diagnose, "Whether a model starts healthy; what to do."),
+    (plan, "Which law for every parameter, and why."),
+    (gain, "The exact gain of an activation."),
+):
+    app.command(short_help=told)(command)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
@@ -37,11 +42,11 @@ def options(
     """A good start for any neural network, and the proof that it is good.
 
     \b
-    initium demo                                   a sick network, found and cured
-    initium demo --case zeros                      another illness
+    initium demo
+    initium demo --case zeros
     initium diagnose models.py:build --shape 32,64
-    initium plan models.py:build --shape 32,64     which law, and why
-    initium gain gelu                              the numbers behind the laws
+    initium plan models.py:build --shape 32,64
+    initium gain gelu
     """  # noqa: D301 - a backspace tells click to keep the lines
 
 

@@ -36,11 +36,17 @@ def diagnose(
 ) -> None:
     """Whether a model starts healthy; if not, which layers, why, and what to do.
 
-    Exit code 0: healthy. 1: a finding at or above --fail-on. 2: could not run.
+    \b
+    Exit code
+    0    no finding at or above --fail-on
+    1    a finding at or above --fail-on
+    2    it could not run
+    130  interrupted
 
     \b
     initium diagnose models.py:build --shape 32,64
-    initium diagnose shop.models:build --batch shop.data:batch \\
+    initium diagnose shop.models:build \\
+        --batch shop.data:batch \\
         --loss torch.nn.functional:cross_entropy
     """  # noqa: D301 - a backspace tells click to keep the lines
     if batch is None and shape is None:
