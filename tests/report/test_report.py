@@ -161,9 +161,9 @@ def test_long_names_are_told_apart() -> None:
         for place, each in enumerate(flat.rows[:12])
     )
     lines = str(Report((), replace(flat, rows=rows), "Long")).splitlines()
-    assert lines[0].split()[0] == "encoder.lay….projection"
-    assert [line.split()[1] for line in lines[2:14]] == [str(place) for place in range(12)]
-    assert "1 #2 " in lines[3]
+    assert lines[2].split()[0] == "encoder.lay….projection"
+    assert [line.split()[1] for line in lines[4:16]] == [str(place) for place in range(12)]
+    assert "1 #2 " in lines[5]
 
 
 def test_what_was_not_measured_is_said() -> None:
@@ -174,3 +174,10 @@ def test_what_was_not_measured_is_said() -> None:
 
 def test_a_cure_is_given_once() -> None:
     assert str(report()).count("initium.initialize(") == 1
+
+
+def test_a_log_is_read_from_its_first_line() -> None:
+    assert str(report()).splitlines()[0].startswith(f"VANISHING  {DEEP.title}: 2 errors")
+    assert str(report(healthy(DEEP))).splitlines()[0] == f"HEALTHY  {DEEP.title}: no findings in 30 uses of weights"
+    one = healthy(DEEP)
+    assert str(Report((), replace(one, rows=one.rows[:1]), "Net")).splitlines()[0].endswith("in 1 use of a weight")

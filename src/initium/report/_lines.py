@@ -1,4 +1,4 @@
-"""A report as lines: the picture, the verdict, the findings, and what was not measured."""
+"""A report as lines: the verdict, the picture, the findings, and what was not measured."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def lines(
     ellipsis = "~" if ascii_only else "…"
     drawn = draw(picture(findings, signal, ellipsis), width, ascii_only=ascii_only)
     shown = shorten(title, _TITLE, ellipsis)
-    told = (*_verdict(findings, signal, shown, width), *_told(findings, width, ellipsis), *_notes(signal, width))
-    made = (*drawn, _BLANK, *told)
+    told = (*_told(findings, width, ellipsis), *_notes(signal, width))
+    # A log is read from its first line.
+    made = (*_verdict(findings, signal, shown, width), _BLANK, *drawn, *told)
     return tuple(map(_ascii, made)) if ascii_only else made
 
 
@@ -56,11 +57,15 @@ def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Cha
 def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str, width: int) -> Iterator[Line]:
     word = verdict(findings).upper()
     style = "bold green" if word == "HEALTHY" else _COLOURS[findings[0].severity]
-    what = f"{title}: {counted(findings)} in {len(signal.rows)} uses of weights"
+    what = f"{title}: {counted(findings)} in {_uses(len(signal.rows))}"
     yield from paragraph(Span(word, style), what, width, len(word) + _INDENT)
     if signal.loss is not None:
         told = f"{number(signal.loss)} at the start{_guessing(signal)}"
         yield from paragraph(Span("loss", "dim"), told, width, 6, "dim")
+
+
+def _uses(count: int) -> str:
+    return "1 use of a weight" if count == 1 else f"{count} uses of weights"
 
 
 def _guessing(signal: Signal) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Report:
     """A verdict with its evidence.
 
-    Printed, it is a picture of signal and gradient by layer, the verdict, and every finding with its cause and cure.
+    Printed, it is the verdict, a picture of signal and gradient by layer, and every finding with its cause and cure.
 
     Attributes:
         findings: What is wrong, the gravest first, the cause before its symptoms.
