@@ -10,6 +10,8 @@ import torch
 from initium.demo import CASES, DemoError, Recorder, run
 from initium.demo._data import digits, one_against_the_rest
 from initium.demo._nets import perceptron
+from initium.demo._pace import _outcome
+from initium.demo._prior import _told
 from initium.demo._train import Point, train
 from initium.demo._words import divergence, outcome
 from initium.errors import ArgumentError, UnknownNameError
@@ -17,7 +19,7 @@ from initium.terminal import plain
 
 FOUND = {
     "glorot-relu": ("VANISHING", "vanishing-gradient", "before ReLU"),
-    "zeros": ("SYMMETRIC", "symmetry", "different out of 64 units"),
+    "zeros": ("SYMMETRIC", "symmetry", "64 units, 1 distinct"),
     "tiny": ("VANISHING", "vanishing-gradient", "std 0.01 at every width before ReLU"),
     "huge": ("EXPLODING", "exploding-signal", "std 1 at every width before ReLU"),
     "tanh-huge": ("SATURATED", "saturation", "std 1"),
@@ -75,6 +77,56 @@ def test_no_line_is_wider_than_the_stage(case: str, width: int) -> None:
 def test_the_words_follow_the_figures(without: float, cured: float, told: str) -> None:
     lines = outcome(Point(9, 1.0, without), Point(9, 1.0, cured), 360)
     assert told in " ".join(plain(lines).split())
+
+
+def test_answers_that_are_not_numbers_are_no_bar() -> None:
+    text = shown("huge", steps=9)
+    training = text.split("Training both alike: 9 steps", 1)[1]
+    assert training.count("not finite    ") >= 7
+    assert "% (its loss is not finite) without" in " ".join(training.split())
+    assert "Test loss not finite without and" in training
+
+
+def test_one_step_is_no_steps() -> None:
+    for case in CASES:
+        text = shown(case, steps=1)
+        assert "1 step" in text
+        assert "1 steps" not in text
+
+
+def run_of(*accuracies: float) -> tuple[Point, ...]:
+    return tuple(Point(5 * place, 1.0, accuracy) for place, accuracy in enumerate(accuracies))
+
+
+@pytest.mark.parametrize(
+    ("sick", "cured", "told"),
+    [
+        (run_of(0.1, 0.2), run_of(0.1, 0.3), "Neither start reaches 90 % within 5 steps."),
+        (run_of(0.1, 0.6), run_of(0.1, 0.9), "BatchNorm trains both, but the textbook start needs 5 steps on average,"),
+        (
+            run_of(0.1, 0.2),
+            run_of(0.1, 0.9),
+            "The textbook start needs 5 steps on average, the haphazard one at least 5",
+        ),
+        (run_of(0.1, 0.9), run_of(0.1, 0.8), "needs at least 5 steps on average, the haphazard one 5 steps: the good"),
+    ],
+)
+def test_the_pace_is_told_by_the_figures(sick: tuple[Point, ...], cured: tuple[Point, ...], told: str) -> None:
+    assert told in _outcome([sick] * 3, [cured] * 3)
+
+
+@pytest.mark.parametrize(
+    ("plain", "primed", "told"),
+    [
+        ((0.7, 0.5), (0.4, 0.4), "saves 0.3 nats at step 0; its loss is the lower one at every step that is shown."),
+        ((0.4, 0.4), (0.7, 0.5), "costs 0.3 nats at step 0; its loss is the higher one at every step that is shown."),
+        ((0.7, 0.3), (0.4, 0.4), "its loss is lower at step 0, and not at step 1."),
+        ((0.7, 0.3, 0.2), (0.4, 0.2, 0.3), "its loss is lower at step 0 and 1, and not at step 2."),
+    ],
+)
+def test_the_prior_is_told_by_the_figures(plain: tuple[float, ...], primed: tuple[float, ...], told: str) -> None:
+    points = [tuple(Point(step, loss, 0.5) for step, loss in enumerate(losses)) for losses in (plain, primed)]
+    assert told in _told(*points)
 
 
 def test_digits_are_standardised_by_the_training_part() -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.demo._train import Point, train
-from initium.demo._words import curves, divergence, heading, losses, outcome, said
+from initium.demo._train import Point, schedule, train
+from initium.demo._words import curves, divergence, heading, losses, outcome, said, steps
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,7 +39,8 @@ def _cured(scene: Scene, model: nn.Module, before: Report) -> nn.Module:
     """Applies the cure that the report names, and looks again."""
     # A report cannot know the seed of this run and names 0.
     fix = before.findings[0].fix.replace("seed=0", f"seed={scene.seed}") if before.findings else ""
-    scene.stage.say((*heading("The cure"), *said(fix or "none was found necessary; the textbook start is shown")))
+    told = fix or f"The report asks for none; the {CURE} start is shown all the same."
+    scene.stage.say((*heading("The cure"), *said(told)))
     made = scene.network(CURE)
     model.load_state_dict(made.state_dict())
     report = scene.diagnosis(model)
@@ -50,9 +51,7 @@ def _cured(scene: Scene, model: nn.Module, before: Report) -> nn.Module:
 def compared(scene: Scene, sick: nn.Module, cured: nn.Module) -> tuple[Point, Point]:
     """Trains both on the same batches and says what came of it."""
     case, looks = scene.case, frozenset(round(scene.steps * part / _LOOKS) for part in range(_LOOKS + 1))
-    scene.stage.say(
-        heading(f"Training: {scene.steps} steps of SGD, momentum 0.9, learning rate {case.lr:g}, both alike")
-    )
+    scene.stage.say(heading(f"Training both alike: {schedule(steps(scene.steps), case.lr)}"))
     results: list[tuple[Point, ...]] = []
     with scene.stage.progress("training both", 2 * (scene.steps + 1)) as tick, torch.enable_grad():
         results.extend(

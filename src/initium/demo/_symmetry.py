@@ -19,15 +19,15 @@ def play(scene: Scene) -> None:
     """Before, after, training, and the units of the first layer in both."""
     sick, cured = opening(scene)
     compared(scene, sick, cured)
-    scene.stage.say(heading("What the first hidden layer is worth, after training"))
+    scene.stage.say(heading("The first hidden layer after training, on the test images"))
     for name, model in (("zeros", sick), ("textbook", cured)):
         values = _first_layer(model, scene.data.test_x)
+        units, different = values.shape[1], _different(values)
+        alike = ": all compute the same" if different == 1 else ""
         scene.stage.say(
-            said(
-                f"{name:<9} {_different(values):>4} different out of {values.shape[1]} units, "
-                f"effective rank {_effective_rank(values):.1f}"
-            )
+            said(f"{name:<9} {units} units, {different} distinct, effective rank {_effective_rank(values):.1f}{alike}")
         )
+    scene.stage.say(said("Effective rank: the exponential of the entropy of the singular values.", "dim"))
 
 
 @torch.no_grad()

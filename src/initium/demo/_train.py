@@ -21,6 +21,11 @@ _BATCH = 64
 _MOMENTUM = 0.9
 
 
+def schedule(steps: str, lr: float) -> str:
+    """The training in a few words."""
+    return f"{steps} of SGD, momentum {_MOMENTUM:g}, learning rate {lr:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """Where a network stands after some steps, on the test samples.

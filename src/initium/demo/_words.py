@@ -21,6 +21,11 @@ def heading(text: str) -> tuple[Line, ...]:
     return ((Span(""),), (Span(text, "bold"),), (Span("-" * min(len(text), _RULE), "dim"),))
 
 
+def steps(count: int) -> str:
+    """Some steps, or one."""
+    return f"{count} step{'' if count == 1 else 's'}"
+
+
 def said(text: str, style: str = "") -> tuple[Line, ...]:
     """A paragraph."""
     return ((Span(text, style),),)
@@ -47,6 +52,9 @@ def curves(
 
 
 def _cell(point: Point, style: str, width: int, *, ascii_only: bool) -> Line:
+    # The largest of ten logits that are not numbers is no answer.
+    if not math.isfinite(point.loss):
+        return (Span("not finite".ljust(8 + width)), Span("   "))
     bar = gauge(point.accuracy, width, ascii_only=ascii_only)
     return (Span(f"{100 * point.accuracy:5.1f} % "), Span(bar, style), Span("   "))
 
@@ -55,13 +63,17 @@ def outcome(sick: Point, cured: Point, samples: int, what: str = "the cure") -> 
     """Whether a cure helped, by more than two standard errors of the difference on so many test samples."""
     variance = sum(p.accuracy * (1 - p.accuracy) / samples for p in (sick, cured))
     gap = cured.accuracy - sick.accuracy
-    figures = f"{100 * sick.accuracy:.1f} % without and {100 * cured.accuracy:.1f} % with {what}"
-    end = f"after {cured.step} steps, on {samples} test images"
+    figures = f"{_share(sick)} without and {_share(cured)} with {what}"
+    end = f"after {steps(cured.step)}, on {samples} test images"
     if gap > _SIGMAS * math.sqrt(variance):
         return said(f"Test accuracy {figures} {end}: {what} helped.", "bold green")
     if gap < -_SIGMAS * math.sqrt(variance):
         return said(f"Test accuracy {figures} {end}: {what} did NOT help here.", "bold red")
     return said(f"Test accuracy {figures} {end}: no difference beyond chance.", "bold yellow")
+
+
+def _share(point: Point) -> str:
+    return f"{100 * point.accuracy:.1f} %{'' if math.isfinite(point.loss) else ' (its loss is not finite)'}"
 
 
 def divergence(sick: Point, cured: Point, what: str = "the cure") -> tuple[Line, ...]:
@@ -71,15 +83,15 @@ def divergence(sick: Point, cured: Point, what: str = "the cure") -> tuple[Line,
         for word, point in (("Without", sick), ("With", cured))
         if point.diverged is not None
         for line in said(
-            f"{word} {what} the training loss was not finite after {point.diverged} "
-            f"step{'' if point.diverged == 1 else 's'}: no step was taken from there on."
+            f"{word} {what} the training loss was not finite after {steps(point.diverged)}: "
+            "no step was taken from there on."
         )
     )
 
 
-def losses(sick: Point, cured: Point) -> tuple[Line, ...]:
+def losses(sick: Point, cured: Point, what: str = "the cure") -> tuple[Line, ...]:
     """The losses at the end."""
-    return said(f"Test loss {_loss(sick.loss)} and {_loss(cured.loss)}.", "dim")
+    return said(f"Test loss {_loss(sick.loss)} without and {_loss(cured.loss)} with {what}.", "dim")
 
 
 def _loss(value: float) -> str:
