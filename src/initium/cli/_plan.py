@@ -37,3 +37,5 @@ def plan(
         made.save(json)
         say_written(json)
     write(str(made))
+    if batch is None and shape is None:
+        write("      to read them from the data flow: --shape 32,64, or --batch file.py:name")
