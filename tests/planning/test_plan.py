@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import pytest
 import torch
@@ -116,6 +117,14 @@ def test_a_guess_is_marked_in_the_table_and_in_the_notes(mlp, plan_of):
     assert text.count("(assumed)") == 6
     assert "note: no batch was given" in text
     assert "(assumed)" not in str(plan_of(mlp, batch=torch.ones(2, 20)))
+
+
+def test_a_note_fits_the_terminal(mlp, plan_of, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    text = str(plan_of(mlp))
+    assert max(map(len, text.splitlines())) <= 60
+    assert "so every row is assumed" in " ".join(text.split())
 
 
 def test_an_unknown_operation_is_a_note(plan_of):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from initium.planning._spread import expected_std
 from initium.records import Keep
-from initium.terminal import table
+from initium.terminal import Span, columns, paragraph, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,13 @@ HEADERS = ("parameter", "shape", "fan_in", "fan_out", "before", "after", "law", 
 def shown(scheme: str, title: str, rows: Sequence[PlanRow], notes: Sequence[str]) -> str:
     """The table, and the notes below it."""
     made = table(HEADERS, [_cells(row) for row in rows], title=f"{title}: {scheme}")
-    return "\n".join([made, *(["", *(f"note: {note}" for note in notes)] if notes else [])])
+    return "\n".join([made, *(["", *map(_note, notes)] if notes else [])])
+
+
+def _note(text: str) -> str:
+    """As wide as the table may be: a terminal's width, or in one line."""
+    room = columns()
+    return f"note: {text}" if room is None else plain(paragraph(Span("note:"), text, room, len("note: ")))
 
 
 def summary(scheme: str, title: str, rows: Sequence[PlanRow]) -> str:
