@@ -129,7 +129,7 @@ def test_a_plan_prints_and_saves(models: str, tmp_path: Path) -> None:
 def test_a_plan_without_a_batch_says_that_it_guesses_and_what_to_add(models: str) -> None:
     text = ran("plan", f"{models}:ready")[1]
     assert text.count("(assumed)") == 2
-    assert text.rstrip().endswith("to read them from the data flow: --shape 32,64, or --batch file.py:name")
+    assert text.rstrip().endswith("to trace it: --shape 32,64 or --batch file.py:name")
     assert "assumed" not in ran("plan", f"{models}:ready", "--shape", "4,16")[1]
 
 

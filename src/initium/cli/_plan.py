@@ -38,4 +38,4 @@ def plan(
         say_written(json)
     write(str(made))
     if batch is None and shape is None:
-        write("      to read them from the data flow: --shape 32,64, or --batch file.py:name")
+        write("      to trace it: --shape 32,64 or --batch file.py:name")
