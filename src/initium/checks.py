@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from initium.errors import ArgumentError, ArgumentTypeError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _SMALLEST = torch.finfo(torch.float32).smallest_normal
 _LARGEST = torch.finfo(torch.float32).max
+# Floating types that hold no values of both signs: bare exponents, and two numbers in one element. torch 2.6 has none.
+_UNFIT = frozenset(getattr(torch, name) for name in ("float8_e8m0fnu", "float4_e2m1fn_x2") if hasattr(torch, name))
 
 
 def described(tensor: torch.Tensor) -> str:
@@ -19,40 +25,120 @@ def described(tensor: torch.Tensor) -> str:
 
 
 def tensor(out: object) -> torch.Tensor:
-    """Refuse what is no tensor."""
+    """Refuse what is no tensor, and a parameter that a lazy module has not made yet."""
     if not isinstance(out, torch.Tensor):
         raise ArgumentTypeError(
             f"a torch.Tensor is filled in place; got a {type(out).__name__}. For a module, pass its `.weight`."
+        )
+    made(out)
+    return out
+
+
+def made(out: object) -> None:
+    """Refuse a parameter without a shape."""
+    if is_lazy(out):
+        raise ArgumentError(
+            "the parameter of a lazy module has no shape yet. Run the module once on a batch, then fill its parameters."
+        )
+
+
+def one_shape(out: torch.Tensor) -> torch.Tensor:
+    """Refuse a nested tensor: its parts differ in shape."""
+    if out.is_nested:
+        raise ArgumentTypeError(
+            f"a nested tensor ({out.layout}) has no one shape; got {out.size(0)} parts. Take them from its `.unbind()`."
         )
     return out
 
 
 def destination(out: object, *, truth: bool = False) -> torch.Tensor:
     """Refuse what cannot hold random values of its own, each element once."""
-    out = tensor(out)
+    out = one_shape(tensor(out))
     if not (out.is_floating_point() or out.is_complex() or (truth and out.dtype == torch.bool)):
         raise ArgumentTypeError(
             f"random values need a floating or complex tensor; got {described(out)}. "
             "Fill a float32 tensor and convert it."
         )
-    if out.layout != torch.strided:
-        raise ArgumentTypeError(f"a strided tensor is filled; got layout {out.layout}. Fill its `.values()`.")
+    if out.dtype in _UNFIT:
+        raise ArgumentTypeError(
+            f"random values need a dtype with numbers of both signs, one an element; got {described(out)}. "
+            "Fill a float32 tensor and quantise it."
+        )
     return writable(out)
 
 
 def writable(out: torch.Tensor) -> torch.Tensor:
-    """Refuse an expanded tensor, and one of inference mode outside it."""
-    if any(stride == 0 and size > 1 for stride, size in zip(out.stride(), out.shape, strict=True)):
-        raise ArgumentError(
-            f"each element needs memory of its own; got an expanded tensor of {described(out)} and strides "
-            f"{out.stride()}. Fill the tensor that was expanded, or its `.clone()`."
+    """Refuse what is stored otherwise than element by element in memory of its own, each element once."""
+    one_shape(out)
+    if out.layout != torch.strided:
+        raise ArgumentTypeError(
+            f"a strided tensor is filled; got layout {out.layout}, {described(out)}. Fill its `.to_dense()` and convert "
+            "it, or its `.values()` where only the stored elements count."
         )
+    if out.is_quantized:
+        raise ArgumentTypeError(
+            f"numbers are written as they are; got a quantized tensor of {described(out)}. "
+            "Fill a float32 tensor and quantise it."
+        )
+    if getattr(out, "device_mesh", None) is not None:
+        raise ArgumentTypeError(
+            f"a DTensor holds one part of a whole; got {type(out).__name__} of {described(out)}. Fill the whole tensor, "
+            "then `distribute_tensor` it: from one seed every rank draws the same values."
+        )
+    if overlaps(out):
+        raise ArgumentError(
+            f"each element needs memory of its own; got an expanded or overlapping tensor of {described(out)} and "
+            f"strides {out.stride()}. Fill the tensor that it was made from, or its `.clone()`."
+        )
+    return open_here(out)
+
+
+def open_here(out: torch.Tensor) -> torch.Tensor:
+    """Refuse a tensor of inference mode outside it."""
     if out.is_inference() and not torch.is_inference_mode_enabled():
         raise ArgumentError(
             f"a tensor made under torch.inference_mode() can only be filled there; got {described(out)}. "
             "Fill its `.clone()`, or make it outside inference mode."
         )
     return out
+
+
+def overlaps(out: torch.Tensor) -> bool:
+    """Whether two elements share a place in memory: exact, whatever the strides."""
+    if not out.numel():
+        return False
+    axes = [(stride, size) for stride, size in zip(out.stride(), out.shape, strict=True) if size > 1]
+    if any(stride == 0 for stride, _ in axes) or holds_nothing(out):
+        return any(stride == 0 for stride, _ in axes)
+    span, nested = 0, True
+    for stride, size in sorted(axes):
+        nested = nested and stride > span
+        span += stride * (size - 1)
+    return not nested and (out.numel() > span + 1 or _collides(axes))
+
+
+def _collides(axes: Sequence[tuple[int, int]]) -> bool:
+    """The same for interleaved axes: the places that are taken are the bits of one integer."""
+    taken: int | None = 1
+    for stride, size in axes:
+        taken = _repeated(taken, stride, size)
+        if taken is None:
+            return True
+    return False
+
+
+def _repeated(taken: int, stride: int, size: int) -> int | None:
+    """The places of so many copies, one stride apart; None where two meet. Copies of copies, so few steps do."""
+    if size == 1:
+        return taken
+    half = _repeated(taken, stride, size // 2)
+    if half is None or half & (shifted := half << stride * (size // 2)):
+        return None
+    whole = half | shifted
+    if size % 2:
+        last = taken << stride * (size - 1)
+        return None if whole & last else whole | last
+    return whole
 
 
 def holds_nothing(out: torch.Tensor) -> bool:

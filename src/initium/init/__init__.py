@@ -4,6 +4,7 @@ Each fills one tensor in place and returns it. A random fill takes ONE key from 
 None, so ``torch.manual_seed`` holds); every value is then a function of that key and its index, the same on any device.
 """
 
+from initium.init._constant import constant_, ones_, zeros_
 from initium.init._deprecated import (
     constant,
     dirac,
@@ -17,7 +18,7 @@ from initium.init._deprecated import (
     xavier_normal,
     xavier_uniform,
 )
-from initium.init._elementwise import constant_, normal_, ones_, trunc_normal_, uniform_, zeros_
+from initium.init._elementwise import normal_, trunc_normal_, uniform_
 from initium.init._fans import Fans, fans
 
 # Layers copied from torch reach these by torch's private names.

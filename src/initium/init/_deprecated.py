@@ -6,7 +6,8 @@ import warnings
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from initium.init._elementwise import constant_, normal_, uniform_
+from initium.init._constant import constant_
+from initium.init._elementwise import normal_, uniform_
 from initium.init._glorot import xavier_normal_, xavier_uniform_
 from initium.init._he import kaiming_normal_, kaiming_uniform_
 from initium.init._identity import dirac_, eye_

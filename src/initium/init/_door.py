@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import torch
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
-from initium.checks import holds_nothing
+from initium.checks import holds_nothing, made
 from initium.random import Stream
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def overridable(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         tensor: Any = args[0] if args else kwargs.get("tensor")
+        made(tensor)
         if has_torch_function_variadic(tensor):
             return handle_torch_function(call, (tensor,), *args, **kwargs)
         return function(*args, **kwargs)

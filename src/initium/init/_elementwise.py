@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from initium import checks, random
 from initium.init._door import drawing, overridable
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
+
+    import torch
 
 
 @overridable
@@ -144,79 +144,3 @@ def _before(mean: SupportsFloat, std: SupportsFloat, a: SupportsFloat, b: Suppor
     wanted, low, high = checks.scale(std, "std"), checks.number(a, "a"), checks.number(b, "b")
     checks.ordered(low, high)
     return random.std_before_truncation(wanted, low, high, checks.finite(mean, "mean")) if wanted else 0.0
-
-
-@overridable
-def constant_(tensor: torch.Tensor, val: float) -> torch.Tensor:
-    r"""Fill with one value, as ``torch.nn.init.constant_``.
-
-    ``val`` everywhere.
-
-    Args:
-        tensor: A tensor of any shape and dtype, filled in place.
-        val: The value.
-
-    Returns:
-        ``tensor``.
-
-    Raises:
-        ArgumentTypeError: What is to be filled is no tensor.
-
-    Example:
-        >>> import torch
-        >>> from initium.init import constant_
-        >>> constant_(torch.empty(2), 0.5)
-        tensor([0.5000, 0.5000])
-    """
-    with torch.no_grad():
-        return checks.tensor(tensor).fill_(val)
-
-
-@overridable
-def ones_(tensor: torch.Tensor) -> torch.Tensor:
-    r"""Fill with ones, as ``torch.nn.init.ones_``.
-
-    1 everywhere.
-
-    Args:
-        tensor: A tensor of any shape and dtype, filled in place.
-
-    Returns:
-        ``tensor``.
-
-    Raises:
-        ArgumentTypeError: What is to be filled is no tensor.
-
-    Example:
-        >>> import torch
-        >>> from initium.init import ones_
-        >>> ones_(torch.empty(2))
-        tensor([1., 1.])
-    """
-    with torch.no_grad():
-        return checks.tensor(tensor).fill_(1)
-
-
-@overridable
-def zeros_(tensor: torch.Tensor) -> torch.Tensor:
-    r"""Fill with zeros, as ``torch.nn.init.zeros_``.
-
-    0 everywhere.
-
-    Args:
-        tensor: A tensor of any shape and dtype, filled in place.
-
-    Returns:
-        ``tensor``.
-
-    Raises:
-        ArgumentTypeError: What is to be filled is no tensor.
-
-    Example:
-        >>> import torch
-        >>> from initium.init import zeros_
-        >>> zeros_(torch.empty(2))
-        tensor([0., 0.])
-    """
-    with torch.no_grad():
-        return checks.tensor(tensor).zero_()

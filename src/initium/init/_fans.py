@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
+from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def calculate_correct_fan(tensor: torch.Tensor, mode: str) -> float:
 
 def _shape(given: torch.Tensor | Sequence[int], batch_axes: int) -> tuple[int, ...]:
     """The shape of one matrix; a vector has no fans."""
-    whole = tuple(given.shape if isinstance(given, torch.Tensor) else given)
+    whole = tuple(checks.one_shape(checks.tensor(given)).shape if isinstance(given, torch.Tensor) else given)
     if batch_axes < 0:
         raise ArgumentError(f"batch_axes counts leading axes, so it is >= 0; got {batch_axes}.")
     if len(whole) - batch_axes < MATRIX_AXES:

@@ -33,7 +33,7 @@ def _he(
     fans: Fans | None,
     gain: Callable[[], float],
 ) -> torch.Tensor:
-    if 0 in checks.tensor(tensor).shape:
+    if 0 in checks.one_shape(checks.tensor(tensor)).shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=USER)
         return tensor
     with drawing(tensor, generator) as stream:

@@ -40,7 +40,7 @@ def eye_(tensor: torch.Tensor) -> torch.Tensor:
         tensor([[1., 0., 0.],
                 [0., 1., 0.]])
     """
-    if checks.tensor(tensor).dim() != MATRIX:
+    if checks.one_shape(checks.tensor(tensor)).dim() != MATRIX:
         raise ArgumentError(
             f"an identity matrix has 2 axes (out, in); got {checks.described(tensor)}. "
             "For a convolution use `dirac_`, or `identity_` for either."
@@ -75,7 +75,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
         tensor([[0., 0., 0.],
                 [0., 1., 0.]])
     """
-    if checks.tensor(tensor).dim() not in CONVOLUTION:
+    if checks.one_shape(checks.tensor(tensor)).dim() not in CONVOLUTION:
         raise ArgumentError(
             f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {checks.described(tensor)}. "
             "For a matrix use `eye_`, or `identity_` for either."

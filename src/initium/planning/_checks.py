@@ -130,7 +130,7 @@ def _inference(row: PlanRow, one: Held) -> str:  # noqa: ARG001
 def _shared(row: PlanRow, one: Held) -> str:  # noqa: ARG001
     try:
         writable(one.parameter)
-    except ArgumentError as error:
+    except (ArgumentError, ArgumentTypeError) as error:
         return f"cannot be written: {error} Otherwise {_KEEP}".rstrip(".")
     return ""
 
