@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, SupportsFloat
+import operator
+from typing import TYPE_CHECKING, SupportsFloat, cast
 
+import numpy as np
 import torch
 from torch.nn.parameter import is_lazy
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
 from initium.errors import ArgumentError, ArgumentTypeError
 
@@ -36,7 +39,7 @@ def tensor(out: object) -> torch.Tensor:
 
 def made(out: object) -> None:
     """Refuse a parameter without a shape."""
-    if is_lazy(out):
+    if isinstance(out, torch.Tensor) and is_lazy(out):
         raise ArgumentError(
             "the parameter of a lazy module has no shape yet. Run the module once on a batch, then fill its parameters."
         )
@@ -146,32 +149,82 @@ def holds_nothing(out: torch.Tensor) -> bool:
     return out.is_meta or not out.numel() or getattr(out, "fake_mode", None) is not None
 
 
-def number(value: SupportsFloat, what: str) -> float:
-    """A Python float of any real number (numpy's and 0-dim tensors too); truth values, text and NaN are refused."""
-    if isinstance(value, bool | str | bytes | complex) or not hasattr(value, "__float__"):
+def scalar(value: object, what: str) -> object:
+    """The one Python value in a tensor, an array or a scalar of numpy; anything else as it is."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() != 1 or value.is_nested or holds_nothing(value):
+            held = "no value" if value.numel() == 1 else f"{value.numel()} values"
+            raise ArgumentTypeError(
+                f"{what} must be one number; got a tensor with {held} ({described(value)}, {value.device}). "
+                "Pass a Python number."
+            )
+        # Inside a trace or a fake mode the question must not become an operation, which would have no answer.
+        with _disable_current_modes():
+            return value.detach().item()
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.size != 1 or value.dtype.kind not in "biufc":
+            raise ArgumentTypeError(f"{what} must be one number; got {value!r} of dtype {value.dtype}.")
+        return value.item()
+    return value
+
+
+def real(value: SupportsFloat, what: str) -> float:
+    """A Python float of any real number, NaN included; truth values, text and what a float cannot hold are refused."""
+    plain = scalar(value, what)
+    if isinstance(plain, bool | str | bytes | complex) or not hasattr(plain, "__float__"):
         raise ArgumentTypeError(f"{what} must be a real number; got {value!r} of type {type(value).__name__}.")
-    real = float(value)
-    if math.isnan(real):
+    try:
+        found = float(cast("SupportsFloat", plain))
+        lost = (not found or math.isinf(found)) and bool(found != plain)
+    except OverflowError:
+        found, lost = math.inf, True
+    except Exception as error:
+        raise ArgumentTypeError(f"{what} must be a real number; {type(value).__name__} gave none: {error}.") from error
+    if lost:
+        raise ArgumentError(
+            f"{what} is too {'large' if found else 'small'} for a float; got one of type {type(value).__name__}."
+        )
+    return found
+
+
+def number(value: SupportsFloat, what: str) -> float:
+    """A Python float of any real number (numpy's, and tensors of one element too); NaN is refused as well."""
+    found = real(value, what)
+    if math.isnan(found):
         raise ArgumentError(f"{what} must be a number; got nan.")
-    return real
+    return found
+
+
+def integer(value: object, what: str, least: int | None = None) -> int:
+    """A Python int of any integer, numpy's too; truth values and floats are refused."""
+    plain = scalar(value, what)
+    try:
+        found = None if isinstance(plain, bool) else operator.index(cast("int", plain))
+    except TypeError:
+        found = None
+    if found is None:
+        raise ArgumentTypeError(f"{what} must be an integer; got {value!r} of type {type(value).__name__}.")
+    if least is not None and found < least:
+        raise ArgumentError(f"{what} must be >= {least}; got {found}.")
+    return found
 
 
 def finite(value: SupportsFloat, what: str) -> float:
     """A number that float32 can hold."""
-    real = number(value, what)
-    if abs(real) > _LARGEST:
-        raise ArgumentError(f"{what} must be finite in float32, where values are made; got {real!r}.")
-    return real
+    found = number(value, what)
+    if abs(found) > _LARGEST:
+        raise ArgumentError(f"{what} must be finite in float32, where values are made; got {found!r}.")
+    return found
 
 
 def scale(value: SupportsFloat, what: str) -> float:
     """A finite number >= 0."""
-    real = finite(value, what)
-    if 0 < real < _SMALLEST:
-        raise ArgumentError(f"{what} must be 0 or at least {_SMALLEST} (values are made in float32); got {real!r}.")
-    if real < 0:
-        raise ArgumentError(f"{what} must be >= 0; got {real!r}. To flip signs, fill and then multiply by -1.")
-    return real
+    found = finite(value, what)
+    if 0 < found < _SMALLEST:
+        raise ArgumentError(f"{what} must be 0 or at least {_SMALLEST} (values are made in float32); got {found!r}.")
+    if found < 0:
+        raise ArgumentError(f"{what} must be >= 0; got {found!r}. To flip signs, fill and then multiply by -1.")
+    return found
 
 
 def ordered(low: float, high: float) -> None:

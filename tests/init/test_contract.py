@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -229,3 +230,78 @@ def test_a_refusal_says_what_to_do(call, message):
     with pytest.raises(InitiumError, match=message):
         call()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("groups", [True, 2.0, np.float64(2), "2", None, 0, -1, 4, 10**30])
+@pytest.mark.parametrize("fill", [init.dirac_, lambda w, g: init.identity_(w, 2.0, g)], ids=["dirac_", "identity_"])
+def test_groups_that_are_no_divisor_change_nothing(fill, groups):
+    out = torch.full((6, 3, 3), 7.0)
+    with pytest.raises(InitiumError, match="groups"):
+        fill(out, groups)
+    assert (out == 7).all()
+
+
+def test_numpys_integers_are_groups():
+    assert torch.equal(init.dirac_(torch.empty(6, 3, 3), np.int64(2)), init.dirac_(torch.empty(6, 3, 3), 2))
+
+
+NARROW = [torch.float8_e4m3fn, torch.float8_e5m2, torch.complex32]
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+@pytest.mark.parametrize("dtype", NARROW, ids=str)
+def test_every_narrow_dtype_has_the_same_values_up_to_rounding(row, dtype):
+    if row is TABLE["identity_ conv"] or row[1] == (2, 6, 4):
+        row = TABLE["identity_"]
+    out = seeded(row, torch.empty(row[1]).to(dtype))
+    wide = seeded(row, torch.empty(row[1], dtype=torch.complex64 if dtype.is_complex else torch.float32))
+    assert torch.equal(out.to(wide.dtype), wide.to(dtype).to(wide.dtype))
+
+
+def test_a_gain_that_the_dtype_cannot_hold_changes_nothing():
+    out = torch.full((3, 3), 7.0, dtype=torch.float16)
+    with pytest.raises(ArgumentError, match="gain"):
+        init.identity_(out, 1e6)
+    assert (out == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1e6, torch.float16),
+        (10**400, torch.float32),
+        (1e39, torch.float32),
+        (300, torch.int8),
+        (-1, torch.uint8),
+        (0.5, torch.int64),
+        (math.nan, torch.int64),
+        (2, torch.bool),
+        (1j, torch.float32),
+        ("1", torch.float32),
+        (torch.empty((), device="meta"), torch.float32),
+        (torch.ones(2), torch.float32),
+    ],
+)
+def test_a_constant_that_the_dtype_cannot_hold_changes_nothing(value, dtype):
+    out = torch.ones(3, dtype=dtype)
+    with pytest.raises(InitiumError, match="val"):
+        init.constant_(out, value)
+    assert (out == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1j, torch.complex64),
+        (2**60 + 1, torch.int64),
+        (math.inf, torch.float16),
+        (True, torch.bool),
+        (True, torch.float32),
+        (np.float32(0.5), torch.float32),
+        (torch.tensor([0.5], requires_grad=True), torch.float32),
+        (2**70, torch.float64),
+    ],
+)
+def test_a_constant_that_the_dtype_holds_is_written_as_it_is(value, dtype):
+    wanted = value.detach() if isinstance(value, torch.Tensor) else float(value) if value == 2**70 else value
+    assert (init.constant_(torch.zeros(3, dtype=dtype), value) == wanted).all()

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from initium import init
-from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
+from initium.errors import ArgumentError, ArgumentTypeError, InitiumError, UnknownNameError
 from initium.gains import gain
 from initium.init import Fans, fans
 
@@ -95,14 +96,40 @@ def test_a_refusal_says_what_to_do(shape, kwargs, message):
         fans(shape, **kwargs)
 
 
+@pytest.mark.parametrize(
+    "weight", [5, "ab", None, {3, 4}, {3: 1, 4: 2}, (3, 2.5), (3, "a"), (True, 4), object(), nn.Linear]
+)
+def test_what_is_no_weight_shape_or_layer_is_refused(weight):
+    with pytest.raises(ArgumentTypeError, match="shape"):
+        fans(weight)
+
+
+@pytest.mark.parametrize("name", ["groups", "parts", "stride", "batch_axes"])
+@pytest.mark.parametrize("value", [2.0, True, "2", None, (2.0, 2)])
+def test_a_count_that_is_no_integer_is_refused(name, value):
+    with pytest.raises(ArgumentTypeError, match="must be"):
+        fans((6, 4, 4, 4), layout="conv", **{name: value})
+
+
+def test_numpys_integers_are_counts():
+    shape, two = np.array([6, 4, 4, 4]), np.int64(2)
+    found = fans(shape, layout="conv", groups=two, stride=np.array([2, 2]))
+    assert found == fans((6, 4, 4, 4), layout="conv", groups=2, stride=2)
+    assert {type(fan) for fan in found} == {int}
+    assert [type(fan) for fan in Fans(np.int32(3), np.float32(0.5))] == [int, float]
+
+
 def test_an_unknown_layout_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="linear, in_out, conv, conv_transpose"):
-        fans((3, 3), layout="ikjl")
+    for layout in ("ikjl", {}, ["conv"], 5):
+        with pytest.raises(UnknownNameError, match="linear, in_out, conv, conv_transpose"):
+            fans((3, 3), layout=layout)
 
 
-@pytest.mark.parametrize("numbers", [(-1, 1), (1, math.nan), (math.inf, 1)])
+@pytest.mark.parametrize(
+    "numbers", [(-1, 1), (1, math.nan), (math.inf, 1), (10**400, 1), ("3", 1), (True, 1), (3, None)]
+)
 def test_fans_are_counts(numbers):
-    with pytest.raises(ArgumentError, match="counts connections"):
+    with pytest.raises(InitiumError, match=r"counts connections|fan_in|fan_out"):
         Fans(*numbers)
 
 

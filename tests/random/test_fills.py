@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from initium.errors import ArgumentError, ArgumentTypeError, InitiumError
-from initium.random import Stream, bernoulli_, normal_, trunc_normal_, uniform_
+from initium.random import Stream, bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
 from initium.random import _backend as backend
 from initium.random._reference import CHUNK, Reference
 
@@ -186,6 +187,25 @@ def test_an_unnamed_stream_and_no_stream_are_refused(fill):
         fill(torch.empty(3), Stream(0))
     with pytest.raises(ArgumentTypeError, match="Stream"):
         fill(torch.empty(3), 0)
+
+
+@pytest.mark.parametrize("start", [np.int64(2), np.array(2), torch.tensor(2)])
+def test_any_integer_is_a_start(fill, start):
+    assert torch.equal(fill(torch.empty(3), start=start), fill(torch.empty(3), start=2))
+
+
+@pytest.mark.parametrize("count", [-1, 2.0, True, "2", None])
+def test_a_count_that_is_none_is_refused(count):
+    for draw in (lambda: bits(STREAM, count), lambda: permutation(count, STREAM)):
+        with pytest.raises(InitiumError, match=r"integer|>= 0"):
+            draw()
+    assert torch.equal(bits(STREAM, np.uint8(3)), bits(STREAM, 3))
+
+
+@pytest.mark.parametrize("device", ["nowhere", "hpu", None, ("cpu",), -3])
+def test_a_device_that_is_not_there_is_refused(device):
+    with pytest.raises(ArgumentError, match="no device of this machine"):
+        bits(STREAM, 2, device=device)
 
 
 @pytest.mark.parametrize("start", [-1, (1 << 63) - 2, 0.5, True])

@@ -100,3 +100,9 @@ def test_a_key_is_no_part_of_a_traced_graph():
     generator = torch.Generator().manual_seed(5)
     graph = make_fx(lambda x: x * (Stream.from_generator(generator).seed % 2 + 1))(torch.ones(2))
     assert not [node for node in graph.graph.nodes if "random" in str(node.target)]
+
+
+def test_a_name_is_what_utf_8_can_write():
+    assert Stream(0).child(np.str_("head")) == Stream(0, "head")
+    with pytest.raises(ArgumentError, match="UTF-8"):
+        Stream(0, "\ud800")

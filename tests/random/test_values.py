@@ -1,6 +1,8 @@
 """From bits to values: the contract's bits, against scipy and against numpy's float32."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from initium.errors import ArgumentError
+from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random import Stream, normal_, std_before_truncation, truncated_std, uniform_
 from initium.random import _quantile as q
 from initium.random._float32 import centred, nearest, step
@@ -216,4 +218,21 @@ def test_no_cut_law_is_wider_than_the_uniform_one():
 @pytest.mark.parametrize("numbers", [(-1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, math.nan)])
 def test_a_cut_needs_a_scale_and_an_interval(numbers):
     with pytest.raises(ArgumentError):
+        truncated_std(*numbers)
+
+
+def test_what_is_remembered_of_a_cut_law_does_not_know_in_what_kind_of_number_it_was_asked():
+    for cut in (truncated_std, std_before_truncation):
+        kinds = (Fraction(1, 2), Decimal("0.5"), np.float32(0.5), torch.tensor(0.5), 0.5)
+        found = [cut(each, -2, 2) for each in kinds]
+        assert {type(each) for each in found} == {float}
+        assert len(set(found)) == 1
+        for none in ("1", None, [1.0], 1j, True):
+            with pytest.raises(ArgumentTypeError, match="std"):
+                cut(none, -2, 2)
+
+
+@pytest.mark.parametrize("numbers", [(1.0, 1e200, math.inf), (1e-300, 1e200, math.inf), (1.0, math.inf, math.inf)])
+def test_a_cut_that_leaves_nothing_is_refused(numbers):
+    with pytest.raises(ArgumentError, match="cut"):
         truncated_std(*numbers)

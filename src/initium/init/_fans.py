@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,7 +16,7 @@ from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 Layout = Literal["linear", "in_out", "conv", "conv_transpose"]
 LAYOUTS: tuple[Layout, ...] = ("linear", "in_out", "conv", "conv_transpose")
@@ -46,9 +49,16 @@ class Fans:
         return iter((self.fan_in, self.fan_out))
 
     def __post_init__(self) -> None:
-        for name, value in (("fan_in", self.fan_in), ("fan_out", self.fan_out)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ArgumentError(f"{name} counts connections: finite and >= 0; got {value!r}.")
+        for name in ("fan_in", "fan_out"):
+            object.__setattr__(self, name, _count(getattr(self, name), name))
+
+
+def _count(value: Any, name: str) -> float:  # noqa: ANN401  checked here
+    """A finite number >= 0; an integer stays one."""
+    count = checks.real(value, name)
+    if not (math.isfinite(count) and count >= 0):
+        raise ArgumentError(f"{name} counts connections: finite and >= 0; got {count!r}.")
+    return operator.index(value) if hasattr(value, "__index__") and count == int(count) else count
 
 
 def fans(
@@ -85,7 +95,8 @@ def fans(
     Raises:
         ArgumentError: A vector, kernel axes in a linear layout, or groups, parts or strides that do not fit the shape;
             a layer that says its own, together with an argument that says it again.
-        ArgumentTypeError: A layer with no one weight, such as a recurrent network.
+        ArgumentTypeError: A layer with no one weight, such as a recurrent network; what is no weight, shape or layer; a
+            count that is no integer.
         UnknownNameError: No layout has that name.
 
     Example:
@@ -106,6 +117,8 @@ def fans(
         torch's rule takes ``shape[1] * K`` and ``shape[0] * K`` whatever the operation: wrong for groups, transposed
         convolution, strides, packed weights and stacks.
     """
+    groups, parts, stride = checks.integer(groups, "groups"), checks.integer(parts, "parts"), _steps(stride)
+    batch_axes = checks.integer(batch_axes, "batch_axes")
     if isinstance(weight, nn.Module):
         if (layout, groups, stride, parts, batch_axes) != (None, 1, 1, 1, 0):
             raise ArgumentError(
@@ -113,8 +126,8 @@ def fans(
             )
         return of_layer(weight)
     shape = _shape(weight, batch_axes)
-    layout = layout or ("linear" if len(shape) == MATRIX_AXES else "conv")
-    if layout not in LAYOUTS:
+    layout = ("linear" if len(shape) == MATRIX_AXES else "conv") if layout is None else layout
+    if not isinstance(layout, str) or layout not in LAYOUTS:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UnknownNameError(f"no layout is called {layout!r}; the known ones are {', '.join(LAYOUTS)}.")
     kernel, strides = _kernel(shape, layout, groups, stride)
     first, second, (taps, steps) = shape[0], shape[1], (math.prod(kernel), math.prod(strides))
@@ -129,6 +142,7 @@ def fans(
 
 def of_layer(layer: nn.Module) -> Fans:
     """The fans of a layer's weight, from what the layer says of itself."""
+    checks.made(getattr(layer, "weight", None))
     match layer:
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
             return fans(layer.weight, layout="conv", groups=layer.groups, stride=layer.stride)
@@ -168,7 +182,7 @@ def calculate_correct_fan(tensor: torch.Tensor, mode: str) -> float:
 
 def _shape(given: torch.Tensor | Sequence[int], batch_axes: int) -> tuple[int, ...]:
     """The shape of one matrix; a vector has no fans."""
-    whole = tuple(checks.one_shape(checks.tensor(given)).shape if isinstance(given, torch.Tensor) else given)
+    whole = tuple(checks.one_shape(checks.tensor(given)).shape) if isinstance(given, torch.Tensor) else _sizes(given)
     if batch_axes < 0:
         raise ArgumentError(f"batch_axes counts leading axes, so it is >= 0; got {batch_axes}.")
     if len(whole) - batch_axes < MATRIX_AXES:
@@ -180,8 +194,31 @@ def _shape(given: torch.Tensor | Sequence[int], batch_axes: int) -> tuple[int, .
     return whole[batch_axes:]
 
 
+def _sizes(given: object) -> tuple[int, ...]:
+    """A shape that was given as such."""
+    if not _several(given):
+        raise ArgumentTypeError(
+            f"fans are those of a weight, its shape (out, in, *kernel) or its layer; got {given!r} of type "
+            f"{type(given).__name__}."
+        )
+    return tuple(checks.integer(size, "a size in a shape", least=0) for size in cast("Sequence[int]", given))
+
+
+def _steps(stride: object) -> int | tuple[int, ...]:
+    """A stride as it is given to a convolution: one number, or one an axis."""
+    if _several(stride):
+        return tuple(checks.integer(each, "a stride") for each in cast("Sequence[int]", stride))
+    return checks.integer(stride, "stride")
+
+
+def _several(given: object) -> bool:
+    """Whether these are numbers in an order."""
+    ordered = isinstance(given, Sequence) and not isinstance(given, str | bytes)
+    return ordered or (isinstance(given, np.ndarray | torch.Tensor) and given.ndim == 1)
+
+
 def _kernel(
-    shape: tuple[int, ...], layout: Layout, groups: int, stride: int | Sequence[int]
+    shape: tuple[int, ...], layout: Layout, groups: int, stride: int | tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The kernel's sizes and the stride along each."""
     kernel = shape[2:]
@@ -190,7 +227,7 @@ def _kernel(
             f"layout {layout!r} is a matrix of 2 axes, with no groups and no stride; got shape {shape}, groups {groups}, "
             f"stride {stride}. Say `layout='conv'` or 'conv_transpose', or count leading axes by `batch_axes=`."
         )
-    strides = (stride,) * len(kernel) if isinstance(stride, int) else tuple(stride)
+    strides = (stride,) * len(kernel) if isinstance(stride, int) else stride
     if len(strides) != len(kernel) or any(each < 1 for each in strides):
         raise ArgumentError(f"stride is one number >= 1, or one for each of {len(kernel)} kernel axes; got {stride!r}.")
     return kernel, strides

@@ -55,9 +55,10 @@ def calculate_gain(nonlinearity: str, param: SupportsFloat | None = None) -> flo
     Deviation:
         ``initium.gains.gain`` is the truth: 1.59254 for tanh, 1 for selu, and any other activation.
     """
-    if nonlinearity in TORCH_GAINS:
-        return TORCH_GAINS[nonlinearity]
-    if nonlinearity == "leaky_relu":
+    name = nonlinearity if isinstance(nonlinearity, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    if name in TORCH_GAINS:
+        return TORCH_GAINS[name]
+    if name == "leaky_relu":
         slope = DEFAULT_SLOPE if param is None else checks.finite(param, "negative_slope")
         return math.sqrt(2.0 / (1 + slope**2))
     raise UnknownNameError(

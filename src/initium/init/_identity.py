@@ -8,6 +8,7 @@ import torch
 
 from initium import checks
 from initium.errors import ArgumentError
+from initium.init._constant import held
 from initium.init._door import overridable
 
 if TYPE_CHECKING:
@@ -40,14 +41,7 @@ def eye_(tensor: torch.Tensor) -> torch.Tensor:
         tensor([[1., 0., 0.],
                 [0., 1., 0.]])
     """
-    if checks.one_shape(checks.tensor(tensor)).dim() != MATRIX:
-        raise ArgumentError(
-            f"an identity matrix has 2 axes (out, in); got {checks.described(tensor)}. "
-            "For a convolution use `dirac_`, or `identity_` for either."
-        )
-    with torch.no_grad():
-        checks.writable(tensor).zero_().diagonal().fill_(1)
-    return tensor
+    return _eye(tensor, 1)
 
 
 @overridable
@@ -66,7 +60,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
 
     Raises:
         ArgumentError: Another number of axes, an out axis that does not split into the groups, or an expanded tensor.
-        ArgumentTypeError: What is to be filled is no tensor.
+        ArgumentTypeError: What is to be filled is no tensor, or the groups are no integer.
 
     Example:
         >>> import torch
@@ -75,20 +69,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
         tensor([[0., 0., 0.],
                 [0., 1., 0.]])
     """
-    if checks.one_shape(checks.tensor(tensor)).dim() not in CONVOLUTION:
-        raise ArgumentError(
-            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {checks.described(tensor)}. "
-            "For a matrix use `eye_`, or `identity_` for either."
-        )
-    if groups < 1 or len(tensor) % groups:
-        raise ArgumentError(f"the out axis of size {len(tensor)} does not split into {groups} groups.")
-    with torch.no_grad():
-        checks.writable(tensor).zero_()
-        if tensor.numel():
-            centre = tensor[(slice(None), slice(None), *(size // 2 for size in tensor.shape[2:]))]
-            for group in centre.tensor_split(groups):
-                group.diagonal().fill_(1)
-    return tensor
+    return _dirac(tensor, 1, groups)
 
 
 @overridable
@@ -106,8 +87,9 @@ def identity_(tensor: torch.Tensor, gain: SupportsFloat = 1.0, groups: int = 1) 
         ``tensor``.
 
     Raises:
-        ArgumentError: Another number of axes, a gain that is NaN or infinite, groups that do not fit, an expanded tensor.
-        ArgumentTypeError: The tensor holds integers or truth values.
+        ArgumentError: Another number of axes, a gain that is NaN, infinite or more than the dtype holds, groups that do
+            not fit, an expanded tensor.
+        ArgumentTypeError: The tensor holds integers or truth values, or the groups are no integer.
 
     Example:
         >>> import torch
@@ -119,10 +101,39 @@ def identity_(tensor: torch.Tensor, gain: SupportsFloat = 1.0, groups: int = 1) 
     Reference:
         Le, Jaitly & Hinton (2015), A Simple Way to Initialize Recurrent Networks, section 3 (no equation number).
     """
-    gain = checks.finite(gain, "gain")
-    checks.destination(tensor)
-    if tensor.dim() == MATRIX and groups != 1:
+    value = held(checks.finite(gain, "gain"), checks.destination(tensor), "gain")
+    groups = checks.integer(groups, "groups")
+    if tensor.dim() != MATRIX:
+        return _dirac(tensor, value, groups)
+    if groups != 1:
         raise ArgumentError(f"a matrix has no groups; got groups {groups} for {checks.described(tensor)}.")
-    filled = eye_(tensor) if tensor.dim() == MATRIX else dirac_(tensor, groups)
+    return _eye(tensor, value)
+
+
+def _eye(tensor: torch.Tensor, value: complex) -> torch.Tensor:
+    if checks.one_shape(checks.tensor(tensor)).dim() != MATRIX:
+        raise ArgumentError(
+            f"an identity matrix has 2 axes (out, in); got {checks.described(tensor)}. "
+            "For a convolution use `dirac_`, or `identity_` for either."
+        )
     with torch.no_grad():
-        return filled.mul_(gain)
+        checks.writable(tensor).zero_().diagonal().fill_(value)
+    return tensor
+
+
+def _dirac(tensor: torch.Tensor, value: complex, groups: int) -> torch.Tensor:
+    if checks.one_shape(checks.tensor(tensor)).dim() not in CONVOLUTION:
+        raise ArgumentError(
+            f"a convolution's weight has 3, 4 or 5 axes (out, in, *kernel); got {checks.described(tensor)}. "
+            "For a matrix use `eye_`, or `identity_` for either."
+        )
+    groups = checks.integer(groups, "groups")
+    if groups < 1 or len(tensor) % groups:
+        raise ArgumentError(f"the out axis of size {len(tensor)} does not split into {groups} groups.")
+    with torch.no_grad():
+        checks.writable(tensor).zero_()
+        if tensor.numel():
+            centre = tensor[(slice(None), slice(None), *(size // 2 for size in tensor.shape[2:]))]
+            for group in centre.tensor_split(groups):
+                group.diagonal().fill_(value)
+    return tensor

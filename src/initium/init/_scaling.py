@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from initium import checks, random
 from initium.errors import UnknownNameError
@@ -36,9 +36,7 @@ def spread(tensor: torch.Tensor, stream: Stream, std: float, distribution: Distr
             before = std / random.truncated_std(1.0, -CUT, CUT)
             return random.trunc_normal_(tensor, stream, 0.0, before, -CUT * before, CUT * before)
         case _:
-            raise UnknownNameError(
-                f"no distribution is called {distribution!r}; the known ones are {', '.join(DISTRIBUTIONS)}."
-            )
+            assert_never(distribution)
 
 
 @overridable
@@ -84,8 +82,10 @@ def variance_scaling_(
         Glorot & Bengio (2010), eqs. (10) to (12), for the three fans; the name is Keras's.
     """
     with drawing(tensor, generator) as stream:
-        if distribution not in DISTRIBUTIONS:
-            spread(tensor, stream, 1.0, distribution)
+        if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UnknownNameError(
+                f"no distribution is called {distribution!r}; the known ones are {', '.join(DISTRIBUTIONS)}."
+            )
         fan, variance = chosen(checks.destination(tensor), fans), checks.scale(scale, "scale")
         if not tensor.numel():
             return tensor

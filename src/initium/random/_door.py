@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
+
+from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random._stream import Stream
+
+if TYPE_CHECKING:
+    from typing import SupportsIndex
 
 
 def named(stream: object) -> Stream:
@@ -17,10 +26,23 @@ def named(stream: object) -> Stream:
     return stream
 
 
-def index(start: int, count: int) -> int:
+def index(start: SupportsIndex, count: int) -> int:
     """The flat index of the first element."""
-    if isinstance(start, bool) or not isinstance(start, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ArgumentTypeError(f"start is the flat index of the first element, an int; got {start!r}.")
-    if not 0 <= start <= (1 << 63) - 1 - count:
-        raise ArgumentError(f"start must lie in [0, 2**63) together with its {count} elements; got {start}.")
-    return start
+    first = checks.integer(start, "start (the flat index of the first element)")
+    if not 0 <= first <= (1 << 63) - 1 - count:
+        raise ArgumentError(f"start must lie in [0, 2**63) together with its {count} elements; got {first}.")
+    return first
+
+
+def place(device: object) -> torch.device:
+    """The device of that name, if this machine has it."""
+    try:
+        found = torch.device(cast("str", device))
+        with _disable_current_modes():
+            torch.empty(0, device=found)
+    except (RuntimeError, TypeError, AssertionError, ImportError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ArgumentError(
+            f"{device!r} is no device of this machine: {reason}. Use `cpu`, then `.to(...)`."
+        ) from error
+    return found

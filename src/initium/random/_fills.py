@@ -225,8 +225,8 @@ def bits(stream: Stream, count: int, start: int = 0, *, device: torch.device | s
         An int64 tensor of shape (count,) with values in [0, 2^32).
 
     Raises:
-        ArgumentError: A negative count or start, or an unnamed stream.
-        ArgumentTypeError: ``stream`` is no stream.
+        ArgumentError: A negative count or start, an unnamed stream, or a device that is not there.
+        ArgumentTypeError: ``stream`` is no stream, or a count is no integer.
 
     Example:
         >>> from initium.random import Stream, bits
@@ -236,11 +236,9 @@ def bits(stream: Stream, count: int, start: int = 0, *, device: torch.device | s
     Reference:
         Salmon et al. (2011), section 3.3.
     """
-    key = _door.named(stream).key
-    if count < 0:
-        raise ArgumentError(f"count must be >= 0; got {count}.")
-    place = torch.device(device)
-    return backend_for(place).words(key, _door.index(start, count), count, place)
+    key, count = _door.named(stream).key, checks.integer(count, "count", least=0)
+    start, place = _door.index(start, count), _door.place(device)
+    return backend_for(place).words(key, start, count, place)
 
 
 def permutation(n: int, stream: Stream, *, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -257,8 +255,8 @@ def permutation(n: int, stream: Stream, *, device: torch.device | str = "cpu") -
         An int64 tensor of shape (n,).
 
     Raises:
-        ArgumentError: A negative n, or an unnamed stream.
-        ArgumentTypeError: ``stream`` is no stream.
+        ArgumentError: A negative n, an unnamed stream, or a device that is not there.
+        ArgumentTypeError: ``stream`` is no stream, or n is no integer.
 
     Example:
         >>> from initium.random import Stream, permutation
@@ -268,4 +266,4 @@ def permutation(n: int, stream: Stream, *, device: torch.device | str = "cpu") -
     Deviation:
         Two equal words keep their order: of n elements about ``n^2 / 2^33`` pairs do.
     """
-    return torch.argsort(bits(stream, n, device=device), stable=True)
+    return torch.argsort(bits(stream, checks.integer(n, "n", least=0), device=device), stable=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # What stands for a Gaussian that came out as exactly 0 (one word in 2^25): any number so small, for a sign to exist.
 SPECK = 2.0**-30
+HALF = 16
 
 
 def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *, batch_axes: int = 0) -> torch.Tensor:
@@ -57,7 +58,7 @@ def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *,
         Computed in float64 and then rounded: the bits in float32 and below do not depend on the number of threads.
     """
     out, stream = checks.destination(out), _door.named(stream)
-    gain = checks.finite(gain, "gain")
+    gain, batch_axes = checks.finite(gain, "gain"), checks.integer(batch_axes, "batch_axes")
     if not 0 <= batch_axes <= out.dim() - 2:
         raise ArgumentError(
             f"a matrix needs 2 or more axes (out, in, *kernel) after {batch_axes} batch axes; got {checks.described(out)}."
@@ -183,11 +184,15 @@ def sparse_(out: torch.Tensor, stream: Stream, sparsity: SupportsFloat, std: Sup
     sparsity, std = checks.number(sparsity, "sparsity"), checks.scale(std, "std")
     if not 0 <= sparsity <= 1:
         raise ArgumentError(f"sparsity is the share of zeros in [0, 1]; got {sparsity!r}.")
-    normal_(out, stream, 0.0, std)
-    if not checks.holds_nothing(out):
-        with torch.no_grad():
-            _zero_columns(out, stream.child("mask"), math.ceil(sparsity * out.shape[0]))
-    return out
+    if checks.holds_nothing(out):
+        return out
+    with torch.no_grad():
+        # torch scatters into neither float8 nor complex32: there the whole is made beside and copied.
+        beside = torch.finfo(out.dtype).bits < HALF or out.dtype == torch.complex32
+        whole = torch.empty_like(out, dtype=_single(out)) if beside else out
+        normal_(whole, stream, 0.0, std)
+        _zero_columns(whole, stream.child("mask"), math.ceil(sparsity * out.shape[0]))
+        return out if whole is out else out.copy_(whole)
 
 
 def _zero_columns(out: torch.Tensor, stream: Stream, zeros: int) -> None:

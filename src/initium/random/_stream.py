@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import SupportsIndex
@@ -10,21 +9,18 @@ from typing import SupportsIndex
 import torch
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
+from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
 
 Key = tuple[int, int, int, int]
 
 
 def _seed(value: SupportsIndex) -> int:
-    if isinstance(value, bool):
-        raise ArgumentTypeError(f"a seed is an integer in [0, 2**128); got the truth value {value!r}.")
-    try:
-        seed = operator.index(value)
-    except TypeError:
+    if isinstance(value, torch.Generator):
         raise ArgumentTypeError(
-            f"a seed is an integer in [0, 2**128); got {value!r} of type {type(value).__name__}. "
-            "To draw one from a torch.Generator, use `Stream.from_generator(generator)`."
-        ) from None
+            "a seed is an integer in [0, 2**128); got a torch.Generator. Use `Stream.from_generator(generator)`."
+        )
+    seed = checks.integer(value, "a seed")
     if not 0 <= seed < 1 << 128:
         raise ArgumentError(f"a seed is an integer in [0, 2**128); got {seed}.")
     return seed
@@ -72,6 +68,11 @@ class Stream:
             raise ArgumentTypeError(f"a stream's name is text; got {self.name!r} of type {type(self.name).__name__}.")
         if not self.name:
             raise ArgumentError("a stream's name may not be empty: use the parameter's qualified name.")
+        try:
+            self.name.encode()
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"a stream's name is text that UTF-8 can write; got {self.name!r}.") from error
+        object.__setattr__(self, "name", str(self.name))
 
     @classmethod
     def from_generator(cls, generator: torch.Generator | None = None) -> Stream:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from initium import checks
 from initium.errors import ArgumentError
 from initium.random._float32 import inward, nearest
 from initium.random._laws import Curved, Law, Truncated, Uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import SupportsFloat
 
 Array = npt.NDArray[np.float64]
 
@@ -129,8 +131,7 @@ def _by_log(edge: float, nats: float, t: Array) -> Array:
     return y
 
 
-@lru_cache(maxsize=256)
-def truncated_std(std: float, low: float, high: float, mean: float = 0.0) -> float:
+def truncated_std(std: SupportsFloat, low: SupportsFloat, high: SupportsFloat, mean: SupportsFloat = 0.0) -> float:
     r"""The standard deviation of N(mean, std^2) cut to [low, high].
 
     ``sqrt(E[z^2 | low <= z <= high] - E[z | low <= z <= high]^2)``, by Gauss-Legendre quadrature, to 1e-12.
@@ -146,6 +147,7 @@ def truncated_std(std: float, low: float, high: float, mean: float = 0.0) -> flo
 
     Raises:
         ArgumentError: ``std`` or the bounds are no interval and no scale.
+        ArgumentTypeError: What is no number.
 
     Example:
         >>> from initium.random import truncated_std
@@ -155,6 +157,18 @@ def truncated_std(std: float, low: float, high: float, mean: float = 0.0) -> flo
     Reference:
         Johnson, Kotz & Balakrishnan (1994), Continuous Univariate Distributions 1, eq. (13.135).
     """
+    return _after(*_numbers(std, low, high, mean))
+
+
+def _numbers(*law: SupportsFloat) -> tuple[float, ...]:
+    """The law as floats, by which it can be remembered."""
+    names = ("std", "low", "high", "mean")
+    return tuple(checks.number(value, name) for value, name in zip(law, names, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _after(std: float, low: float, high: float, mean: float) -> float:
+    """The std after the cut, found once for each law."""
     if not (0 < std < math.inf and math.isfinite(mean) and low < high):
         raise ArgumentError(
             f"a cut normal law needs std > 0 and low < high; got std {std!r}, low {low!r}, high {high!r}, mean {mean!r}."
@@ -164,13 +178,21 @@ def truncated_std(std: float, low: float, high: float, mean: float = 0.0) -> flo
     width = min((high - low) / std - (start - edge if edge > -math.inf else 0.0), _reach(start, WEIGHTLESS))
     nodes, weights = _rule()
     t = width * nodes
-    density = np.exp(-t * (start + t / 2)) * weights
+    with np.errstate(invalid="ignore", over="ignore"):
+        density = np.exp(-t * (start + t / 2)) * weights
     centre = float(density @ t) / float(density.sum())
-    return std * math.sqrt(float(density @ (t - centre) ** 2) / float(density.sum()))
+    after = std * math.sqrt(float(density @ (t - centre) ** 2) / float(density.sum())) if width > 0 else 0.0
+    if not after > 0:
+        raise ArgumentError(
+            f"N({mean!r}, {std!r}^2) cut to [{low!r}, {high!r}] has a std too small for a float: the cut lies too far "
+            "out, or is too narrow. Move the bounds nearer to the mean."
+        )
+    return after
 
 
-@lru_cache(maxsize=256)
-def std_before_truncation(std: float, low: float, high: float, mean: float = 0.0) -> float:
+def std_before_truncation(
+    std: SupportsFloat, low: SupportsFloat, high: SupportsFloat, mean: SupportsFloat = 0.0
+) -> float:
     r"""The s for which N(mean, s^2) cut to [low, high] has the standard deviation ``std``.
 
     The solution of ``truncated_std(s, low, high, mean) = std``, by bisection.
@@ -187,6 +209,7 @@ def std_before_truncation(std: float, low: float, high: float, mean: float = 0.0
     Raises:
         ArgumentError: No normal law cut to [low, high] is that wide: the limit is the uniform law's,
             ``(high - low) / sqrt(12)``.
+        ArgumentTypeError: What is no number.
 
     Example:
         >>> from initium.random import std_before_truncation
@@ -195,11 +218,17 @@ def std_before_truncation(std: float, low: float, high: float, mean: float = 0.0
         >>> round(1 / std_before_truncation(1.0, -2 / 0.8796256610342398, 2 / 0.8796256610342398), 12)
         0.879625661034
     """
+    return _before(*_numbers(std, low, high, mean))
+
+
+@lru_cache(maxsize=256)
+def _before(std: float, low: float, high: float, mean: float) -> float:
+    """The std before the cut, found once for each law."""
     if not std > 0:
         raise ArgumentError(f"the std after the cut must be > 0; got {std!r}.")
     small, large = std, std
     for _ in range(DOUBLINGS):
-        if truncated_std(large, low, high, mean) >= std:
+        if _after(large, low, high, mean) >= std:
             break
         small, large = large, 2 * large
     else:
@@ -209,5 +238,5 @@ def std_before_truncation(std: float, low: float, high: float, mean: float = 0.0
         )
     for _ in range(ITERATIONS):
         middle = (small + large) / 2
-        small, large = (middle, large) if truncated_std(middle, low, high, mean) < std else (small, middle)
+        small, large = (middle, large) if _after(middle, low, high, mean) < std else (small, middle)
     return large
