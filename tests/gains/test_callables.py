@@ -2,15 +2,21 @@
 
 import copy
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional as F
 
 from initium.errors import ArgumentError, ArgumentTypeError
-from initium.gains import gain, moments, variance_slope
+from initium.gains import describe, gain, moments, reach, recognise, saturation, variance_slope
+from initium.gains._moments import _named
+from initium.gains._reach import _quantiles
+from initium.gains._recognise import _plain
 
 
 def noisy(x):
@@ -38,7 +44,6 @@ class Scaled(nn.Module):
         (lambda x: x.softmax(0), "not elementwise"),
         (lambda x: x - x.mean(), "not elementwise"),
         (lambda x: x.cumsum(0), "not elementwise"),
-        (lambda x: x.detach() ** 2, "cannot differentiate"),
     ],
 )
 def test_what_is_not_one_function_of_one_number_is_refused(function, reason):
@@ -49,6 +54,9 @@ def test_what_is_not_one_function_of_one_number_is_refused(function, reason):
 @pytest.mark.parametrize(
     "function",
     [
+        lambda x: x.to_sparse(),
+        lambda x: x.to("meta"),
+        lambda x: {}[x],
         lambda x: x > 0,
         lambda x: x.sum(),
         lambda _: None,
@@ -108,6 +116,77 @@ def test_a_straight_through_step_counts_the_slope_that_training_sees():
     assert (found.second, found.slope_second) == pytest.approx((1, 1), rel=1e-10)
 
 
+class Backwardless(torch.autograd.Function):
+    """A forward alone."""
+
+    @staticmethod
+    def forward(_, x):
+        return torch.tanh(x)
+
+
+class Severed(Backwardless):
+    """A backward that gives nothing back."""
+
+    @staticmethod
+    def backward(_, __):
+        return None
+
+
+class Broken(Backwardless):
+    """A backward with a fault of its own."""
+
+    @staticmethod
+    def backward(_, __):
+        raise KeyError
+
+
+UNSLOPED = {
+    "no backward": Backwardless.apply,
+    "none": Severed.apply,
+    "raises": Broken.apply,
+    "detached": lambda x: torch.tanh(x).detach(),
+    "no grad": torch.no_grad()(torch.tanh),
+    "inference": torch.inference_mode()(torch.tanh),
+    "numpy": lambda x: torch.from_numpy(np.tanh(x.detach().numpy())),
+    "data": lambda x: x.data.tanh_(),
+}
+
+
+@pytest.mark.parametrize("function", UNSLOPED.values(), ids=UNSLOPED)
+def test_a_function_that_autograd_cannot_walk_back_has_forward_moments_alone(function):
+    found = moments(function)
+    assert found.second == pytest.approx(moments("tanh").second, rel=1e-10)
+    assert math.isnan(found.slope_mean)
+    assert math.isnan(found.slope_second)
+    assert variance_slope(function) == pytest.approx(variance_slope("tanh"), rel=1e-10)
+    assert reach(function).peak == 0
+    assert recognise(function) is None
+    with pytest.raises(ArgumentError, match="autograd has no derivative"):
+        gain(function, backward=True)
+
+
+STEPS = {
+    "round": torch.round,
+    "floor": lambda x: x.floor(),
+    "sign": torch.sign,
+    "mask": lambda x: (x > 0).double(),
+    "detached": lambda x: x.sign().detach(),
+    "heaviside": lambda x: torch.heaviside(x, torch.zeros((), dtype=x.dtype)),
+    "constant": torch.ones_like,
+}
+
+
+@pytest.mark.parametrize("function", STEPS.values(), ids=STEPS)
+def test_steps_have_a_slope_of_exactly_0(function):
+    found = moments(function)
+    assert (found.slope_mean, found.slope_second) == (0, 0)
+    assert found.second > 0
+
+
+def test_an_operation_in_place_has_its_slope():
+    assert moments(lambda x: x.mul_(2)).slope_second == pytest.approx(4, rel=1e-12)
+
+
 def test_a_step_has_no_backward_gain():
     with pytest.raises(ArgumentError, match="is 0"):
         gain(torch.sign, backward=True)
@@ -136,3 +215,118 @@ def test_the_default_device_does_not_matter():
     with torch.device("meta"):
         assert moments(F.silu).second == moments("silu").second
         assert moments(lambda x: x.tanh()).second == pytest.approx(moments("tanh").second, rel=1e-11)
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+PLACES = {
+    "a fake mode": FakeTensorMode,
+    "meta by default": lambda: torch.device("meta"),
+    "half by default": lambda: default_dtype(torch.float16),
+    "bfloat16 by default": lambda: default_dtype(torch.bfloat16),
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "inference": torch.inference_mode,
+    "no gradients": torch.no_grad,
+}
+
+
+def scaled(x):
+    """A function with a constant of torch's, which would take the default device and dtype."""
+    return torch.tensor(0.7) * torch.tanh(x)
+
+
+HELD = (scaled, nn.Sequential(nn.Tanh()), nn.PReLU(), nn.PReLU(3))
+
+
+def figures():
+    """What is asked of a function, a module, and names whose moments no other test has cached."""
+    square = 1.234567
+    return (
+        *(gain(held) for held in HELD),
+        *(moments(name, variance=square) for name in ("silu", "gelu_tanh", "mish", "selu")),
+        variance_slope(scaled),
+        reach(scaled),
+        saturation(scaled, 1.0),
+        recognise(lambda x: x * torch.sigmoid(x)),
+    )
+
+
+def remembering_nothing():
+    """Every cache of the room as it is in a fresh process."""
+    for cache in (_named, _plain, _quantiles):
+        cache.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def outside():
+    remembering_nothing()
+    return figures()
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_a_gain_is_the_same_wherever_it_is_asked(place, outside):
+    remembering_nothing()
+    with place():
+        assert figures() == outside
+    assert figures() == outside
+
+
+@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+def test_a_gain_inside_a_trace_is_a_number_and_leaves_no_operation(mode, outside):
+    remembering_nothing()
+    found = []
+    graph = make_fx(lambda x: (found.append(figures()), 2 * x)[1], tracing_mode=mode)(torch.ones(3)).graph
+    assert found == [outside]
+    assert [node.op for node in graph.nodes if node.op == "call_function"] == ["call_function"]
+
+
+def test_a_gain_inside_a_transform_of_functions_is_a_number(outside):
+    found = []
+    torch.func.grad(lambda x: (found.append(figures()), x.sum())[1])(torch.ones(3))
+    torch.func.vmap(lambda x: (found.append(figures()), x)[1])(torch.ones(3))
+    assert found == [outside, outside]
+
+
+class Drawn(nn.Module):
+    """A parameter drawn as it is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(()))
+
+    def forward(self, x):
+        return self.scale * x
+
+
+def drawing(x):
+    """A function that draws and does not use what it drew."""
+    torch.rand(3)
+    return torch.tanh(x)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: gain(drawing),
+        lambda: variance_slope(drawing),
+        lambda: recognise(drawing),
+        lambda: reach(drawing),
+        lambda: saturation(drawing, 1.0),
+        lambda: gain(Drawn),
+        lambda: describe(nn.Tanh),
+    ],
+)
+def test_a_function_that_draws_leaves_the_generator_as_it_was(ask, monkeypatch):
+    before = torch.get_rng_state()
+    ask()
+    assert torch.equal(torch.get_rng_state(), before)
+    monkeypatch.setattr(torch, "set_rng_state", lambda _: pytest.fail("nothing moved, and it was written"))
+    gain(lambda x: x.tanh())

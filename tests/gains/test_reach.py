@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from initium.errors import ArgumentError
+from initium.errors import ArgumentError, ArgumentTypeError, InitiumError
 from initium.gains import Activation, reach, saturation
 
 
@@ -32,6 +33,25 @@ def test_saturation_is_the_share_beyond_the_edge_at_which_the_slope_is_a_twentie
 )
 def test_a_function_is_bounded_where_both_ends_are_flat(function, bounded):
     assert reach(function).bounded == bounded
+
+
+def test_an_activation_is_reached_however_it_is_held():
+    assert reach("tanh") == reach(torch.nn.Tanh()) == reach(torch.tanh) == reach(Activation("tanh"))
+    double = torch.nn.Sequential(torch.nn.PReLU(init=0.5), torch.nn.Tanh())
+    assert reach(double).bounded
+
+
+@pytest.mark.parametrize("held", [5, None, ["tanh"], torch.ones(3), len, torch.nn.LSTM(2, 2), lambda: 1, np.tanh])
+def test_what_is_no_activation_has_no_reach(held):
+    for ask in (reach, lambda held: saturation(held, 1.0)):
+        with pytest.raises(ArgumentTypeError):
+            ask(held)
+
+
+@pytest.mark.parametrize("std", [-1.0, math.nan, math.inf, "1", None, True])
+def test_what_is_no_standard_deviation_saturates_nothing(std):
+    with pytest.raises(InitiumError):
+        saturation("tanh", std)
 
 
 def test_a_gated_unit_has_no_reach():

@@ -14,21 +14,30 @@ def evaluate(law: Elementwise, x: Floats) -> tuple[Floats, Floats]:
     points = torch.from_numpy(np.ascontiguousarray(x))
     if law.derivative is None:
         values, slopes = differentiate(law.function, points)
+        slopes = torch.zeros_like(points) if slopes is None else slopes
     else:
         values, slopes = law.function(points), law.derivative(points)
     return _finite(values, x, "value"), _finite(slopes, x, "derivative")
 
 
-def differentiate(function: TensorMap, points: Tensor) -> tuple[Tensor, Tensor]:
-    """The values and autograd's derivative; where there is no graph the derivative is 0."""
+def differentiate(function: TensorMap, points: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The values and autograd's derivative; None where autograd has none."""
     with torch.inference_mode(mode=False), torch.enable_grad():
         leaf = points.clone().requires_grad_()
         # A function may work in place, which a leaf does not allow.
         values = function(leaf.clone())
-        slopes = None
-        if values.requires_grad:
-            (slopes,) = torch.autograd.grad(values.sum(), leaf, allow_unused=True)
-    return values.detach(), torch.zeros_like(points) if slopes is None else slopes.detach()
+        return values.detach(), _slopes(values, leaf)
+
+
+def _slopes(values: Tensor, leaf: Tensor) -> Tensor | None:
+    """The derivative, None without a graph or where the graph cannot be walked back."""
+    if not values.requires_grad:
+        return None
+    try:
+        (slopes,) = torch.autograd.grad(values.sum(), leaf, allow_unused=True)
+    except Exception:  # noqa: BLE001  a backward of the user's own may raise anything
+        return None
+    return None if slopes is None else slopes.detach()  # pyright: ignore[reportUnnecessaryComparison]  torch's stub knows no allow_unused
 
 
 def _finite(numbers: Tensor, x: Floats, what: str) -> Floats:

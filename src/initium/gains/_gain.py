@@ -3,6 +3,7 @@
 from typing import Any
 
 from initium.gains._activation import Activation
+from initium.gains._apart import apart
 from initium.gains._callable import admit
 from initium.gains._describe import Nonlinearity, identify
 from initium.gains._integrals import growth
@@ -48,6 +49,7 @@ def gain(activation: Nonlinearity, *, backward: bool = False, **parameters: Any)
     return found.backward_gain if backward else found.gain
 
 
+@apart()
 def variance_slope(activation: Nonlinearity, **parameters: Any) -> float:
     r"""The slope at q = 1 of the map from one layer's second moment to the next, when the gain is the forward gain.
 

@@ -50,13 +50,15 @@ class Elementwise:
     """One function of one number.
 
     ``kinks`` are the points where it or its derivative jumps, ``derivative`` is autograd's when None, and ``closed``
-    gives the moments for a mean and a variance.
+    gives the moments for a mean and a variance. ``sloped`` is False where autograd has no derivative of a function
+    that varies: its slope moments are unknown.
     """
 
     function: TensorMap
     kinks: tuple[float, ...] = ()
     derivative: TensorMap | None = None
     closed: Callable[[float, float], Estimate] | None = None
+    sloped: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,16 @@
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, SupportsFloat
 
+from initium.checks import real
 from initium.errors import ArgumentError
 from initium.gains._activation import Activation
+from initium.gains._apart import apart
 from initium.gains._callable import admit, name_of
 from initium.gains._describe import Nonlinearity, identify
 from initium.gains._integrals import NOISE, Source, estimated
-from initium.gains._law import Law
+from initium.gains._law import Elementwise, Law
 
 _EPS = 2.0**-52
 _PROMISE = 1e-10
@@ -26,7 +28,8 @@ class Moments:
         slope_mean: E[phi'(x)].
         slope_second: E[phi'(x)^2], the factor of a gradient's second moment on its way back. A jump of phi counts
             for nothing: autograd's derivative there is 0 or one-sided, and that is what training sees. NaN where the
-            integral did not converge (sqrt|x|: it is infinite); `backward_gain` then raises.
+            integral did not converge (sqrt|x|: it is infinite), and where autograd has no derivative of a function that
+            varies (detached, or without a backward); `backward_gain` then raises. Steps (`sign`, `round`) have 0.
         source: "closed form" or "quadrature".
         error: A bound (closed form) or estimate (quadrature) of the largest relative error of the four; for the two
             means, relative to the root of the second moment beside them.
@@ -61,13 +64,17 @@ class Moments:
 def _inverse_root(square: float, which: str, what: str) -> float:
     """A gain from a second moment that must be positive."""
     if not square > 0:
-        reason = "did not converge (it may be infinite)" if math.isnan(square) else "is 0"
+        unknown = "did not converge (it may be infinite), or autograd has no derivative"
+        reason = unknown if math.isnan(square) else "is 0"
         message = f"no {which} gain: the second moment of {what} {reason}, and no weight makes that 1."
         raise ArgumentError(message)
     return 1 / math.sqrt(square)
 
 
-def moments(activation: Nonlinearity, *, mean: float = 0.0, variance: float = 1.0, **parameters: Any) -> Moments:
+@apart()
+def moments(
+    activation: Nonlinearity, *, mean: SupportsFloat = 0.0, variance: SupportsFloat = 1.0, **parameters: Any
+) -> Moments:
     r"""Exact Gaussian moments of an activation, forward and backward.
 
     $$E[\phi(x)],\; E[\phi(x)^2],\; E[\phi'(x)],\; E[\phi'(x)^2], \qquad x \sim N(\text{mean}, \text{variance})$$
@@ -109,22 +116,24 @@ def moments(activation: Nonlinearity, *, mean: float = 0.0, variance: float = 1.
         He, Zhang, Ren & Sun, "Delving Deep into Rectifiers" (ICCV 2015), eqs. 10 and 14, for ReLU; Klambauer et al.,
         "Self-Normalizing Neural Networks" (NeurIPS 2017), eqs. 4 and 5, for SELU at any mean and variance.
     """
-    _check(mean, variance)
+    centre, spread = _check(mean, variance)
     found = identify(activation, parameters)
     if isinstance(found, Activation):
-        return _named(found, float(mean), float(variance))
+        return _named(found, centre, spread)
     law, precision = admit(found)
-    return _report(law, float(mean), float(variance), precision, name_of(found))
+    return _report(law, centre, spread, precision, name_of(found))
 
 
-def _check(mean: float, variance: float) -> None:
+def _check(given_mean: SupportsFloat, given_variance: SupportsFloat) -> tuple[float, float]:
     """A normal law needs a finite mean and a finite variance that is not negative."""
+    mean, variance = real(given_mean, "mean"), real(given_variance, "variance")
     if not (math.isfinite(mean) and math.isfinite(variance) and variance >= 0):
         message = (
             f"moments need a finite mean and a finite variance >= 0; got mean={mean}, variance={variance}."
             " If these came from a walk, the signal before this activation has already exploded."
         )
         raise ArgumentError(message)
+    return mean, variance
 
 
 @lru_cache(maxsize=4096)
@@ -147,6 +156,7 @@ def _report(law: Law, mean: float, variance: float, precision: float, name: str)
     slopes = estimate.slope_mean.value, estimate.slope_second.value
     # A derivative that rounding cannot tell from 0 (tanh far in its tail) is as good as it can be.
     lost = variance * estimate.slope_second.error > promise * NOISE * estimate.second.value
-    if backward > promise and lost:
+    unknown = isinstance(law, Elementwise) and not law.sloped
+    if unknown or (backward > promise and lost):
         slopes, backward = (math.nan, math.nan), 0.0
     return Moments(estimate.mean.value, estimate.second.value, *slopes, source, max(forward, backward))

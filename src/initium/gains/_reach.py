@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -9,13 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from initium.checks import number
+from initium.errors import ArgumentError
 from initium.gains._activation import Activation
+from initium.gains._apart import apart
+from initium.gains._callable import guarded
+from initium.gains._describe import identify
 from initium.gains._evaluate import differentiate
 
 if TYPE_CHECKING:
+    from typing import SupportsFloat
+
     from torch import Tensor
 
-    from initium.gains._law import TensorMap
+    from initium.gains._describe import Nonlinearity
 
 _FAR = 8.0
 _NEAR = 0.1
@@ -44,20 +52,23 @@ class Reach:
         return slope.abs() < _SHARE * self.peak
 
 
-def reach(activation: Activation | TensorMap) -> Reach:
+@apart()
+def reach(activation: Nonlinearity) -> Reach:
     """Reads an activation's slope once, on a grid.
 
     It saturates where both ends are flat and it is not flat close to zero already: the negative side of ReLU6 is a
     rectifier's, only its positive side saturates.
 
     Args:
-        activation: An activation of the table, or a function of one number on tensors.
+        activation: Whatever `moments` takes. Where autograd has no derivative, the slope counts as 0.
 
     Returns:
         Its reach.
 
     Raises:
         ArgumentError: A gated unit, or a random slope.
+        ArgumentTypeError: See `moments`.
+        UnknownNameError: No activation has that name.
 
     Example:
         >>> from initium.gains import Activation, reach
@@ -74,25 +85,32 @@ def reach(activation: Activation | TensorMap) -> Reach:
     return Reach(peak, both and not bool(flat[middle - near]), both and not bool(flat[middle + near]), both)
 
 
-def saturation(activation: Activation | TensorMap, std: float) -> float:
+@apart()
+def saturation(activation: Nonlinearity, std: SupportsFloat) -> float:
     """The share of N(0, std^2) at which the slope is below a twentieth of the largest.
 
     Args:
         activation: As for :func:`reach`.
-        std: The inputs' standard deviation.
+        std: The inputs' standard deviation, finite and >= 0.
 
     Returns:
         The share, to a thousandth.
 
     Raises:
-        ArgumentError: As for :func:`reach`.
+        ArgumentError: As for :func:`reach`; a standard deviation that is none.
+        ArgumentTypeError: As for :func:`reach`.
+        UnknownNameError: No activation has that name.
 
     Example:
         >>> from initium.gains import Activation, saturation
         >>> saturation(Activation("hardtanh"), 1.0)
         0.318
     """
-    return float(reach(activation).flat(_slope(activation, std * _quantiles())).double().mean())
+    spread = number(std, "std")
+    if not 0 <= spread < math.inf:
+        message = f"a standard deviation is finite and >= 0; got {spread!r}."
+        raise ArgumentError(message)
+    return float(reach(activation).flat(_slope(activation, spread * _quantiles())).double().mean())
 
 
 @lru_cache(maxsize=1)
@@ -102,6 +120,8 @@ def _quantiles() -> Tensor:
     return torch.from_numpy(ndtri((np.arange(1000) + 0.5) / 1000))
 
 
-def _slope(activation: Activation | TensorMap, points: Tensor) -> Tensor:
-    function = activation.function if isinstance(activation, Activation) else activation
-    return differentiate(function, points)[1].double().abs().nan_to_num(0.0, posinf=0.0)
+def _slope(activation: Nonlinearity, points: Tensor) -> Tensor:
+    found = identify(activation, {})
+    function = found.function if isinstance(found, Activation) else guarded(found)
+    slopes = differentiate(function, points)[1]
+    return torch.zeros_like(points) if slopes is None else slopes.double().abs().nan_to_num(0.0, posinf=0.0)

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.gains._activation import Activation
+from initium.gains._apart import apart
 from initium.gains._callable import admit, grid
 from initium.gains._describe import identify
+from initium.gains._evaluate import differentiate
 from initium.gains._law import TensorMap
 from initium.gains._table import ACTIVATIONS
 
@@ -24,6 +26,7 @@ _COARSEST = float(torch.finfo(torch.float32).eps)
 _DIGITS = 12
 
 
+@apart()
 def recognise(function: Callable[..., Tensor]) -> Activation | None:
     """The activation that a function is, judged by its values.
 
@@ -56,33 +59,45 @@ def recognise(function: Callable[..., Tensor]) -> Activation | None:
         law, precision = admit(found)
     except (ArgumentError, ArgumentTypeError):
         return None
-    return _match(law.function, precision) if precision <= _COARSEST else None
+    return _match(law.function, precision) if law.sloped and precision <= _COARSEST else None
 
 
 def _match(function: TensorMap, precision: float) -> Activation | None:
-    """The first row, plain or fitted, whose values agree."""
+    """The first row, plain or fitted, whose values and slopes agree."""
     points = grid()
+    found = _read(function, points)
+    slack = precision**_POWER
+    for activation, expected in _plain():
+        if _agree(found, expected, points, max(slack, _PRINTED)):
+            return activation
     with torch.no_grad():
-        values = function(points.clone()).double()
-        scale = 1 + points.abs() + values.abs()
-        slack = precision**_POWER * scale
-        for activation, expected in _plain():
-            if bool(((values - expected).abs() <= max(precision**_POWER, _PRINTED) * scale).all()):
-                return activation
         for activation in _fitted(lambda x: float(function(torch.tensor([x], dtype=torch.float64, device="cpu")))):
-            if bool(((values - activation.function(points)).abs() <= slack).all()):
+            if _agree(found, _read(activation.function, points), points, slack):
                 return activation
     return None
 
 
+def _read(function: TensorMap, points: Tensor) -> tuple[Tensor, Tensor]:
+    """The values and slopes on the grid; where autograd has no slope of steps, 0."""
+    values, slopes = differentiate(function, points)
+    return values.double(), torch.zeros_like(points) if slopes is None else slopes.double()
+
+
+def _agree(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor], points: Tensor, slack: float) -> bool:
+    """Whether both are the same, relative to what they are made of: a straight-through step is no step."""
+    scale = slack * (1 + points.abs() + found[0].abs())
+    values = (found[0] - expected[0]).abs() <= scale
+    return bool((values & ((found[1] - expected[1]).abs() <= scale * (1 + found[1].abs()))).all())
+
+
 @lru_cache(maxsize=1)
-def _plain() -> tuple[tuple[Activation, Tensor], ...]:
-    """Every row that is one function of one number and needs no parameter, with its values on the grid."""
+def _plain() -> tuple[tuple[Activation, tuple[Tensor, Tensor]], ...]:
+    """Every row that is one function of one number and needs no parameter, with what it is on the grid."""
     ready = [name for name, row in ACTIVATIONS.items() if all(d is not None for _, d in row.parameters)]
-    known: list[tuple[Activation, Tensor]] = []
+    known: list[tuple[Activation, tuple[Tensor, Tensor]]] = []
     for activation in map(Activation, ready):
         try:
-            known.append((activation, activation.function(grid())))
+            known.append((activation, _read(activation.function, grid())))
         except ArgumentError:
             continue
     return tuple(known)
