@@ -4,6 +4,7 @@ import functools
 import inspect
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.nn.modules import activation as torch_activations
 
@@ -202,3 +204,53 @@ def test_the_room_is_entered_without_scipy():
     script = "import sys, initium.gains; print('scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("weight", [[0.1, -0.4, 0.9], np.array([0.1, -0.4, 0.9]), (0.1, Fraction(-2, 5), 0.9)])
+def test_the_slopes_of_a_prelu_are_read_from_every_kind_of_sequence(weight):
+    assert gain("prelu", weight=weight) == pytest.approx(gain("prelu", weight=[0.1, -0.4, 0.9]), rel=1e-15)
+
+
+@pytest.mark.parametrize("weight", [[0.1, "a"], [None], "0.1", [[0.1, 0.2]], [True], np.array(["a"]), {0.1}])
+def test_what_is_no_slope_is_refused(weight):
+    with pytest.raises(ArgumentTypeError, match="weight"):
+        gain("prelu", weight=weight)
+
+
+def test_a_fake_prelu_has_no_slopes():
+    with FakeTensorMode(), pytest.raises(ArgumentError, match="no values"):
+        gain(nn.PReLU())
+
+
+@pytest.mark.parametrize("name", [["relu"], {"relu": 1}, None, 5, b"relu", nn.ReLU, torch.relu])
+def test_what_is_no_text_is_no_name(name):
+    with pytest.raises(ArgumentTypeError, match="text"):
+        Activation(name)
+
+
+@pytest.mark.parametrize("parameters", ["ab", 5, None, ["alpha"], [(1, 2.0)], {1: 2.0}])
+def test_what_are_no_pairs_are_no_parameters(parameters):
+    with pytest.raises(ArgumentTypeError, match="pairs"):
+        Activation("elu", parameters)
+
+
+@pytest.mark.parametrize(
+    "value", ["0.2", None, True, 1j, [0.2], np.bool_(1), torch.ones(2), torch.ones((), device="meta")]
+)
+def test_a_parameter_is_one_real_number(value):
+    with pytest.raises(ArgumentTypeError, match="negative_slope"):
+        gain("leaky_relu", negative_slope=value)
+    with pytest.raises(ArgumentTypeError, match="variance"):
+        moments("relu", variance=value)
+
+
+class Demanding(nn.Module):
+    """A class that cannot be made without a word."""
+
+    def __init__(self):
+        raise RuntimeError
+
+
+def test_a_class_that_cannot_be_made_is_refused():
+    with pytest.raises(ArgumentTypeError, match="Demanding"):
+        gain(Demanding)

@@ -1,12 +1,14 @@
 """An activation as a value: a name and its parameters, the same for the same function."""
 
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
+from initium.checks import holds_nothing, real
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.gains._law import Elementwise, Law, TensorMap
 from initium.gains._table import ACTIVATIONS, look_up
@@ -40,7 +42,7 @@ class Activation:
     parameters: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
-        name, given = _rename(look_up(self.name), dict(self.parameters))
+        name, given = _rename(look_up(self.name), _pairs(self.parameters))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "parameters", _complete(name, given))
         _ = self.law  # its own checks on the values
@@ -71,6 +73,19 @@ class Activation:
         return f"{self.name}({', '.join(f'{value:g}' for _, value in kept)})" if kept else self.name
 
 
+def _pairs(parameters: object) -> dict[str, Any]:
+    """The parameters by name, from pairs or a mapping."""
+    try:
+        given = dict(cast("Mapping[str, Any]", parameters))
+    except (TypeError, ValueError) as error:
+        message = f"the parameters of an activation are (name, value) pairs; got {parameters!r}."
+        raise ArgumentTypeError(message) from error
+    if not all(isinstance(key, str) for key in given):  # pyright: ignore[reportUnnecessaryIsInstance]
+        message = f"the parameters of an activation are (name, value) pairs; got {parameters!r}."
+        raise ArgumentTypeError(message)
+    return given
+
+
 def _rename(name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Parameters that choose another row: GELU's approximation, whether RReLU trains, PReLU's channels."""
     rest = dict(given)
@@ -79,9 +94,14 @@ def _rename(name: str, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if name == "rrelu" and not rest.pop("training", True):
         lower, upper = (value for _, value in _complete(name, rest))
         return "leaky_relu", {"negative_slope": (lower + upper) / 2}
-    if name == "prelu" and isinstance(rest.get("weight"), (Tensor, Sequence)):
+    if name == "prelu" and _several(rest.get("weight")):
         return name, {**_channels(rest["weight"]), **{k: v for k, v in rest.items() if k != "weight"}}
     return name, rest
+
+
+def _several(weight: object) -> bool:
+    """Whether this is a slope for each channel."""
+    return isinstance(weight, (Tensor, np.ndarray, Sequence)) and not isinstance(weight, str | bytes)
 
 
 def _approximated(name: str, approximate: object) -> str:
@@ -93,17 +113,26 @@ def _approximated(name: str, approximate: object) -> str:
     return rows[approximate]
 
 
-def _channels(weight: Tensor | Sequence[float]) -> dict[str, float]:
+def _channels(weight: object) -> dict[str, float]:
     """Mean and standard deviation of PReLU's slopes over its channels."""
-    if isinstance(weight, Tensor) and weight.is_meta:
-        message = "the slopes of a PReLU on the meta device have no values; give `weight=` or materialise it first."
+    if isinstance(weight, Tensor) and holds_nothing(weight) and weight.numel():
+        message = "the slopes of a PReLU on the meta device (or a fake one) have no values; give `weight=` or materialise it first."
         raise ArgumentError(message)
-    flat = weight.detach().double().flatten().tolist() if isinstance(weight, Tensor) else [float(w) for w in weight]
+    flat = [real(each, "`weight` of prelu") for each in _flat(weight)]
     if not flat:
         message = "PReLU has no slopes: its weight is empty. Give it at least one."
         raise ArgumentError(message)
     mean = sum(flat) / len(flat)
     return {"weight": mean, "spread": (sum((w - mean) ** 2 for w in flat) / len(flat)) ** 0.5}
+
+
+def _flat(weight: object) -> Sequence[Any]:
+    """The slopes one after the other, as they are."""
+    if isinstance(weight, Tensor):
+        # Inside a trace or a fake mode the question must not become an operation, which would have no answer.
+        with _disable_current_modes():
+            return weight.detach().flatten().tolist()
+    return weight.ravel().tolist() if isinstance(weight, np.ndarray) else list(cast("Sequence[Any]", weight))
 
 
 def _complete(name: str, given: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
@@ -119,14 +148,4 @@ def _complete(name: str, given: Mapping[str, Any]) -> tuple[tuple[str, float], .
     if missing:
         message = f"`{name}` needs `{missing[0]}=`, as in torch; its formula: {row.formula}."
         raise ArgumentError(message)
-    return tuple((key, _number(name, key, given.get(key, default))) for key, default in row.parameters)
-
-
-def _number(name: str, key: str, value: Any) -> float:  # noqa: ANN401  checked here
-    """A real number, also from numpy or a tensor of one element."""
-    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_meta:
-        value = value.detach().item()
-    if isinstance(value, numbers.Real) or (hasattr(value, "__float__") and not isinstance(value, (str, Tensor))):
-        return float(value)
-    message = f"`{key}` of {name} must be a real number; got {type(value).__name__} {value!r}."
-    raise ArgumentTypeError(message)
+    return tuple((key, real(given.get(key, default), f"`{key}` of {name}")) for key, default in row.parameters)

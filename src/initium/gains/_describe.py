@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.gains._activation import Activation
+from initium.gains._apart import apart
 from initium.gains._table import REFUSED
 
 Nonlinearity: TypeAlias = str | Activation | nn.Module | type[nn.Module] | Callable[..., Tensor]
@@ -105,6 +106,7 @@ FUNCTIONS: Mapping[object, str] = {
 _IDLE = frozenset({"inplace", "dim"})
 
 
+@apart()
 def describe(activation: Nonlinearity, **parameters: Any) -> Activation:
     """The activation as a value: its name and all its parameters.
 
@@ -164,7 +166,7 @@ def _from_class(kind: type, parameters: Mapping[str, Any]) -> Activation | Calla
         return Activation(MODULES[kind][0], _active(parameters))
     try:
         return kind(**parameters)
-    except TypeError as error:
+    except Exception as error:
         message = f"cannot make a {kind.__name__} without more arguments: {error}. Pass the module itself."
         raise ArgumentTypeError(message) from error
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from initium.errors import ArgumentError, UnknownNameError
+from initium.errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from initium.gains._law import Elementwise, Gated
 from initium.gains._piecewise_rows import PIECEWISE
 from initium.gains._rows import Row
@@ -105,6 +105,9 @@ def known_activations() -> tuple[str, ...]:
 
 def look_up(name: str) -> str:
     """The table's own name for a name, or the error that teaches."""
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  checked at the door
+        message = f"an activation's name is text; got {name!r} of type {type(name).__name__}."
+        raise ArgumentTypeError(message)
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
     known = ALIASES.get(plain, plain)
     if known in REFUSED:
