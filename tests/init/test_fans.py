@@ -1,15 +1,17 @@
 """Fans are counted, not guessed: against the operation's own Jacobian, and by the signal through real layers."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from initium import init
 from initium.errors import ArgumentError, ArgumentTypeError, InitiumError, UnknownNameError
-from initium.gains import gain
+from initium.gains import Activation, gain
 from initium.init import Fans, fans
 
 CONVOLUTIONS = [
@@ -254,3 +256,57 @@ def test_a_layer_with_several_weights_is_refused_with_the_cure():
 
 def test_a_shape_with_a_kernel_is_a_convolution_unless_it_is_said_otherwise():
     assert tuple(fans((6, 4, 3, 3))) == (36, 54)
+
+
+LEAKY = {
+    "by name": "leaky_relu",
+    "by torch's class name": "LeakyReLU",
+    "function": F.leaky_relu,
+    "class": nn.LeakyReLU,
+    "partial": partial(F.leaky_relu, negative_slope=0.2),
+    "module": nn.LeakyReLU(0.2),
+    "activation": Activation("leaky_relu", (("negative_slope", 0.2),)),
+}
+
+
+def spread(**kwargs):
+    return init.he_normal_(torch.empty(9, 4), generator=torch.Generator().manual_seed(0), **kwargs)
+
+
+@pytest.mark.parametrize("held", LEAKY.values(), ids=LEAKY)
+def test_he_uses_the_slope_of_a_leaky_relu_however_it_is_held(held):
+    assert torch.equal(spread(a=0.2, nonlinearity=held), spread(a=0.2))
+    assert not torch.equal(spread(a=0.2), spread())
+
+
+def test_he_without_a_slope_takes_torchs_0_by_name_and_the_activations_own_elsewhere():
+    assert torch.equal(spread(nonlinearity="LeakyReLU"), spread(a=0))
+    assert torch.equal(spread(nonlinearity=nn.LeakyReLU(0.3)), spread(a=0.3))
+    assert torch.equal(spread(nonlinearity=nn.LeakyReLU), spread(a=0.01))
+    assert torch.equal(spread(nonlinearity=F.leaky_relu), spread(a=0.01))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "relu",
+        "tanh",
+        "prelu",
+        "linear",
+        "conv2d",
+        torch.relu,
+        nn.ELU,
+        lambda x: x.tanh(),
+        nn.LeakyReLU(0.3),
+        partial(F.leaky_relu, negative_slope=0.3),
+        nn.PReLU(),
+    ],
+)
+def test_he_refuses_a_slope_that_nothing_uses_or_that_contradicts(held):
+    out = torch.full((9, 4), 7.0)
+    before = torch.get_rng_state()
+    with pytest.raises(ArgumentError, match=r"a=0\.2 is the slope of leaky_relu"):
+        init.he_uniform_(out, a=0.2, nonlinearity=held)
+    assert (out == 7).all()
+    assert torch.equal(torch.get_rng_state(), before)
+    init.he_uniform_(out, nonlinearity=held)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from initium import checks, gains
 from initium.init._door import drawing, overridable
+from initium.init._exact import exact
 from initium.init._fans import Fans, chosen, one_fan
-from initium.init._gain import LINEAR, calculate_gain
+from initium.init._gain import calculate_gain
 from initium.init._scaling import Distribution, spread
 
 if TYPE_CHECKING:
@@ -39,16 +40,6 @@ def _he(
     with drawing(tensor, generator) as stream:
         fan = one_fan(chosen(checks.destination(tensor), fans), mode, MODES)
         return spread(tensor, stream, gain() / math.sqrt(fan), distribution)
-
-
-def _exact(nonlinearity: gains.Nonlinearity, a: SupportsFloat, mode: str) -> float:
-    """The gain that keeps the second moment: of the signal for fan_in, of the gradient for fan_out."""
-    backward = mode.lower() == "fan_out"
-    if isinstance(nonlinearity, str) and nonlinearity in LINEAR:
-        return 1.0
-    if nonlinearity == "leaky_relu":
-        return gains.gain("leaky_relu", backward=backward, negative_slope=checks.finite(a, "negative_slope"))
-    return gains.gain(nonlinearity, backward=backward)
 
 
 @overridable
@@ -161,7 +152,7 @@ def kaiming_normal_(
 @overridable
 def he_uniform_(
     tensor: torch.Tensor,
-    a: SupportsFloat = 0,
+    a: SupportsFloat | None = None,
     mode: Mode = "fan_in",
     nonlinearity: gains.Nonlinearity = "leaky_relu",
     generator: torch.Generator | None = None,
@@ -175,7 +166,8 @@ def he_uniform_(
 
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
-        a: The negative slope of leaky_relu; nothing else uses it.
+        a: The negative slope of leaky_relu; None takes 0 for the name, as torch does, and the activation's own for a
+            module, class or function. A slope that nothing uses, or that contradicts a module's, is refused.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: Whatever ``initium.gains.gain`` takes: a name, a module, a function of your own.
         generator: torch's generator, which gives one key; None takes the default one for the CPU.
@@ -185,7 +177,8 @@ def he_uniform_(
         ``tensor``.
 
     Raises:
-        ArgumentError: A vector without ``fans``, a slope that is NaN or infinite, a fan of 0, an expanded tensor.
+        ArgumentError: A vector without ``fans``, a slope that is NaN, infinite or of no use, a fan of 0, an expanded
+            tensor.
         ArgumentTypeError: The tensor holds integers or truth values.
         UnknownNameError: No mode or no activation has that name.
 
@@ -207,14 +200,14 @@ def he_uniform_(
         distribution="uniform",
         generator=generator,
         fans=fans,
-        gain=lambda: _exact(nonlinearity, a, mode),
+        gain=lambda: exact(nonlinearity, a, mode),
     )
 
 
 @overridable
 def he_normal_(
     tensor: torch.Tensor,
-    a: SupportsFloat = 0,
+    a: SupportsFloat | None = None,
     mode: Mode = "fan_in",
     nonlinearity: gains.Nonlinearity = "leaky_relu",
     generator: torch.Generator | None = None,
@@ -228,7 +221,8 @@ def he_normal_(
 
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
-        a: The negative slope of leaky_relu; nothing else uses it.
+        a: The negative slope of leaky_relu; None takes 0 for the name, as torch does, and the activation's own for a
+            module, class or function. A slope that nothing uses, or that contradicts a module's, is refused.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: Whatever ``initium.gains.gain`` takes: a name, a module, a function of your own.
         generator: torch's generator, which gives one key; None takes the default one for the CPU.
@@ -238,7 +232,8 @@ def he_normal_(
         ``tensor``.
 
     Raises:
-        ArgumentError: A vector without ``fans``, a slope that is NaN or infinite, a fan of 0, an expanded tensor.
+        ArgumentError: A vector without ``fans``, a slope that is NaN, infinite or of no use, a fan of 0, an expanded
+            tensor.
         ArgumentTypeError: The tensor holds integers or truth values.
         UnknownNameError: No mode or no activation has that name.
 
@@ -260,5 +255,5 @@ def he_normal_(
         distribution="normal",
         generator=generator,
         fans=fans,
-        gain=lambda: _exact(nonlinearity, a, mode),
+        gain=lambda: exact(nonlinearity, a, mode),
     )
