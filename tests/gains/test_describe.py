@@ -104,6 +104,9 @@ def test_a_module_and_its_row_are_the_same_function(name):
         ("swish", "silu"),
         ("relu^2".replace("^", ""), "squared_relu"),
         (nn.Hardtanh(-2, 3), "hardtanh(-2, 3)"),
+        (nn.Hardtanh(0, 6), "relu6"),
+        (functools.partial(nn.LeakyReLU, 0.2), "leaky_relu(0.2)"),
+        (functools.partial(nn.GELU, approximate="tanh"), "gelu_tanh"),
         (nn.Softplus(2.0), "softplus(2)"),
         (nn.Threshold(0.1, 0.2), "threshold(0.1, 0.2)"),
         (nn.PReLU(init=0.1), "prelu(0.1)"),
@@ -119,6 +122,25 @@ def test_a_module_and_its_row_are_the_same_function(name):
 )
 def test_an_activation_is_the_same_however_it_is_held(held, expected):
     assert str(describe(held)) == expected
+
+
+# transformers' ACT2FN, timm's table, torch's classes, Keras's and Megatron's names: (name, the row).
+IN_USE = """
+    gelu gelu, gelu_10 gelu_10, gelu_fast gelu_tanh, gelu_new gelu_tanh, gelu_python gelu, gelu_python_tanh gelu_tanh,
+    gelu_pytorch_tanh gelu_tanh, gelu_accurate gelu_tanh, laplace laplace, leaky_relu leaky_relu, linear linear,
+    mish mish, quick_gelu quick_gelu, relu relu, relu2 squared_relu, relu6 relu6, sigmoid sigmoid, silu silu, swish silu,
+    tanh tanh, prelu prelu, hard_sigmoid hardsigmoid, hard_swish hardswish, hard_mish hard_mish, identity linear,
+    elu elu, celu celu, selu selu, gelu_tanh gelu_tanh, Hardswish hardswish, Hardsigmoid hardsigmoid, LogSigmoid logsigmoid,
+    Softplus softplus, hard_silu hardswish, hard_tanh hardtanh, hard_shrink hardshrink, soft_shrink softshrink,
+    tanh_shrink tanhshrink, log_sigmoid logsigmoid, softsign softsign, exponential exp, squared-relu squared_relu,
+    openai-gelu gelu_tanh, swiglu swiglu, geglu geglu, reglu reglu, glu glu
+"""
+
+
+@pytest.mark.parametrize("pair", IN_USE.split(","), ids=str.strip)
+def test_a_name_in_use_is_known(pair):
+    name, row = pair.split()
+    assert describe(name).name == row
 
 
 def test_equal_functions_are_equal_values_and_keys():

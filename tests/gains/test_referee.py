@@ -101,6 +101,16 @@ REFEREE = {
         lambda x: x / 3 + HALF if -3 < x < 3 else mpf(x > 0),
         (-3, 3),
     ),
+    ("hard_mish", ()): (
+        lambda x: x / 2 * min(max(x + 2, mpf(0)), mpf(2)),
+        lambda x: x + 1 if -2 < x < 0 else mpf(x > 0),
+        (-2, 0),
+    ),
+    ("gelu_10", ()): (
+        lambda x: min(x * mp.ncdf(x), mpf(10)),
+        lambda x: mp.ncdf(x) + x * mp.npdf(x) if x < 10 else mpf(0),
+        (10,),
+    ),
     ("threshold", (0.3, -0.2)): (
         lambda x: x if x > mpf(0.3) else mpf(-0.2),
         lambda x: mpf(x > mpf(0.3)),

@@ -13,6 +13,9 @@ from initium.errors import ArgumentError, ArgumentTypeError
 from initium.gains._law import Elementwise, Law, TensorMap
 from initium.gains._table import ACTIVATIONS, look_up
 
+# The bounds at which hardtanh is ReLU6, which is how torch computes it.
+RELU6 = (("min_val", 0.0), ("max_val", 6.0))
+
 
 @dataclass(frozen=True, slots=True)
 class Activation:
@@ -20,7 +23,7 @@ class Activation:
 
     The constructor puts what it is given into one form: the table's name for an alias, every parameter with its
     default, in the table's order, as a float. `gelu(approximate="tanh")` becomes `gelu_tanh`, `rrelu` outside training
-    becomes the leaky ReLU that it then is.
+    becomes the leaky ReLU that it then is, and `hardtanh(0, 6)` becomes `relu6`.
 
     Attributes:
         name: A key of `ACTIVATIONS`.
@@ -43,8 +46,11 @@ class Activation:
 
     def __post_init__(self) -> None:
         name, given = _rename(look_up(self.name), _pairs(self.parameters))
+        whole = _complete(name, given)
+        if (name, whole) == ("hardtanh", RELU6):
+            name, whole = "relu6", ()
         object.__setattr__(self, "name", name)
-        object.__setattr__(self, "parameters", _complete(name, given))
+        object.__setattr__(self, "parameters", whole)
         _ = self.law  # its own checks on the values
 
     @property

@@ -164,8 +164,13 @@ def _from_class(kind: type, parameters: Mapping[str, Any]) -> Activation | Calla
         raise ArgumentTypeError(message)
     if kind in MODULES:
         return Activation(MODULES[kind][0], _active(parameters))
+    return _made(kind, (), parameters)
+
+
+def _made(kind: type, arguments: tuple[Any, ...], parameters: Mapping[str, Any]) -> Callable[..., Tensor]:
+    """A module of a class."""
     try:
-        return kind(**parameters)
+        return kind(*arguments, **parameters)
     except Exception as error:
         message = f"cannot make a {kind.__name__} without more arguments: {error}. Pass the module itself."
         raise ArgumentTypeError(message) from error
@@ -182,8 +187,10 @@ def _from_module(module: nn.Module, parameters: Mapping[str, Any]) -> Activation
 
 
 def _from_partial(bound: "functools.partial[Any]", parameters: Mapping[str, Any]) -> Activation | Callable[..., Tensor]:
-    """A partial with keywords only; a bound positional argument is in the place of x."""
+    """A partial with keywords only; a bound positional argument is a class's, or else in the place of x."""
     merged = {**bound.keywords, **parameters}
+    if bound.args and isinstance(bound.func, type):
+        return identify(_made(bound.func, bound.args, merged), {})
     return _bound(bound, parameters) if bound.args else identify(bound.func, merged)
 
 

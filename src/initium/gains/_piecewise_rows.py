@@ -65,6 +65,12 @@ def _hardswish() -> Elementwise:
     return piecewise(F.hardswish, pieces((-3.0, _ZERO), (3.0, polynomial(0, 1 / 2, 1 / 6)), last=_X))
 
 
+def _hardmish() -> Elementwise:
+    """By x + 2 cut to [0, 2]; the middle piece is x (x + 2) / 2."""
+    spans = ((-2.0, _ZERO), (0.0, polynomial(0, 1, 1 / 2)))
+    return piecewise(lambda x: x * (x + 2).clamp(0, 2) / 2, pieces(*spans, last=_X))
+
+
 def _threshold(threshold: float, value: float) -> Elementwise:
     demand("threshold", threshold)
     demand("value", value)
@@ -161,6 +167,7 @@ PIECEWISE: dict[str, Row] = {
     "hardtanh": Row("min(max(x, min_val), max_val)", _clamp, (("min_val", -1.0), ("max_val", 1.0))),
     "hardsigmoid": Row("min(max(x / 6 + 1 / 2, 0), 1)", _hardsigmoid),
     "hardswish": Row("x * min(max(x / 6 + 1 / 2, 0), 1)", _hardswish),
+    "hard_mish": Row("x * min(max(x + 2, 0), 2) / 2", _hardmish),
     "threshold": Row("x if x > threshold else value", _threshold, (("threshold", None), ("value", None))),
     "hardshrink": Row("x if |x| > lambd else 0", _hardshrink, (("lambd", 0.5),)),
     "softshrink": Row("sign(x) * max(|x| - lambd, 0)", _softshrink, (("lambd", 0.5),)),

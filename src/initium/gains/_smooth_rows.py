@@ -16,6 +16,8 @@ from initium.gains._special import affine_cdf, gelu
 
 # Hendrycks & Gimpel, "Gaussian Error Linear Units" (2016), section 2: x sigmoid(1.702 x), and the cubic inside tanh.
 _QUICK, _CUBIC = 1.702, 0.044715
+# Where transformers' `gelu_10` is cut, so that its output can be quantised.
+_CLIP = 10.0
 # x - tanh(x) from its series below this, where the difference would lose digits.
 _SERIES = 1.0
 
@@ -70,6 +72,17 @@ def _gelu() -> Elementwise:
         return cdf(x) + x * torch.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
     return Elementwise(lambda x: x * cdf(x), derivative=derivative, closed=gelu)
+
+
+def _clipped_gelu() -> Elementwise:
+    """GELU is x to the last bit at 10, so the cut is a kink there."""
+    whole = _gelu()
+
+    def derivative(x: Tensor) -> Tensor:
+        assert whole.derivative is not None  # noqa: S101  our own row, not a user's value
+        return torch.where(x < _CLIP, whole.derivative(x), torch.zeros_like(x))
+
+    return Elementwise(lambda x: whole.function(x).clamp(max=_CLIP), kinks=(_CLIP,), derivative=derivative)
 
 
 def _mish() -> Elementwise:
@@ -142,6 +155,7 @@ SMOOTH: dict[str, Row] = {
     "tanh": Row("tanh(x)", _tanh),
     "sigmoid": Row("1 / (1 + exp(-x))", _sigmoid),
     "gelu": Row("x * P(x), P the standard normal distribution function", _gelu),
+    "gelu_10": Row("min(gelu(x), 10)", _clipped_gelu),
     "gelu_tanh": Row("x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2", _gelu_tanh),
     "quick_gelu": Row("x * sigmoid(1.702 * x)", partial(_swish, _QUICK)),
     "silu": Row("x * sigmoid(x)", partial(_swish, 1.0)),

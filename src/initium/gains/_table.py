@@ -42,9 +42,15 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "identity": "linear",
         "none": "linear",
         "leakyrelu": "leaky_relu",
+        "lrelu": "leaky_relu",
         "hard_tanh": "hardtanh",
         "hard_sigmoid": "hardsigmoid",
         "hard_swish": "hardswish",
+        "hard_silu": "hardswish",
+        "h_swish": "hardswish",
+        "hswish": "hardswish",
+        "h_sigmoid": "hardsigmoid",
+        "hsigmoid": "hardsigmoid",
         "hard_shrink": "hardshrink",
         "soft_shrink": "softshrink",
         "soft_plus": "softplus",
@@ -53,18 +59,26 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "log_sigmoid": "logsigmoid",
         "relu2": "squared_relu",
         "relu_squared": "squared_relu",
+        "relu^2": "squared_relu",
+        "sqrelu": "squared_relu",
         "swish": "silu",
         "gelu_new": "gelu_tanh",
         "gelu_fast": "gelu_tanh",
         "gelu_accurate": "gelu_tanh",
         "gelu_pytorch_tanh": "gelu_tanh",
+        "gelu_python_tanh": "gelu_tanh",
+        "openai_gelu": "gelu_tanh",
         "gelu_python": "gelu",
+        "gelu_erf": "gelu",
         "quickgelu": "quick_gelu",
+        "gelu_quick": "quick_gelu",
+        "exponential": "exp",
+        "logistic": "sigmoid",
         "arctan": "atan",
         "bilinear": "bilinear_glu",
     }
 )
-"""Other names in use: torch's class names, those of transformers, plain spelling."""
+"""Other names in use: torch's class names, those of transformers, timm, Keras and Megatron, plain spelling."""
 
 _CLASSES = "its moments depend on the number of classes and on how their logits correlate"
 _MEASURE = "Use gain 1 (`linear`) for the layer before it, or measure it on data"
