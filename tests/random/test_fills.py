@@ -290,3 +290,37 @@ def test_a_backend_joins_by_the_kind_of_its_device(monkeypatch):
     monkeypatch.setitem(backend.BACKENDS, "cpu", Spy())
     assert torch.equal(normal_(torch.empty(10), STREAM), expected)
     assert calls == [10]
+
+
+LOST = {
+    "normal": lambda out: normal_(out, STREAM, 1e8, 1e-12),
+    "half a gap": lambda out: normal_(out, STREAM, 1.0, 2.0**-25),
+    "below": lambda out: normal_(out, STREAM, -1e8, 1.0),
+    "uniform": lambda out: uniform_(out, STREAM, 1e8, 1e8 + 1e-7),
+    "one gap": lambda out: uniform_(out, STREAM, 1.0, 1.0 + 2.0**-23),
+    "truncated": lambda out: trunc_normal_(out, STREAM, 1.0, 1e-9),
+    "narrow": lambda out: trunc_normal_(out, STREAM, 0.0, 1.0, 1.0, 1.0 + 1e-9),
+    "far": lambda out: trunc_normal_(out, STREAM, 0.0, 1e-5, 1.0, 2.0),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.complex64], ids=str)
+@pytest.mark.parametrize("fill", LOST.values(), ids=LOST)
+def test_a_spread_that_float32_loses_beside_the_centre_is_refused(fill, dtype):
+    out = torch.full((5,), 7, dtype=dtype)
+    with pytest.raises(ArgumentError, match="one constant"):
+        fill(out)
+    assert (out == 7).all()
+
+
+def test_a_spread_of_a_gap_is_drawn_and_no_spread_is_a_constant():
+    for fill in (
+        lambda out: normal_(out, STREAM, 1.0, 2.0**-23),
+        lambda out: uniform_(out, STREAM, 1.0, 1.0 + 2.0**-21),
+        lambda out: trunc_normal_(out, STREAM, 1.0, 2.0**-23),
+    ):
+        assert len(fill(torch.empty(1000)).unique()) > 2
+    assert (normal_(torch.empty(3), STREAM, 1e8, 0.0) == 1e8).all()
+    assert (uniform_(torch.empty(3), STREAM, 1e8, 1e8) == 1e8).all()
+    # The cure that the message names.
+    assert float(normal_(torch.empty(1000, dtype=torch.float64), STREAM, 0.0, 1e-6).add_(1e8).std()) > 0

@@ -34,7 +34,8 @@ def uniform_(
         ``tensor``.
 
     Raises:
-        ArgumentError: Reversed bounds, a bound that is NaN or infinite, an expanded tensor.
+        ArgumentError: Reversed bounds, or too near to one another for float32, a bound that is NaN or infinite, an
+            expanded tensor.
         ArgumentTypeError: The tensor holds integers or truth values.
 
     Example:
@@ -73,7 +74,7 @@ def normal_(
         ``tensor``.
 
     Raises:
-        ArgumentError: std < 0, a number that is NaN or infinite, an expanded tensor.
+        ArgumentError: std < 0 or lost beside the mean, a number that is NaN or infinite, an expanded tensor.
         ArgumentTypeError: The tensor holds integers or truth values.
 
     Example:
@@ -120,7 +121,8 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
         ``tensor``.
 
     Raises:
-        ArgumentError: std < 0, reversed bounds, a NaN, an expanded tensor, or a corrected std that no cut law has.
+        ArgumentError: std < 0 or lost beside the mean, reversed bounds, a NaN, an expanded tensor, or a corrected std that
+            no cut law has.
         ArgumentTypeError: The tensor holds integers or truth values.
 
     Example:

@@ -13,6 +13,7 @@ from initium.random import _door, _truncated
 from initium.random._backend import backend_for
 from initium.random._float32 import centred, nearest
 from initium.random._laws import Bernoulli, Normal, Uniform
+from initium.random._spread import kept
 from initium.random._write import write
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def normal_(
         ``out``.
 
     Raises:
-        ArgumentError: std < 0, a number that is NaN or infinite, an expanded tensor, an unnamed stream.
+        ArgumentError: std < 0 or lost beside the mean, a number that is NaN or infinite, an expanded tensor, an unnamed
+            stream.
         ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
 
     Example:
@@ -66,10 +68,11 @@ def normal_(
     out, stream = checks.destination(out), _door.named(stream)
     mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
     start = _door.index(start, out.numel())
-    if out.is_complex():
-        part = nearest(std * PART)
-        return write(out, stream, start, Normal(nearest(mean), part), Normal(0.0, part))
-    return write(out, stream, start, Normal(nearest(mean), nearest(std)))
+    part = nearest(std * PART if out.is_complex() else std)
+    law = Normal(nearest(mean), part)
+    if std:
+        kept(law, f"N({mean!r}, {std!r}^2)")
+    return write(out, stream, start, law, Normal(0.0, part) if out.is_complex() else None)
 
 
 def uniform_(
@@ -91,7 +94,8 @@ def uniform_(
         ``out``.
 
     Raises:
-        ArgumentError: Reversed bounds, a bound that is NaN or infinite, an expanded tensor, an unnamed stream.
+        ArgumentError: Reversed bounds, or too near to one another for float32, a bound that is NaN or infinite, an
+            expanded tensor, an unnamed stream.
         ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
 
     Example:
@@ -113,10 +117,11 @@ def uniform_(
     checks.ordered(low, high)
     start = _door.index(start, out.numel())
     centre, half = centred(low, high)
-    if out.is_complex():
-        part = nearest(half * PART)
-        return write(out, stream, start, Uniform(centre, part), Uniform(0.0, part))
-    return write(out, stream, start, Uniform(centre, half))
+    part = nearest(half * PART) if out.is_complex() else half
+    law = Uniform(centre, part)
+    if low < high:
+        kept(law, f"U({low!r}, {high!r})")
+    return write(out, stream, start, law, Uniform(0.0, part) if out.is_complex() else None)
 
 
 def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the law, then where it starts
@@ -148,7 +153,8 @@ def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the
         ``out``.
 
     Raises:
-        ArgumentError: std < 0, reversed bounds, a NaN, an expanded tensor, an unnamed stream.
+        ArgumentError: std < 0, reversed bounds, a spread lost beside the mean, a NaN, an expanded tensor, an unnamed
+            stream.
         ArgumentTypeError: ``out`` holds integers or truth values, or ``stream`` is no stream.
 
     Example:
@@ -172,11 +178,13 @@ def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the
     if low == math.inf or high == -math.inf:
         raise ArgumentError(f"nothing lies between {low!r} and {high!r}.")
     start = _door.index(start, out.numel())
-    if out.is_complex():
-        below, above = (low - mean) * PART, (high - mean) * PART
-        real = _truncated.law(mean, std * PART, mean + below, mean + above)
-        return write(out, stream, start, real, _truncated.law(0.0, std * PART, below, above))
-    return write(out, stream, start, _truncated.law(mean, std, low, high))
+    part = PART if out.is_complex() else 1.0
+    below, above = (low - mean) * part, (high - mean) * part
+    first, last = (mean + below, mean + above) if out.is_complex() else (low, high)
+    law = _truncated.law(mean, std * part, first, last)
+    if std and low < high:
+        kept(law, f"N({mean!r}, {std!r}^2) cut to [{low!r}, {high!r}]")
+    return write(out, stream, start, law, _truncated.law(0.0, std * part, below, above) if out.is_complex() else None)
 
 
 def bernoulli_(out: torch.Tensor, stream: Stream, p: SupportsFloat = 0.5, start: int = 0) -> torch.Tensor:
