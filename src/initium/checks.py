@@ -198,15 +198,24 @@ def number(value: SupportsFloat, what: str) -> float:
 def integer(value: object, what: str, least: int | None = None) -> int:
     """A Python int of any integer, numpy's too; truth values and floats are refused."""
     plain = scalar(value, what)
+    refusal = f"{what} must be an integer; got {value!r} of type {type(value).__name__}."
+    if isinstance(plain, bool):
+        raise ArgumentTypeError(refusal)
     try:
-        found = None if isinstance(plain, bool) else operator.index(cast("int", plain))
-    except TypeError:
-        found = None
-    if found is None:
-        raise ArgumentTypeError(f"{what} must be an integer; got {value!r} of type {type(value).__name__}.")
+        found = operator.index(cast("int", plain))
+    except Exception as error:  # an integer of the user's own class may raise anything
+        raise ArgumentTypeError(refusal) from error
     if least is not None and found < least:
         raise ArgumentError(f"{what} must be >= {least}; got {found}.")
     return found
+
+
+def truth(value: object, what: str) -> bool:
+    """A truth value, numpy's too."""
+    plain = scalar(value, what)
+    if not isinstance(plain, bool):
+        raise ArgumentTypeError(f"{what} must be True or False; got {value!r} of type {type(value).__name__}.")
+    return plain
 
 
 def finite(value: SupportsFloat, what: str) -> float:

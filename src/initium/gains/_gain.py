@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from initium.checks import truth
 from initium.gains._activation import Activation
 from initium.gains._apart import apart
 from initium.gains._callable import admit
@@ -45,8 +46,8 @@ def gain(activation: Nonlinearity, *, backward: bool = False, **parameters: Any)
     Deviation:
         torch's `calculate_gain` has 5/3 for tanh, 3/4 for SELU and 1 for sigmoid; none keeps a second moment.
     """
-    found = moments(activation, **parameters)
-    return found.backward_gain if backward else found.gain
+    gradient, found = truth(backward, "backward"), moments(activation, **parameters)
+    return found.backward_gain if gradient else found.gain
 
 
 @apart()

@@ -137,7 +137,7 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
         little mass lies inside; so there is no warning about it. Nothing is redrawn.
     """
     with drawing(tensor, generator) as stream:
-        before = _before(mean, std, a, b) if corrected else std
+        before = _before(mean, std, a, b) if checks.truth(corrected, "corrected") else std
         return random.trunc_normal_(tensor, stream, mean, before, a, b)
 
 
