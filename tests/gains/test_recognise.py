@@ -36,6 +36,7 @@ from initium.gains._recognise import _plain
         (lambda x: x.clamp(-2, 3), "hardtanh(-2, 3)"),
         (lambda x: F.elu(x, 1.7), "elu(1.7)"),
         (lambda x: F.celu(x, 0.3), "celu(0.3)"),
+        (lambda x: torch.where(x > 0, x, 0.3 * torch.expm1(x / 0.3)), "celu(0.3)"),
         (lambda x: F.softplus(x, beta=2.5), "softplus(2.5)"),
         (lambda x: F.softshrink(x, 0.2), "softshrink(0.2)"),
         (lambda x: torch.sin(30 * x), "sin(30)"),

@@ -51,13 +51,13 @@ def pieces(*spans: tuple[float, Terms], last: Terms) -> tuple[Piece, ...]:
     return tuple(Piece(low, *span) for low, span in zip(lows, (*spans, (math.inf, last)), strict=True))
 
 
-def piecewise(function: TensorMap, parts: tuple[Piece, ...]) -> Elementwise:
+def piecewise(function: TensorMap, parts: tuple[Piece, ...], derivative: TensorMap | None = None) -> Elementwise:
     """A law with closed moments; ``function`` is the same in torch, for where rounding spoils the closed form."""
 
     def closed(mean: float, variance: float) -> Estimate:
         return _moments(parts, mean, variance)
 
-    return Elementwise(function, kinks=tuple(piece.low for piece in parts[1:]), closed=closed)
+    return Elementwise(function, tuple(piece.low for piece in parts[1:]), derivative, closed)
 
 
 def _moments(parts: tuple[Piece, ...], mean: float, variance: float) -> Estimate:
