@@ -6,6 +6,8 @@ the end partition the units into runs, the weight is that many matrices (fused q
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -15,7 +17,7 @@ from torch.fx.node import map_arg
 from initium.network._ops import LIKE, LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, op_name, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from initium.network._kinds import Kinds
 
@@ -25,62 +27,79 @@ _CASTS = frozenset({"to", "_to_copy"})
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
 
-def output_runs(kinds: Kinds, node: fx.Node, unit_axis: int) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Where units keep their places.
+
+    Attributes:
+        keeps: The operations that give each unit no place of its own: a bias, a mask, a norm, a number, or the sum of
+            several weights' outputs, which is what the gates of a cell are made of.
+        parted: The nodes whose units go separate ways further on, before anything mixes them.
+    """
+
+    keeps: frozenset[fx.Node]
+    parted: frozenset[fx.Node]
+
+
+def keeping(kinds: Kinds, nodes: Sequence[fx.Node]) -> Keeping:
+    """Reads a graph once forward and once back: a residual stream of sums has too many ways through it to walk each."""
+    keeps, weighed, parted = set[fx.Node](), set[fx.Node](), set[fx.Node]()
+    for node in nodes:
+        name, data = op_name(node), kinds.data_inputs(node)
+        made = bool(data) and weighed.issuperset(data)
+        alone = name in {"mul", "div"} and len(data) == 1
+        if name in NORMS or name in NOISE or alone or (name in SUMS and weighed.issuperset(data)):
+            keeps.add(node)
+        if name in LINEAR or (made and (name in RESHAPES or node in keeps)):
+            weighed.add(node)
+    for node in reversed(nodes):
+        if any(
+            _parts(user) or (user in parted and (op_name(user) in RESHAPES or user in keeps)) for user in node.users
+        ):
+            parted.add(node)
+    return Keeping(frozenset(keeps), frozenset(parted))
+
+
+def _parts(user: fx.Node) -> bool:
+    name = op_name(user)
+    return name in _SPLITS or name == "glu"
+
+
+def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:
     """The lengths of the runs of output units that go separate ways, in their order; one where they stay together."""
     shape = shape_of(node)
     units = shape[unit_axis] if shape else 1
-    if not shape or torch.Size(shape).numel() > _MOST_LABELS or not any(_split_ahead(kinds, node)):
+    if not shape or torch.Size(shape).numel() > _MOST_LABELS or node not in keep.parted:
         return [units]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
     labels = torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
-    return _partition([frozenset(run.unique().tolist()) for run in _ends(kinds, node, labels) if run.numel()], units)
+    return _partition([frozenset(run.unique().tolist()) for run in _ends(keep, node, labels) if run.numel()], units)
 
 
-def _split_ahead(kinds: Kinds, node: fx.Node) -> Iterator[bool]:
-    for user in node.users:
-        name = op_name(user)
-        if name in _SPLITS or name == "glu":
-            yield True
-        elif name in RESHAPES or _keeps_units(kinds, user):
-            yield from _split_ahead(kinds, user)
-
-
-def _ends(kinds: Kinds, node: fx.Node, value: Any) -> Iterator[torch.Tensor]:  # noqa: ANN401 - a tensor or a list of them
+def _ends(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[torch.Tensor]:
     """The labels that arrive at each operation that is no view, and gives each unit no place of its own."""
-    for user in node.users:
-        name = op_name(user)
-        if _keeps_units(kinds, user) and shape_of(user) == tuple(getattr(value, "shape", ())):
-            yield from _ends(kinds, user, value)
-        elif name == "glu":
-            yield from value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
-        elif name in _FOLLOWED and name not in LIKE:
-            yield from _ends(kinds, user, value if name in _CASTS else _moved(user, value))
-        elif isinstance(value, torch.Tensor):
-            yield value
+    waiting: list[tuple[fx.Node, Any]] = [(start, labels)]
+    arrived: dict[fx.Node, list[torch.Tensor]] = defaultdict(list)
+    while waiting:
+        node, value = waiting.pop()
+        for user in node.users:
+            name = op_name(user)
+            if user in keep.keeps and shape_of(user) == tuple(getattr(value, "shape", ())):
+                # By another way the same labels: what follows has seen them.
+                if not any(torch.equal(value, before) for before in arrived[user]):
+                    arrived[user].append(value)
+                    waiting.append((user, value))
+            elif name == "glu":
+                yield from value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
+            elif name in _FOLLOWED and name not in LIKE:
+                waiting.append((user, value if name in _CASTS else _moved(user, value)))
+            elif isinstance(value, torch.Tensor):
+                yield value
 
 
 def _moved(user: fx.Node, value: Any) -> Any:  # noqa: ANN401
     target: Any = user.target
     return target(*map_arg(user.args, lambda _: value), **user.kwargs)
-
-
-def _keeps_units(kinds: Kinds, user: fx.Node) -> bool:
-    """A bias, a mask, a norm, a number, or the sum with another weight's output: what the gates of a cell are made of."""
-    name, data = op_name(user), kinds.data_inputs(user)
-    if name in NORMS or name in NOISE:
-        return True
-    return (name in {"mul", "div"} and len(data) == 1) or (
-        name in SUMS and all(_of_weights(kinds, each) for each in data)
-    )
-
-
-def _of_weights(kinds: Kinds, node: fx.Node) -> bool:
-    """True for the output of a weight, and for what keeps its units."""
-    if op_name(node) in LINEAR:
-        return True
-    data = kinds.data_inputs(node)
-    seen = op_name(node) in RESHAPES or _keeps_units(kinds, node)
-    return seen and bool(data) and all(_of_weights(kinds, each) for each in data)
 
 
 def _partition(runs: list[frozenset[int]], units: int) -> list[int]:
