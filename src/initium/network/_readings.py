@@ -10,6 +10,7 @@ from initium.network._kinds import Kinds, kinds
 from initium.network._neighbours import Neighbours, neighbours
 from initium.network._numbers import numbers
 from initium.network._ops import shape_of
+from initium.network._packed import Keeping, keeping
 from initium.network._regions import regions
 from initium.network._rejoined import rejoined
 
@@ -29,6 +30,7 @@ class Readings:
         neighbours: What stands before and after each.
         placeholders: The node of each parameter.
         numbers: The nodes that are one number.
+        keeping: Where units keep their places.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -36,6 +38,7 @@ class Readings:
     neighbours: Neighbours
     placeholders: dict[str, fx.Node]
     numbers: dict[fx.Node, float]
+    keeping: Keeping
 
     def name_of(self, weight: fx.Node) -> str:
         """The parameter behind a weight; of several (a composed weight), that of the most axes, then of the most elements."""
@@ -50,4 +53,6 @@ def readings(traced: Trace, values: dict[str, nn.Parameter]) -> Readings:
     known = numbers(kind, graph, values)
     around = neighbours(regions(kind, graph, known), graph)
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
-    return Readings(tuple(graph.nodes), kind, around, dict(zip(traced.parameters, placeholders, strict=False)), known)
+    parameters = dict(zip(traced.parameters, placeholders, strict=False))
+    nodes = tuple(graph.nodes)
+    return Readings(nodes, kind, around, parameters, known, keeping(kind, nodes))

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
 from initium.network._ops import op_name, shape_of
-from initium.network._packed import keeping, output_runs, parameter_axis
+from initium.network._packed import output_runs, parameter_axis
 from initium.network._sites import sites
 
 if TYPE_CHECKING:
     from torch import fx
 
-    from initium.network._packed import Keeping
     from initium.network._readings import Readings
     from initium.network._sites import Site
 
@@ -27,22 +26,21 @@ def uses(read: Readings) -> list[Use]:
     found: list[Use] = []
     count: dict[str, int] = defaultdict(int)
     reached: dict[fx.Node, frozenset[str]] = {}
-    keep = keeping(read.kinds, read.nodes)
     for node in read.nodes:
         if read.kinds.kind[node] == "data":
             here = list(sites(read.kinds, node))
             for site in here:
                 name = read.name_of(site.weight)
                 sources = reached.get(site.data, frozenset()) if site.data is not None else frozenset[str]()
-                found.append(_use(read, keep, site, name, count[name], sources))
+                found.append(_use(read, site, name, count[name], sources))
                 count[name] += 1
             behind = {reached[parent] for parent in read.kinds.data_parents(node)}
             reached[node] = frozenset({node.name}) if here else frozenset[str]().union(*behind)
     return found
 
 
-def _use(read: Readings, keep: Keeping, site: Site, name: str, index: int, sources: frozenset[str]) -> Use:
-    runs = output_runs(keep, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
+def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[str]) -> Use:
+    runs = output_runs(read.keeping, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
     split = len(runs) if len(set(runs)) == 1 else 1
     layout, parts, axis = _packing(read, site, name, split)
     ahead = read.neighbours.following(site.node)
