@@ -36,6 +36,7 @@ def perceptron(depth: int, width: int, activation: str = "relu", *, normalised: 
             activated="",
             normalised=normalised and place < depth - 1,
             direct=True,
+            sources=frozenset({f"linear_{place - 1}" if place else "x"}),
         )
         for place in range(depth)
     )
@@ -80,6 +81,7 @@ def row(use: Use, **figures: object) -> SignalRow:
         grad_rms=1e-3,
         weight_std=math.sqrt(2 / use.fan_in),
         weight_rms=math.sqrt(2 / use.fan_in),
+        bias_rms=0.0,
         weight_grad_norm=1e-2,
         weight_grad_mean_abs=1e-4,
         distinct=1.0,

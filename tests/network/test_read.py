@@ -612,16 +612,17 @@ def test_an_activation_of_a_mean_is_recognised():
     assert (str(network.facts("a.weight").after), str(network.facts("b.weight").before)) == ("silu", "silu")
 
 
-def test_a_use_knows_the_uses_that_it_reads():
+def test_a_use_knows_the_uses_and_the_inputs_that_it_reads():
     def forward(self, x):
         first = F.relu(self.a(x))
         second = self.b(first)
-        return self.d(torch.cat([first, self.c(second.tanh())], -1))
+        return self.d(torch.cat([first, self.c(second.tanh() + x)], -1))
 
-    net = Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 8), c=nn.Linear(8, 8), d=nn.Linear(16, 3))
+    net = Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 4), c=nn.Linear(4, 8), d=nn.Linear(16, 3))
     uses = read(net, as_batch(torch.randn(5, 4))).uses
     nodes = {use.node: use.name[0] for use in uses}
-    assert [{nodes[source] for source in use.sources} for use in uses] == [set(), {"a"}, {"b"}, {"a", "c"}]
+    read_by = [{nodes.get(source, "x") for source in use.sources} for use in uses]
+    assert read_by == [{"x"}, {"a"}, {"b", "x"}, {"a", "c"}]
 
 
 def test_reading_draws_nothing_of_noise_that_is_written_out():

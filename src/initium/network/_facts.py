@@ -57,7 +57,7 @@ class Use:
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
-        sources: The nodes of the uses whose outputs it reads, with no other use between.
+        sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         note: What a reader should know of it.
     """
 

@@ -35,7 +35,8 @@ def uses(read: Readings) -> list[Use]:
                 found.append(_use(read, site, name, count[name], sources))
                 count[name] += 1
             behind = {reached[parent] for parent in read.kinds.data_parents(node)}
-            reached[node] = frozenset({node.name}) if here else frozenset[str]().union(*behind)
+            begins = here or node.op == "placeholder"
+            reached[node] = frozenset({node.name}) if begins else frozenset[str]().union(*behind)
     return found
 
 

@@ -28,6 +28,7 @@ class SignalRow:
         grad_rms: Root mean square of the gradient at the operation's output.
         weight_std: Standard deviation of the weight.
         weight_rms: Root mean square of the weight.
+        bias_rms: Root mean square of the bias that the operation adds; 0 where it adds none.
         weight_grad_norm: L2 norm of the weight's gradient (all uses together); of a frozen weight too.
         weight_grad_mean_abs: Mean absolute value of the weight's gradient.
         distinct: Share of the output's units that differ from the first in value or in gradient: 0 means that every
@@ -48,6 +49,7 @@ class SignalRow:
     grad_rms: float
     weight_std: float
     weight_rms: float
+    bias_rms: float
     weight_grad_norm: float
     weight_grad_mean_abs: float
     distinct: float

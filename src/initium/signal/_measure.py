@@ -87,11 +87,12 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     traced = cast("Trace", network.trace)
     parameters, buffers, inputs = traced.bind(model, batch)
     leaves = dict(zip(traced.parameters, parameters, strict=True))
-    weights = {use.name: weight_figures(leaves[use.name]) for use in network.uses}
+    names = [name for use in network.uses for name in (use.name, use.bias) if name]
+    weights = {name: weight_figures(leaves[name]) for name in dict.fromkeys(names)}
     trainable = [leaf.requires_grad_() for leaf in parameters if leaf.is_floating_point() or leaf.is_complex()]
     output = traced.rebuild(run_walk(walk, [*parameters, *buffers, *inputs]))
     aim = objective(output, batch, loss)
-    with _reduced_gradients({name: leaves[name] for name in weights}) as gradients:
+    with _reduced_gradients({use.name: leaves[use.name] for use in network.uses}) as gradients:
         aim.backward(trainable)
     return _signal(walk, aim, output, batch, rows(walk, weights, gradients))
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WeightFigures:
-    """What is kept of a weight.
+    """What is kept of a weight or a bias.
 
     Attributes:
-        largest: Largest magnitude of the weight.
+        largest: Largest magnitude.
         std: Its standard deviation.
         rms: Its root mean square.
     """
@@ -75,13 +75,16 @@ def rows(
 ) -> tuple[SignalRow, ...]:
     """One row for each use, in execution order."""
     uses = [use for use in walk.network.uses if use.node in walk.outputs]
-    figures = [_figures(walk, use, weights[use.name], gradients.get(use.name)) for use in uses]
+    figures = [_figures(walk, use, weights, gradients.get(use.name)) for use in uses]
     return tuple(_row(use, values) for use, values in zip(uses, _fetched(figures), strict=True))
 
 
-def _figures(walk: Measuring, use: Use, weight: WeightFigures, own: GradientFigures | None) -> dict[str, Tensor]:
+def _figures(
+    walk: Measuring, use: Use, weights: Mapping[str, WeightFigures], own: GradientFigures | None
+) -> dict[str, Tensor]:
     """The row's numbers as tensors, by field; ``finite`` is 1 or 0."""
     output, gradient = walk.outputs[use.node], walk.gradients.get(use.node)
+    weight, bias = weights[use.name], weights[use.bias] if use.bias else None
     zero = torch.zeros((), device=output.moments.largest.device)
     dead, saturated = walk.activations.get(use.activated, (zero, zero))
     sizes = [output.moments.largest, weight.largest]
@@ -97,6 +100,7 @@ def _figures(walk: Measuring, use: Use, weight: WeightFigures, own: GradientFigu
         "grad_rms": gradient.moments.rms if gradient else zero,
         "weight_std": weight.std,
         "weight_rms": weight.rms,
+        "bias_rms": bias.rms if bias else zero,
         "weight_grad_norm": own.norm if own else zero,
         "weight_grad_mean_abs": own.mean_abs if own else zero,
         "distinct": _distinct(use, output, gradient),
