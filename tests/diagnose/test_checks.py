@@ -66,6 +66,18 @@ def test_a_large_gain_explodes() -> None:
     assert found == ["exploding-signal", "exploding-gradient"]
 
 
+def test_three_steps_that_a_thousand_overshoot_are_enough() -> None:
+    assert codes(perceptron(4, 128), travelled(perceptron(4, 128), 20.0), "error")[0] == "exploding-signal"
+
+
+def test_a_gradient_that_ends_in_nothing_is_no_fault_of_one_layer() -> None:
+    signal = travelled(DEEP, 0.1)
+    signal = with_rows(signal, range(20), grad_rms=0.0)
+    first = next(each for each in examine(DEEP, signal) if each.code == "vanishing-gradient")
+    assert first.severity == "error"
+    assert "one layer" not in first.cause
+
+
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_shallow_networks_have_no_slopes(depth: int) -> None:
     network = perceptron(depth, 128)
@@ -94,7 +106,7 @@ def test_one_bad_layer_is_named_with_its_factor() -> None:
     signal = with_rows(signal, range(5), grad_rms=1e-8)
     signal = with_rows(signal, range(5, 6), weight_rms=small, weight_std=small)
     first = examine(network, signal)[0]
-    assert first.code == "vanishing-gradient"
+    assert (first.code, first.severity) == ("vanishing-gradient", "warning")
     assert "`5.weight` multiplies the gradient by 1.0e-5" in first.cause
 
 
@@ -121,6 +133,18 @@ def test_a_zero_weight_with_a_gradient_of_its_own_is_no_symmetry() -> None:
     signal = with_rows(healthy(network), range(5, 6), weight_rms=0.0, weight_std=0.0, out_rms=0.0, unit_std=0.0)
     signal = with_rows(signal, range(5), grad_rms=0.0, weight_grad_norm=0.0)
     assert codes(network, signal) == []
+
+
+def test_a_weight_that_is_used_again_is_symmetric_only_if_every_use_is() -> None:
+    network = perceptron(4, 32)
+    uses = (*network.uses[:2], replace(network.uses[2], name="1.weight", index=1), network.uses[3])
+    shared = replace(network, uses=uses, parameters=tuple(network.parameters[place] for place in (0, 1, 3)))
+    signal = healthy(network)
+    rows = [replace(each, name=use.name, use=use.index) for each, use in zip(signal.rows, uses, strict=True)]
+    one = replace(signal, rows=(rows[0], replace(rows[1], distinct=0.0, weight_std=0.0), *rows[2:]))
+    assert codes(shared, one) == []
+    both = replace(one, rows=(*one.rows[:2], replace(rows[2], distinct=0.0, weight_std=0.0), rows[3]))
+    assert codes(shared, both) == ["symmetry"]
 
 
 def test_weights_of_one_value_are_suspect_even_where_biases_differ() -> None:
@@ -152,16 +176,28 @@ def test_more_dead_units_than_coins_can_give_are_a_fault(share: float, *, found:
 
 def test_a_wholly_dead_network_is_an_error() -> None:
     network = perceptron(4, 128)
-    signal = with_rows(healthy(network), range(3), dead=1.0, out_mean=-9.0, out_rms=9.0)
+    signal = with_rows(healthy(network), range(3), dead=1.0, out_mean=-9.0, out_rms=9.0, bias_rms=9.0)
     first = examine(network, signal)[0]
     assert (first.code, first.severity) == ("dead-units", "error")
-    assert "negative bias" in first.cause
+    assert "the bias of `0.weight` has rms 9" in first.cause
+
+
+@pytest.mark.parametrize(("units", "found"), [(1, False), (2, True), (8, True), (16, True)])
+def test_a_wholly_dead_layer_of_a_few_units_is_found(units: int, *, found: bool) -> None:
+    network = perceptron(4, units)
+    blocked = with_rows(healthy(network), range(1, 4), unit_std=0.0, out_mean=-0.5)
+    signal = with_rows(blocked, range(1, 2), dead=1.0)
+    assert ("dead-units" in codes(network, signal)) == found
+    if found:
+        (finding,) = (each for each in examine(network, signal) if each.code == "dead-units")
+        assert f"all {units} lie on the flat side" in finding.cause
 
 
 def test_saturated_layers_name_the_gain() -> None:
     network = perceptron(5, 128, "tanh")
+    size = 8 / math.sqrt(128)
     signal = with_rows(
-        healthy(network), range(4), saturated=0.8, out_std=8.0, out_rms=8.0, weight_rms=8 / math.sqrt(128)
+        healthy(network), range(4), saturated=0.8, out_std=8.0, out_rms=8.0, weight_rms=size, weight_std=size
     )
     first = examine(network, signal)[0]
     assert (first.code, first.severity) == ("saturation", "error")
@@ -174,6 +210,7 @@ def test_a_large_input_is_blamed_on_the_input() -> None:
     finding = next(each for each in examine(network, signal) if each.code == "saturation")
     assert finding.severity == "warning"
     assert "input is too large" in finding.cause
+    assert (finding.fix, finding.expected) == ("", pytest.approx(0.03, abs=0.01))
 
 
 @pytest.mark.parametrize("gain", [1.0, 1.2, 1.59])
@@ -183,16 +220,40 @@ def test_every_gain_between_glorots_and_the_exact_one_is_right_before_tanh(gain:
     assert codes(network, signal, "info") == []
 
 
+def test_a_mismatch_that_is_not_measured_is_worth_an_info() -> None:
+    deep = perceptron(20, 128)
+    signal = with_rows(travelled(deep, 0.1), range(20), out_std=1.0, unit_std=1.0, grad_rms=1e-3)
+    assert [(each.code, each.severity) for each in examine(deep, signal)] == [("gain-mismatch", "info")]
+
+
+def test_one_std_at_every_width_is_named_whatever_its_value() -> None:
+    widths = [64.0, *[128.0] * 19]
+    network = perceptron(20, 128)
+    uses = tuple(replace(use, fan_in=width) for use, width in zip(network.uses, widths, strict=True))
+    network = replace(network, uses=uses)
+    signal = with_rows(travelled(network, 0.4), range(20), weight_rms=0.037, weight_std=0.037)
+    assert "std 0.037 at every width before ReLU" in examine(network, signal)[0].cause
+
+
 def test_a_mismatch_is_worth_what_depth_makes_of_it() -> None:
     shallow, deep = perceptron(4, 128), perceptron(9, 128)
     assert codes(shallow, travelled(shallow, 1.0), "info") == []
     assert codes(deep, travelled(deep, 1.0), "info") == ["gain-mismatch"]
 
 
-def test_haphazard_weights_behind_a_norm_are_a_warning() -> None:
+@pytest.mark.parametrize(("std", "severity"), [(1.0, "warning"), (3.0, "warning"), (5.0, "error")])
+def test_haphazard_weights_behind_a_norm_are_as_bad_as_their_pace(std: float, severity: str) -> None:
     network = perceptron(10, 128, normalised=True)
-    signal = with_rows(healthy(network), range(9), weight_rms=1.0, weight_std=1.0)
-    assert [(each.code, each.severity) for each in examine(network, signal)] == [("haphazard-under-norm", "warning")]
+    signal = with_rows(healthy(network), range(9), weight_rms=std, weight_std=std)
+    (finding,) = examine(network, signal)
+    assert (finding.code, finding.severity) == ("haphazard-under-norm", severity)
+    # A pace of 2 / (128 std^2): below 1/1000 from std 3.95 on.
+    assert finding.expected == pytest.approx(math.sqrt(2))
+
+
+def test_what_a_norm_reads_of_nothing_is_not_haphazard() -> None:
+    network = perceptron(10, 128, normalised=True)
+    assert codes(network, with_rows(healthy(network), range(9), unit_std=0.0, out_rms=0.0)) == []
 
 
 def test_a_signal_below_the_norms_eps_is_an_error() -> None:
@@ -265,4 +326,5 @@ def test_findings_say_all_that_a_reader_needs() -> None:
         assert finding.cause
         assert finding.cure
         assert finding.fix.startswith("initium.")
+        assert finding.message.endswith(".")
         assert finding.layers

@@ -118,7 +118,7 @@ PAIRS = [
     Pair("nan", "nonfinite", lambda: filled(perceptron(5), one_nan), lambda: filled(perceptron(5), he)),
     Pair("dead", "dead-units", lambda: filled(perceptron(6), he, -50.0), lambda: filled(perceptron(6), he, 0.01)),
     Pair("pytorch's default, deep", "vanishing-gradient", lambda: perceptron(20), lambda: perceptron(5)),
-    Pair("one tiny layer", "vanishing-gradient", lambda: one_tiny_layer(perceptron(10)), lambda: filled(perceptron(10), he)),
+    Pair("one tiny layer", "vanishing-gradient", lambda: one_tiny_layer(perceptron(10)), lambda: filled(perceptron(10), he), "warning"),
     Pair("kernel area forgotten", "exploding-signal", lambda: filled(convolutions(12), no_kernel_area), lambda: filled(convolutions(12), he)),
     Pair("batchnorm and std 1", "haphazard-under-norm", lambda: filled(perceptron(8, norm=nn.BatchNorm1d), std(1.0)), lambda: filled(perceptron(8, norm=nn.BatchNorm1d), glorot), "warning"),
     Pair("below batchnorm's eps", "haphazard-under-norm", lambda: filled(perceptron(8, norm=nn.BatchNorm1d), std(1e-6)), lambda: perceptron(8, norm=nn.BatchNorm1d)),

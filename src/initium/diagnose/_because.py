@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
 from initium.diagnose._expected import around, centred, drifts, needed
-from initium.diagnose._figures import fraction, share, shown, titled
+from initium.diagnose._figures import fraction, several, share, shown, titled
 from initium.diagnose._law import law
+from initium.diagnose._place import CENTRED, mean_of, off_centre, place, uncentred
+from initium.diagnose._words import LSUV, TEXTBOOK, Because, gain_of
 
 if TYPE_CHECKING:
-    from initium.diagnose._links import Link
     from initium.diagnose._trend import Trend
-    from initium.network import Neighbour
 
-TEXTBOOK = 'initium.initialize(model, batch, scheme="textbook", seed=0)'
-LSUV = "initium.lsuv(model, batch)"
 _HALF = 0.5
 _MOSTLY = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
-    """A cause and its cure, as a finding holds them."""
-
-    cause: str
-    cure: str
-    fix: str = TEXTBOOK
-
-
 def because(trend: Trend) -> Because:
-    """The first cause that the figures support: dead units, saturation, one odd layer, the activation, the gain."""
-    return (
-        _dead(trend) or _saturated(trend) or _one_layer(trend) or _slope(trend) or _gain(trend) or _unexplained(trend)
-    )
+    """The first cause that the figures support."""
+    asked = (_dead, _saturated, _uncentred, _one_layer, _slope, _gain)
+    return next(filter(None, (cause(trend) for cause in asked)), None) or _unexplained(trend)
 
 
 def _dead(trend: Trend) -> Because | None:
-    worst = max(trend.chain, key=lambda link: link.row.dead)
-    if worst.row.dead < _MOSTLY:
+    worst = max(trend.chain, key=lambda link: link.row.dead if link.row.out_rms > 0 else 0.0)
+    if worst.row.dead < _MOSTLY or worst.row.out_rms == 0:
         return None
+    reason = place(worst)
     return Because(
-        f"{share(worst.row.dead)} of the units that `{worst.use.name}` feeds are dead: {worst.use.after} passes nothing "
-        f"there for any sample (the mean of its input is {shown(worst.row.out_mean)}, its std {shown(worst.row.out_std)}).",
-        "Set the biases to zero and standardise the input.",
+        f"{share(worst.row.dead)} of the units that `{worst.use.name}` feeds are dead: {worst.use.after} passes no gradient "
+        f"there for any sample (the mean of its input is {shown(worst.row.out_mean)}, its std {shown(worst.row.out_std)}); "
+        f"{reason.cause}.",
+        reason.cure,
+        reason.fix,
     )
 
 
@@ -53,21 +43,42 @@ def _saturated(trend: Trend) -> Because | None:
     part = median(link.row.saturated for link in trend.chain)
     if part <= _HALF:
         return None
-    link = trend.chain[len(trend.chain) // 2]
+    first = next(link for link in trend.chain if link.row.saturated > _HALF)
+    reason = place(first)
     return Because(
-        f"{link.use.after} is saturated at {share(part)} of its inputs: their std is {shown(link.row.out_std)}, the gain of "
-        f"these weights {shown(_typical(trend))}.",
-        gain_of(link.use.after),
+        f"{first.use.after} is saturated at {share(part)} of its inputs, from `{first.use.name}` on (their std there is "
+        f"{shown(first.row.out_std)}): {reason.cause}.",
+        reason.cure,
+        reason.fix,
+    )
+
+
+def _uncentred(trend: Trend) -> Because | None:
+    odd = [link for link in trend.chain if uncentred(link)]
+    if 2 * len(odd) <= len(trend.chain):
+        return None
+    reach = median(mean_of(link) * link.use.fan_in for link in odd)
+    return Because(
+        f"{off_centre(odd[0])} ({several(len(odd))} such): each multiplies the mean of what it reads by about "
+        f"{shown(reach)} (mean * fan_in), the same for every unit.",
+        CENTRED,
     )
 
 
 def _one_layer(trend: Trend) -> Because | None:
+    """One step, and a weight there that is as far from its neighbours."""
     if trend.lone is None or len(trend.steps) < 3:  # noqa: PLR2004 - of two steps, neither stands alone
         return None
     link, change = trend.lone
+    others = [each.gain for each in trend.chain if each.plain and each is not link]
+    if not link.plain or not others or not link.gain > 0:
+        return None
+    usual = median(others)
+    if math.log(link.gain / usual) * change < _HALF * change**2:
+        return None
     return Because(
         f"one layer does it: `{link.use.name}` multiplies the {_what(trend)} by {shown(math.exp(change))}; its gain is "
-        f"{shown(link.gain)}, the others' {shown(_typical(trend))}.",
+        f"{shown(link.gain)}, the others' {shown(usual)}.",
         "Initialise that layer like its neighbours.",
     )
 
@@ -76,14 +87,14 @@ def _slope(trend: Trend) -> Because | None:
     """An activation whose output is mostly its mean: the right gain for its size is no gain for its signal."""
     link = trend.chain[len(trend.chain) // 2]
     at = around(link.use.before, link.row.out_rms)
-    if at is None or centred(link.use.before) or not _explains(trend):
+    if at is None or centred(link.use.before) or trend.total > 0 or not _explains(trend):
         return None
     return Because(
         f"{link.use.before} between the layers: its mean carries the output and its slope is small (E[phi'^2] = "
         f"{shown(at.slope_second)}), so that {_account(trend)}.",
-        f"Use tanh or relu in place of {link.use.before}, or normalise between the layers; no start of the usual size "
-        "carries a signal through many of these.",
-        "model = ...  # with nn.Tanh() or nn.ReLU(), then: " + TEXTBOOK,
+        f"Use tanh or relu in place of {link.use.before}, or normalise between the layers; as it is, no law of the field "
+        "carries a signal through many of these, only weights that are measured (lsuv) do.",
+        LSUV,
     )
 
 
@@ -135,18 +146,5 @@ def _typical(trend: Trend) -> float:
     return median(gains) if gains else math.nan
 
 
-def gain_of(neighbour: Neighbour) -> str:
-    """The cure of a wrong gain, in one form, so that findings with one cure are seen to have one cause."""
-    low, high = needed(neighbour) or (1.0, 1.0)
-    right = shown(low) if math.isclose(low, high, rel_tol=0.01) else f"between {shown(low)} and {shown(high)}"
-    known = {"relu": " (He)", "tanh": " (Glorot gives 1)"}.get(neighbour.text, "")
-    return f"Give each of these weights gain {right}{known}: a std of gain / sqrt(fan_in)."
-
-
 def _what(trend: Trend) -> str:
     return "gradient" if trend.backward else "signal"
-
-
-def names(links: tuple[Link, ...]) -> tuple[str, ...]:
-    """The weights' names, each once."""
-    return tuple(dict.fromkeys(link.use.name for link in links))

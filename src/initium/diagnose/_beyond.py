@@ -1,32 +1,41 @@
-"""When no chain can be judged: a fall or a rise between the two ends of a network that no design has.
+"""When no chain can be judged: a fall or a rise between the ends of a network that no design has.
 
-Gates, recurrent sums and products of two signals end a chain (:mod:`._links`), and what is beyond them has no predicted
-slope. One thing still tells: the largest gradient in the first quarter of the uses against the largest in the last. The
-largest of each, because a branch may be as faint as its designer wants (LayerScale, nested, makes 1e-17) while the stream
-beside it carries a gradient to the first layer.
+Gates, residual and recurrent sums and products of two signals end a chain (:mod:`._links`), and what is beyond them has no
+predicted slope. Two things still tell. The largest hidden signal against the largest in the first quarter of the uses: a
+residual stream whose branches are as large as itself doubles its variance with every block. And the largest gradient in
+the first quarter against the largest in the last. The largest of each, because a branch may be as faint as its designer
+wants (LayerScale, nested, makes 1e-17) while the stream beside it carries a gradient to the first layer.
 
-Limit: 1e12, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. It
-is empirical; no library model of a hundred at its own start is beyond it. Fewer than eight uses are not judged.
+Limits: 1000 for the signal, at which one step of a usual size overshoots (:mod:`._slopes` for the measure). 1e12 for the
+gradient, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. Both
+are empirical: of the library models at their own start none is beyond a tenth of the first, or beyond the second. Fewer than
+eight uses have no quarters: of those the gradient is not judged, and the signal against the first use.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import LSUV
 from initium.diagnose._figures import shown
+from initium.diagnose._links import links
+from initium.diagnose._words import LSUV
 from initium.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from initium.diagnose._links import Link
+    from initium.network import Network
     from initium.records import Signal, SignalRow
 
-_WIDEST, _FEWEST = 1e12, 8
+_HIGHEST, _WIDEST, _FEWEST = 1e3, 1e12, 8
+_CURE = "Rescale the weights on real data, or normalise the signal between the steps."
 
 
-def check(signal: Signal) -> Iterator[Finding]:
-    """At most one finding: no gradient anywhere, or one that differs beyond measure."""
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
+    yield from _signal([link for link in links(network, signal) if link.row.finite])
     rows = [row for row in signal.rows if row.finite]
     if rows and all(row.grad_rms == 0 for row in rows):
         yield _none(rows)
@@ -36,7 +45,33 @@ def check(signal: Signal) -> Iterator[Finding]:
     early, late = (max(part, key=lambda row: row.grad_rms) for part in (rows[:quarter], rows[-quarter:]))
     low, high = sorted((early.grad_rms, late.grad_rms))
     if low > 0 and high > _WIDEST * low:
-        yield _finding(late, early)
+        yield _gradient(late, early)
+
+
+def _signal(every: list[Link]) -> Iterator[Finding]:
+    hidden = [link for link in every if link.hidden]
+    if len(hidden) < 2:  # noqa: PLR2004 - a first and a later one
+        return
+    early = max(hidden[: max(1, len(hidden) // 4)], key=lambda link: link.row.out_std)
+    peak = max(hidden, key=lambda link: link.row.out_std)
+    if early.row.out_std <= 0 or peak.row.out_std < _HIGHEST * early.row.out_std:
+        return
+    total = peak.row.out_std / early.row.out_std
+    way = [link for link in hidden if hidden.index(early) <= hidden.index(link) <= hidden.index(peak)]
+    yield Finding(
+        code="exploding-signal",
+        severity="error",
+        layers=(early.use.name, peak.use.name),
+        message=f"The signal grows from std {shown(early.row.out_std)} at `{early.use.name}` to {shown(peak.row.out_std)} at "
+        f"`{peak.use.name}`.",
+        measured=total,
+        expected=1.0,
+        cause=f"sums, gates or products stand between these uses, so that no slope is predicted for them; over {len(way)} "
+        f"weights the signal is multiplied by {shown(total)}, {shown(math.exp(math.log(total) / max(1, len(way) - 1)))} a weight.",
+        cure="Make the last weight of each branch small (zero, or 1 / sqrt(branches)), or normalise what a branch reads; "
+        "or rescale the weights on real data.",
+        fix=LSUV,
+    )
 
 
 def _none(rows: list[SignalRow]) -> Finding:
@@ -50,12 +85,12 @@ def _none(rows: list[SignalRow]) -> Finding:
         expected=1.0,
         cause=f"between the loss and the last weight the gradient is lost, or it is below the smallest number of its dtype; "
         f"the smallest signal is {shown(smallest)}.",
-        cure="Rescale the weights on real data, or normalise the signal between the steps.",
+        cure=_CURE,
         fix=LSUV,
     )
 
 
-def _finding(start: SignalRow, end: SignalRow) -> Finding:
+def _gradient(start: SignalRow, end: SignalRow) -> Finding:
     total = end.grad_rms / start.grad_rms
     return Finding(
         code="vanishing-gradient" if total < 1 else "exploding-gradient",
@@ -67,6 +102,6 @@ def _finding(start: SignalRow, end: SignalRow) -> Finding:
         expected=1.0,
         cause="gates, products or recurrent sums stand between these uses, so no slope is predicted for them; a factor "
         f"of {shown(max(total, 1 / total))} is beyond any design: the factors of the steps between multiply.",
-        cure="Rescale the weights on real data, or normalise the signal between the steps.",
+        cure=_CURE,
         fix=LSUV,
     )

@@ -7,7 +7,7 @@ infinite depth (all samples alike) exactly half. More than that is a bias, a shi
 Limits: more than 1/2 plus 4 standard deviations of a fair coin thrown once a unit, ``4 * sqrt(1 / (4 n))``. A warning; an
 error from 90 % on, or where the layer that reads these units learns nothing of the input any more.
 
-Not a fault: many dead units in a deep network of right gain (30 layers: a third), one dead layer of a handful of units.
+Not a fault: many dead units in a deep network of right gain (30 layers: a third).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, names
 from initium.diagnose._figures import several, share, shown, titled
 from initium.diagnose._links import links
+from initium.diagnose._place import biased, place, uncentred
+from initium.diagnose._words import Because, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _SIGMAS = 4.0
 _MOSTLY = 0.9
+# In a layer of so many units or more, all on one side are no chance: 2^-17.
+_FEW = 17
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -41,8 +44,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 
 def _bound(link: Link) -> float:
-    """The largest share that chance allows; below 1, so that a wholly dead layer of more than 16 units is always found."""
-    return 0.5 + _SIGMAS * math.sqrt(0.25 / link.units)
+    """The largest share that chance allows; below 1, so that a layer of several units that is wholly dead is always found."""
+    return min(0.5 + _SIGMAS * math.sqrt(0.25 / link.units), 1 - 0.5 / link.units) if link.units > 1 else 1.0
 
 
 def _severity(dead: tuple[Link, ...], every: tuple[Link, ...]) -> Severity:
@@ -58,8 +61,7 @@ def _blocked(every: tuple[Link, ...]) -> bool:
 
 def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
     first = max(dead, key=lambda link: link.row.dead)
-    row = first.row
-    below = row.out_mean < -row.out_std
+    row, reason = first.row, _reason(first)
     return Finding(
         code="dead-units",
         severity=severity,
@@ -69,7 +71,18 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
         measured=row.dead,
         expected=0.5,
         cause=f"the inputs of {titled(first.use.after.text)} have mean {shown(row.out_mean)} and std {shown(row.out_std)}: "
-        + ("a negative bias (or a shifted input) holds them below zero." if below else "nearly all are below zero."),
-        cure="Set the biases to zero, standardise the input, and draw the weights around zero.",
-        fix=TEXTBOOK,
+        f"{reason.cause}.",
+        cure=reason.cure,
+        fix=reason.fix,
     )
+
+
+def _reason(link: Link) -> Because:
+    """What holds the units where they are: the draw of few units alone, or what :func:`place` finds."""
+    spread = abs(link.row.out_mean) <= link.row.out_std and not biased(link) and not uncentred(link)
+    if spread and link.units < _FEW:
+        return Because(
+            f"by the chance of the draw all {link.units} lie on the flat side",
+            "Draw again (another seed), or use more units.",
+        )
+    return place(link)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
     """Runs every check of :data:`CHECKS` on one pair of records; no model is needed.
 
-    Where none of them finds an error, a gradient that is out of all bounds is still one.
+    Where none of them finds an error, a signal or a gradient that is out of all bounds is still one.
 
     Args:
         network: What was read of the model, with the batch.
@@ -39,6 +39,8 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         ['symmetry']
     """
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
-    if not any(finding.severity == "error" for finding in found):  # what is explained needs no last resort
-        found = [*_beyond.check(signal), *found]
+    if not any(finding.severity == "error" and finding.code != "output-prior" for finding in found):
+        found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
+    if any(finding.code == "exploding-signal" and finding.severity == "error" for finding in found):
+        found = [finding for finding in found if finding.code != "output-prior"]  # it is what becomes of an explosion
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._links import chains
+from initium.diagnose._links import lanes
 from initium.diagnose._slopes import finding, rising
 from initium.diagnose._trend import backward
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for every chain in which the gradient grows."""
-    for chain in chains(network, signal):
+    for chain in lanes(network, signal):
         trend = backward(chain)
         severity = rising(trend) if trend else None
         if trend and severity:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK
 from initium.diagnose._figures import shown
 from initium.diagnose._links import chains, links
 from initium.diagnose._slopes import finding, rising
 from initium.diagnose._trend import level
+from initium.diagnose._words import TEXTBOOK
 from initium.records import Finding
 
 if TYPE_CHECKING:

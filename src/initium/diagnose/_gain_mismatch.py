@@ -7,7 +7,7 @@ sqrt(fan_in)``, is ``1 / sqrt(E[phi(z)^2])``, and that of a small signal at ``1 
 
 Limits: the product over a chain that holds most of the network's weights. Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
 an info; a warning from 100, or from 10 where the typical layer is further off than a factor of 3, which no law of the field
-is (the furthest, PyTorch's default before ReLU, is off by 2.4). What it does is for the findings that measure it to say.
+is (the furthest, PyTorch's default before ReLU, is off by 2.4), and only if at least half of the logarithm is measured.
 
 Not a fault: any scale before a normalisation or inside the blocks of a normalised network; a weight that is computed from others;
 sigmoid, whose right gain is no cure (see ``vanishing-gradient``).
@@ -19,11 +19,12 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, gain_of, names
 from initium.diagnose._expected import around, centred, needed
 from initium.diagnose._figures import several, shown, titled
 from initium.diagnose._law import law
 from initium.diagnose._links import chains, links
+from initium.diagnose._place import CENTRED, off_centre, uncentred
+from initium.diagnose._words import TEXTBOOK, gain_of, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from initium.records import Severity, Signal
 
 _WORTH_SAYING, _WORTH_CURING, _GRAVE = math.log(3.0), math.log(10.0), math.log(100.0)
-_ROUNDING = 0.05
+_ROUNDING, _HALF = 0.05, 0.5
 _SIGMAS = 4.0
 
 
@@ -45,7 +46,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         wrong = tuple(filter(_wrong, chain))
         total = sum(map(_effect, wrong))
         if len(wrong) > max(1, most) and abs(total) > _WORTH_SAYING:
-            yield _finding(wrong, total)
+            yield _finding(wrong, total, _severity(wrong, total) if _seen(chain, total) else "info")
 
 
 def _wrong(link: Link) -> bool:
@@ -63,27 +64,40 @@ def _effect(link: Link) -> float:
     return math.log(link.gain) + 0.5 * math.log(slope)
 
 
+def _seen(chain: tuple[Link, ...], total: float) -> bool:
+    """At least half of it, in logarithms, is measured from the chain's first link to its last."""
+    figures = [link.row.out_std if total > 0 else link.row.unit_std for link in (chain[0], chain[-1])]
+    if not all(0 < figure < math.inf for figure in figures):
+        return figures[0] > 0
+    return math.log(figures[1] / figures[0]) / total >= _HALF
+
+
 def _severity(wrong: tuple[Link, ...], total: float) -> Severity:
     lawless = abs(total) / len(wrong) > _WORTH_SAYING
     return "warning" if abs(total) > (_WORTH_CURING if lawless else _GRAVE) else "info"
 
 
-def _finding(wrong: tuple[Link, ...], total: float) -> Finding:
+def _finding(wrong: tuple[Link, ...], total: float, severity: Severity) -> Finding:
     low, high = needed(wrong[0].use.after) or (1.0, 1.0)
     gain = median(link.gain for link in wrong)
     right = low if gain < low else high
     after, name = titled(wrong[0].use.after.text), law(wrong)
+    odd = next(filter(uncentred, wrong), None)
     return Finding(
         code="gain-mismatch",
-        severity=_severity(wrong, total),
+        severity=severity,
         layers=names(wrong),
         message=f"{name + ' before ' if name else 'A wrong gain before '}{after}: gain {shown(gain)} where {after} needs "
         f"{shown(right)}, in {several(len(wrong))}; together they multiply the signal by about "
         f"{shown(math.exp(min(total, 700.0)))}.",
         measured=gain,
         expected=right,
-        cause=f"the weights follow {name or 'no law for this activation'} (weight_rms * sqrt(fan_in) = {shown(gain)}); "
-        f"a gain of {shown(right)} keeps the signal through {after}.",
-        cure=gain_of(wrong[0].use.after),
+        cause=(
+            f"{off_centre(odd)}."
+            if odd
+            else f"the weights follow {name or 'no law for this activation'} (weight_rms * sqrt(fan_in) = {shown(gain)}); "
+            f"a gain of {shown(right)} keeps the signal through {after}."
+        ),
+        cure=CENTRED if odd else gain_of(wrong[0].use.after),
         fix=TEXTBOOK,
     )

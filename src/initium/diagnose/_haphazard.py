@@ -6,7 +6,8 @@ section 2): a weight ten times too large learns a hundred times too slowly, and 
 variance falls below the norm's eps, the norm no longer normalises, and the network vanishes after all.
 
 Limits: a gain more than 5 times outside of what He, Glorot, LeCun, PyTorch's default, their fan_out forms and the
-language models' std of 0.02 span for its fans, in at least three layers and in half of those that are normalised: a warning. A signal under ``sqrt(eps)`` (1e-5, torch's
+language models' std of 0.02 span for its fans, in at least three layers and in half of those that are normalised: a warning;
+an error where the weights turn at less than a thousandth of the usual pace (:mod:`._slopes` for the measure). A signal under ``sqrt(eps)`` (1e-5, torch's
 default) before the norm in half of them: an error if it is a tenth of that, since then the norm passes on less than a tenth.
 
 Not a fault: one small layer (a 0.02 before a LayerNorm), a zero weight, a weight that is computed from others.
@@ -18,9 +19,9 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, names
 from initium.diagnose._figures import several, shown
 from initium.diagnose._links import links
+from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -34,17 +35,22 @@ _FACTOR = 5.0
 _FEWEST = 3
 _EPS = 1e-5
 _LANGUAGE_MODEL = 0.02
+_STALLED = 1e-3
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the weights that a normalisation hides."""
-    hidden = [link for link in links(network, signal) if link.use.normalised and link.plain and not link.zeroed]
+    hidden = [link for link in links(network, signal) if _hidden(link)]
     lost = tuple(link for link in hidden if link.row.unit_std < math.sqrt(_EPS) / 10)
     odd = tuple(link for link in hidden if _beside(link) > math.log(_FACTOR))
     if len(lost) >= _FEWEST and 2 * len(lost) >= len(hidden):
         yield _under_eps(lost)
     elif len(odd) >= _FEWEST and 2 * len(odd) >= len(hidden):
         yield _far_off(odd, len(hidden))
+
+
+def _hidden(link: Link) -> bool:
+    return link.use.normalised and link.plain and link.row.weight_rms > 0 and link.row.out_rms > 0
 
 
 def _span(link: Link) -> tuple[float, float]:
@@ -63,19 +69,20 @@ def _beside(link: Link) -> float:
 
 def _far_off(odd: tuple[Link, ...], count: int) -> Finding:
     gain = median(link.gain for link in odd)
-    worst = max(odd, key=_beside)
-    right = median(math.sqrt(math.prod(_span(link))) for link in odd)
-    pace = (right / gain) ** 2
+    low, high = (median(bounds) for bounds in zip(*map(_span, odd), strict=True))
+    worst, nearest = max(odd, key=_beside), high if gain > high else low
+    pace = (nearest / gain) ** 2
     return Finding(
         code="haphazard-under-norm",
-        severity="warning",
+        severity="error" if pace < _STALLED else "warning",
         layers=names(odd),
         message=f"Normalisation hides weights of haphazard size in {several(len(odd))} of {count}: their median gain is "
-        f"{shown(gain)}; the furthest off is `{worst.use.name}` with {shown(worst.gain)}.",
+        f"{shown(gain)}, where the laws of the field give {shown(low)} to {shown(high)}; the furthest off is "
+        f"`{worst.use.name}` with {shown(worst.gain)}.",
         measured=gain,
-        expected=right,
-        cause=f"no law of the field gives gains so far from {shown(right)}. The forward pass does not show it, but at one "
-        f"learning rate a weight of this size turns at {shown(pace)} times the usual pace (1 / |w|^2).",
+        expected=nearest,
+        cause=f"the forward pass does not show it, but at one learning rate a weight of this size turns at {shown(pace)} "
+        f"times the pace of one of gain {shown(nearest)} (1 / |w|^2).",
         cure="Initialise by a law all the same: normalisation is no substitute.",
         fix=TEXTBOOK,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium.diagnose._figures import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -33,9 +35,17 @@ def law(links: Sequence[Link]) -> str:
     vary less). Several laws may agree (square layers: Glorot is LeCun): the name that fits all links first wins, Glorot
     before LeCun.
     """
-    fitting = [{name for name, std in laws(link) if _obeys(link, std)} for link in links]
-    common = set.intersection(*fitting) if fitting else set[str]()
-    return next((name for name, _ in laws(links[0]) if name in common), "") if links else ""
+    if not links:
+        return ""
+    common = set.intersection(*({name for name, std in laws(link) if _obeys(link, std)} for link in links))
+    own = links[0].row.weight_rms
+    alike = own > 0 and all(_obeys(link, own) for link in links)
+    named = next((name for name, _ in laws(links[0]) if name in common), "")
+    return named or (f"std {shown(own)} at every width" if alike and len(_widths(links)) > 1 else "")
+
+
+def _widths(links: Sequence[Link]) -> set[float]:
+    return {link.use.fan_in for link in links}
 
 
 def _obeys(link: Link, std: float) -> bool:

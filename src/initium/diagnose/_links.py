@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from initium.network import Facts, Network, Use
     from initium.records import Signal, SignalRow
@@ -68,24 +69,76 @@ def links(network: Network, signal: Signal) -> tuple[Link, ...]:
     )
 
 
-def chains(network: Network, signal: Signal) -> Iterator[tuple[Link, ...]]:
-    """The stretches with no normalisation inside: each link reads what the activation after the one before it gives.
+def chains(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
+    """The stretches along which a signal travels alone: each link reads what the one before it gives, and nothing else.
 
-    Normalisation makes scale free and a residual sum dilutes it, so that a slope over either says nothing. Weights that
-    are zero throughout are left out: they are a choice. The network's answer ends a chain and is no part of it.
+    Normalisation makes scale free, and where signals meet (a residual sum, a concatenation) each is a part of what
+    follows: a slope over either says nothing. A weight that is zero throughout is a choice and ends a chain. The
+    network's answer ends one too, and is no part of it.
     """
-    chain: list[Link] = []
+    made: list[list[Link]] = []
+    ends: dict[str, list[Link]] = {}
     for link in links(network, signal):
-        if chain and not _follows(chain[-1], link):
-            yield tuple(chain)
-            chain = []
-        if link.hidden and not link.zeroed and link.use.layout not in _UNSCALED:
-            chain.append(link)
-    if chain:
-        yield tuple(chain)
+        if not link.hidden or link.zeroed or link.use.layout in _UNSCALED:
+            continue
+        chain = ends.get(next(iter(link.use.sources), "")) if len(link.use.sources) == 1 else None
+        if chain is None or not _follows(chain[-1], link):
+            chain = list[Link]()
+            made.append(chain)
+        else:
+            del ends[chain[-1].use.node]
+        chain.append(link)
+        ends[link.use.node] = chain
+    return tuple(map(tuple, made))
+
+
+def lanes(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
+    """The same for a gradient: where others read a link too, their gradients meet on the way back, and a lane ends."""
+    readers = _readers(network)
+    made: list[list[Link]] = []
+    for chain in chains(network, signal):
+        lane = list[Link]()
+        for link in chain:
+            lane.append(link)
+            if len(readers[link.use.node]) > 1:
+                made.append(lane)
+                lane = []
+        made += [lane] if lane else []
+    return tuple(map(tuple, made))
+
+
+def trunks(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
+    """The lanes on which the network depends: nothing leads around them.
+
+    A fall inside a branch is no fall of the network: what bypasses it (the stream beside a residual branch, the other
+    readers of a link) carries the signal forward and the gradient back.
+    """
+    readers = _readers(network)
+    return tuple(lane for lane in lanes(network, signal) if not _bypassed(lane, readers))
+
+
+def _readers(network: Network) -> dict[str, set[str]]:
+    """The uses that read each use."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for use in network.uses:
+        for source in use.sources:
+            found[source].add(use.node)
+    return found
+
+
+def _bypassed(lane: Sequence[Link], readers: dict[str, set[str]]) -> bool:
+    """True where what the first link reads also comes to a reader of the last by another way."""
+    goals, own = readers[lane[-1].use.node], {link.use.node for link in lane}
+    waiting, seen = list(lane[0].use.sources), set[str]()
+    while waiting:
+        fresh = readers[waiting.pop()] - own - seen
+        if fresh & goals:
+            return True
+        seen |= fresh
+        waiting += fresh
+    return False
 
 
 def _follows(last: Link, link: Link) -> bool:
-    """No normalisation stands between, and both see the same thing there, as far as the facts say."""
-    joined = link.use.before.kind in _JOINTS and last.use.after.kind == link.use.before.kind
-    return joined and last.use.after.text == link.use.before.text and not last.use.normalised
+    """Nothing stands between but an activation, and views."""
+    return link.use.before.kind in _JOINTS and not last.use.normalised

@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import Because
 from initium.diagnose._figures import several, shown
+from initium.diagnose._words import Because
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -33,11 +33,24 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         elif not signal.output_finite:
             yield _finding((), "The model's output holds NaN or infinity", _of_output())
         return
-    broken = [row for row in bad if not math.isfinite(row.weight_rms)]
-    first = next((row for row in broken or bad if not math.isfinite(row.out_rms)), (broken or bad)[0])
-    reason = _of_weight(first) if broken else _of_values(first, signal)
     where = f"{several(len(bad), 'use')} of weights of {len(signal.rows)} in {network.title}"
-    yield _finding(tuple(dict.fromkeys(row.name for row in bad)), f"NaN or infinity at {where}", reason)
+    yield _finding(
+        tuple(dict.fromkeys(row.name for row in bad)), f"NaN or infinity at {where}", _reason(network, signal, bad)
+    )
+
+
+def _reason(network: Network, signal: Signal, bad: list[SignalRow]) -> Because:
+    """A parameter that holds it, else the first value on the way forward, else the first gradient on the way back."""
+    for row in bad:
+        if not math.isfinite(row.weight_rms):
+            return _of_parameter(row.name)
+        if not math.isfinite(row.bias_rms):
+            use = next((use for use in network.uses if (use.name, use.index) == (row.name, row.use)), None)
+            return _of_parameter(use.bias if use and use.bias else f"the bias beside {row.name}")
+    first = next((row for row in bad if not math.isfinite(row.out_rms)), None)
+    if first is not None:
+        return _of_values(first, signal)
+    return _of_loss() if signal.loss is not None and not math.isfinite(signal.loss) else _of_gradient(bad[-1])
 
 
 def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
@@ -54,11 +67,21 @@ def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
     )
 
 
-def _of_weight(row: SignalRow) -> Because:
+def _of_parameter(name: str) -> Because:
     return Because(
-        f"`{row.name}` itself holds NaN or infinity: memory that was never initialised (torch.empty), a diverged "
-        "checkpoint, or a division by zero in an initialiser.",
-        f"Initialise the weights, `{row.name}` first.",
+        f"`{name}` itself holds NaN or infinity: memory that was never initialised (torch.empty), a diverged checkpoint, "
+        "or a division by zero in an initialiser.",
+        f"Initialise the parameters, `{name}` first.",
+    )
+
+
+def _of_gradient(last: SignalRow) -> Because:
+    return Because(
+        f"every weight and every activation is finite; on its way back from the loss the gradient is first not finite at the "
+        f"output of `{last.name}` ({last.op}).",
+        f"Look between `{last.name}` and the loss for sqrt or a norm at 0, a power, division or log of what may be 0; scale "
+        "the loss down where its dtype overflows.",
+        "",
     )
 
 

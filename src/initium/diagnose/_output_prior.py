@@ -16,14 +16,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
+from initium.diagnose._place import biased
+from initium.diagnose._words import LSUV, Because
 from initium.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from initium.diagnose._links import Link
     from initium.network import Network
     from initium.records import Severity, Signal
 
@@ -44,26 +46,49 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield from _no_prior(network, signal, signal.loss, uniform)
 
 
-def _head(network: Network, signal: Signal) -> tuple[str, ...]:
-    every = links(network, signal)
-    return (every[-1].use.name,) if every else ()
+def _head(network: Network, signal: Signal) -> Link | None:
+    return next(reversed(links(network, signal)), None)
 
 
 def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> Finding:
-    every = links(network, signal)
-    logits = f"the logits have std {shown(every[-1].row.out_std)}" if every else "the logits are large"
-    gain = f", the head's gain is {shown(every[-1].gain)} (1 keeps the size)" if every and every[-1].plain else ""
+    head = _head(network, signal)
+    reason = _reason(head) if head else Because("the logits are large.", "Make the output layer smaller.")
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
-        layers=_head(network, signal),
+        layers=(head.use.name,) if head else (),
         message=f"The loss begins at {shown(loss)}, guessing would cost {shown(uniform)} (log {signal.classes}): the network "
         "is sure of wrong answers.",
         measured=loss,
         expected=uniform,
-        cause=f"{logits}{gain}.",
-        cure="Make the output layer smaller: gain 1 or less, or zero.",
-        fix=TEXTBOOK,
+        cause=reason.cause,
+        cure=reason.cure,
+        fix=reason.fix,
+    )
+
+
+def _reason(head: Link) -> Because:
+    """The output bias, the head's own gain, or what reaches the head."""
+    logits = f"the logits have std {shown(head.row.out_std)} and mean {shown(head.row.out_mean)}"
+    if biased(head):
+        return Because(
+            f"{logits}: the output bias has rms {shown(head.row.bias_rms)}, beside which what depends on the input has std "
+            f"{shown(head.row.unit_std)}.",
+            "Set the output bias to zero, or to the log of the class frequencies.",
+        )
+    if not head.plain or not head.gain > 0:
+        return Because(f"{logits}.", "Make the output layer smaller: gain 1 or less, or zero.")
+    arriving = head.row.out_rms / head.gain
+    if arriving > head.gain:
+        return Because(
+            f"{logits}: what reaches `{head.use.name}` has rms about {shown(arriving)}, its own gain is {shown(head.gain)} (1 "
+            "keeps the size): the layers before it make the signal large.",
+            "Give the layers before it their usual size, or normalise what reaches it.",
+            LSUV,
+        )
+    return Because(
+        f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",
+        "Make the output layer smaller: gain 1 or less, or zero.",
     )
 
 
@@ -74,16 +99,28 @@ def _no_prior(network: Network, signal: Signal, loss: float, uniform: float) -> 
     entropy = min(prior + (classes - 1) / (2 * signal.targets), uniform)
     saving = uniform - entropy
     if loss > uniform - _KNOWN * saving and saving > max(_SAVING, _PART * uniform):
+        head = _head(network, signal)
         severity: Severity = "warning" if saving > _MOST * uniform else "info"
         yield Finding(
             code="output-prior",
             severity=severity,
-            layers=_head(network, signal),
+            layers=(head.use.name,) if head else (),
             message=f"The loss begins at {shown(loss)}; knowing the class frequencies alone would make it {shown(prior)}.",
             measured=loss,
             expected=prior,
             cause=f"the classes are unbalanced (entropy {shown(prior)} nats of log {classes} = {shown(uniform)}) and the output "
             "bias does not say so.",
             cure="Set the output bias to the log of the class frequencies (of one logit: log(p / (1 - p))).",
-            fix="model.head.bias.data = frequencies.log()  # head: your output layer",
+            fix=_prior_of(head, classes),
         )
+
+
+def _prior_of(head: Link | None, classes: int) -> str:
+    """The call that writes the prior, of a batch's ``target``; a class that it misses is given one sample."""
+    if head is None or head.use.bias is None:
+        return ""
+    bias = f'model.get_parameter("{head.use.bias}").data'
+    if head.units == 1:
+        return f"{bias}.fill_(target.float().mean().logit())"
+    counts = f"target.flatten().bincount(minlength={classes}).clamp(min=1)"
+    return f"{bias}.copy_(({counts} / target.numel()).log())"

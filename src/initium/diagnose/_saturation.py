@@ -12,13 +12,14 @@ Not a fault: a gate, or an output, that is meant to decide; hardtanh at unit var
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, gain_of, names
-from initium.diagnose._expected import needed
 from initium.diagnose._figures import several, share, shown, titled
 from initium.diagnose._links import links
+from initium.diagnose._place import place
+from initium.diagnose._words import names
+from initium.errors import InitiumError
+from initium.gains import saturation
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 _HALF = 0.5
-_TOO_MUCH = 2.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 def _finding(flat: tuple[Link, ...], able: int) -> Finding:
     first, worst = flat[0], max(link.row.saturated for link in flat)
-    cause, cure = _because(first, flat)
+    reason = place(first)
     return Finding(
         code="saturation",
         severity="error" if 2 * len(flat) > able > 1 else "warning",
@@ -51,20 +51,17 @@ def _finding(flat: tuple[Link, ...], able: int) -> Finding:
         message=f"{titled(first.use.after.text).capitalize()} is saturated in {several(len(flat))} of {able}, from `{first.use.name}` on: up to "
         f"{share(worst)} of its inputs are where its slope is under a twentieth of the largest.",
         measured=worst,
-        expected=_HALF,
-        cause=cause,
-        cure=cure,
-        fix=TEXTBOOK,
+        expected=_healthy(first),
+        cause=f"its inputs have std {shown(first.row.out_std)} after `{first.use.name}`: {reason.cause}.",
+        cure=reason.cure,
+        fix=reason.fix,
     )
 
 
-def _because(first: Link, flat: tuple[Link, ...]) -> tuple[str, str]:
-    low, high = needed(first.use.after) or (1.0, 1.0)
-    size = f"its inputs have std {shown(median(link.row.out_std for link in flat))}"
-    if first.plain and median(link.gain for link in flat) > _TOO_MUCH * high:
-        gain = median(link.gain for link in flat)
-        said = f"the weights have gain {shown(gain)} (std {shown(first.row.weight_rms)} at fan_in {first.use.fan_in:g})"
-        return f"{size}: {said}; {first.use.after} needs {shown(low)} to {shown(high)}.", gain_of(first.use.after)
-    if first.use.before.kind == "input":
-        return f"{size} at weights of sane size: the network's input is too large.", "Standardise the input."
-    return f"{size}: the signal before it, or a bias, is too large.", "Scale the weights; set the biases to zero."
+def _healthy(link: Link) -> float:
+    """The share at inputs of unit variance."""
+    function = link.use.after.activation
+    try:
+        return saturation(function, 1.0) if function is not None else 0.0
+    except InitiumError:
+        return 0.0

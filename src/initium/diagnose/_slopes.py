@@ -6,9 +6,11 @@ steps of gradient descent do what one should. Measured on digits (ReLU perceptro
 Adam, 300 steps): at F = 1e-2 plain networks still learn, at 1e-3 SGD is at chance from 10 layers on and Adam falls behind.
 With too large a gain the first step overshoots: SGD is at chance from F = 100 on, and learns at 10.
 
-A chain of three or four layers is not judged by these slopes unless it stalls outright; and a change that the draw of the
-weights may make at the critical gain (:mod:`._chance`) is no fault of the gain. Short of an error, a change counts only if
-the weights predict half of it: pooling and wide strides thin a gradient out, and no start can help that.
+A fall that one small weight makes alone is a warning: that weight's own gradient is whole on both sides, so that it grows
+first, and measured as above such networks catch up. A chain of three or four layers is not judged by these slopes short of
+an error; and a change that the draw of the weights may make at the critical gain (:mod:`._chance`) is no fault of the gain.
+Short of an error, a change counts only if the weights predict half of it: pooling and wide strides thin a gradient out, and
+no start can help that.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import because, names
+from initium.diagnose._because import because
 from initium.diagnose._figures import several, shown
+from initium.diagnose._words import names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -36,17 +39,17 @@ def falling(trend: Trend) -> Severity | None:
     if trend.total > -trend.slack:
         return None
     if trend.total <= _STALLED:
-        return "error"
+        return "warning" if trend.small else "error"
     return "warning" if trend.total <= _SLOW and len(trend.chain) >= _DEEP and trend.foretold else None
 
 
 def rising(trend: Trend) -> Severity | None:
     """How bad a rise is; ``None`` for a healthy one."""
-    if trend.total < trend.slack or len(trend.chain) < _DEEP:
+    if trend.total < trend.slack:
         return None
     if trend.total >= _WILD:
         return "error"
-    return "warning" if trend.total >= _FAST and trend.foretold else None
+    return "warning" if trend.total >= _FAST and len(trend.chain) >= _DEEP and trend.foretold else None
 
 
 def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
@@ -58,8 +61,8 @@ def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
         code=code,
         severity=severity,
         layers=names(trend.chain),
-        message=f"{verb}: multiplied by {shown(total)} {way}, {several(len(trend.chain))}; {trend.fit}, beginning at "
-        f"`{first.use.name}` ({shown(math.exp(change))}).",
+        message=f"{verb}: multiplied by {shown(total)} {way}, {several(len(trend.chain))}; {trend.fit}, first at "
+        f"`{first.use.name}` (by {shown(math.exp(change))}).",
         measured=total,
         expected=1.0,
         cause=reason.cause,

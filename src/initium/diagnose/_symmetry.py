@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, names
 from initium.diagnose._figures import several, shown
 from initium.diagnose._links import links
+from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ _CURE = "Draw the weights at random; zeros are for biases."
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers whose units are equal."""
     every = links(network, signal)
-    equal = tuple(link for link in every if _symmetric(link))
+    # A weight that is used again learns from all its uses: one that tells its units apart is enough.
+    apart = {link.use.name for link in every if not _symmetric(link)}
+    equal = tuple(link for link in every if link.use.name not in apart)
     if equal and not _self_breaking(equal, every):
         yield _finding(equal, every)
     elif not equal:
@@ -67,7 +69,7 @@ def _rank_one(constant: tuple[Link, ...]) -> Finding:
         "layer see the same one sum of its inputs.",
         measured=0.0,
         expected=1.0,
-        cause=f"every element of `{constant[0].use.name}` has size {value}; the biases alone tell the units apart.",
+        cause=f"every element of `{constant[0].use.name}` is {value} in magnitude; the biases alone tell the units apart.",
         cure=_CURE,
         fix=TEXTBOOK,
     )
@@ -75,7 +77,9 @@ def _rank_one(constant: tuple[Link, ...]) -> Finding:
 
 def _self_breaking(equal: tuple[Link, ...], every: tuple[Link, ...]) -> bool:
     """Zero weights in the company of others that learn: the first step of those brings them a gradient of their own."""
-    learning = [link for link in every if link.row.weight_grad_norm > 0 and link.row.distinct > 0]
+    learning = [
+        link for link in every if link.row.weight_grad_norm > 0 and link.row.distinct > 0 and not link.facts.frozen
+    ]
     return all(link.zeroed for link in equal) and 2 * len(equal) < len(every) and bool(learning)
 
 
@@ -92,8 +96,8 @@ def _finding(equal: tuple[Link, ...], every: tuple[Link, ...]) -> Finding:
         f"first `{equal[0].use.name}`: each is worth one unit.{learns}",
         measured=0.0,
         expected=1.0,
-        cause=f"the weights are constant (every element of `{equal[0].use.name}` has size {value}), so nothing tells one "
-        "unit from another."
+        cause=f"the weights are constant (`{equal[0].use.name}` is {value} throughout), so nothing tells one unit from "
+        "another."
         if constant
         else f"the rows of `{equal[0].use.name}` repeat each other.",
         cure=_CURE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING
 
 from initium.diagnose._chance import forgetting, step, walk
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # Two points make a line through anything.
 _FEWEST = 3
+_HALF, _NEARLY_ALL = 0.5, 0.8
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Trend:
         if self.predicted is None:
             return True
         told = 0.5 * math.log(self.predicted) * (len(self.chain) - 1)
-        return told / self.total >= 0.5 if self.total and math.isfinite(self.total) else False  # noqa: PLR2004 - half
+        return told / self.total >= _HALF if self.total and math.isfinite(self.total) else False
 
     @cached_property
     def steps(self) -> tuple[tuple[Link, float], ...]:
@@ -90,10 +92,19 @@ class Trend:
 
     @property
     def lone(self) -> tuple[Link, float] | None:
-        """The one step that makes up nearly all of the change; ``None`` where many share it."""
+        """The one step that makes up nearly all of the change; ``None`` where many share it, or nothing is left."""
         largest = max(self.steps, key=lambda each: abs(each[1]))
-        most = abs(largest[1]) >= 0.8 * abs(self.total) if math.isfinite(self.total) else math.isinf(largest[1])
+        most = math.isfinite(self.total) and abs(largest[1]) >= _NEARLY_ALL * abs(self.total)
         return largest if most and len(self.steps) > 1 else None
+
+    @property
+    def small(self) -> Link | None:
+        """The one layer that makes the figure fall by a weight smaller than its neighbours'; ``None`` for any other fall."""
+        others = [link.gain for link in self.chain if link.plain and self.lone and link is not self.lone[0]]
+        if not self.lone or not others or not self.lone[0].gain > 0:
+            return None
+        link, change = self.lone
+        return link if change < 0 and math.log(link.gain / median(others)) <= _HALF * change else None
 
 
 def forward(chain: Sequence[Link]) -> Trend | None:
@@ -102,8 +113,8 @@ def forward(chain: Sequence[Link]) -> Trend | None:
 
 
 def level(chain: Sequence[Link]) -> Trend | None:
-    """The size of the signal: ``out_rms`` from the first link to the last."""
-    return _trend(chain, [link.row.out_rms for link in chain], walk(chain))
+    """The size of the signal, biases aside: ``out_std`` from the first link to the last."""
+    return _trend(chain, [link.row.out_std for link in chain], walk(chain))
 
 
 def backward(chain: Sequence[Link]) -> Trend | None:

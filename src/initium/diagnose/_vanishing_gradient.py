@@ -16,21 +16,60 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._links import chains
+from initium.diagnose._figures import several
+from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._trend import backward
+from initium.diagnose._words import TEXTBOOK, names
+from initium.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import Finding, Signal
+    from initium.records import Severity, Signal
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """A finding for every chain in which the gradient falls."""
-    for chain in chains(network, signal):
+    """A finding for zeros that keep each other from learning, and for every chain in which the gradient falls."""
+    every = links(network, signal)
+    stuck = _stuck(every)
+    if stuck:
+        learning = any(link.row.weight_grad_norm > 0 and not link.facts.frozen for link in every if link.hidden)
+        yield _never(stuck, "warning" if learning else "error")
+    for chain in trunks(network, signal):
         trend = backward(chain)
         severity = falling(trend) if trend else None
         if trend and severity:
             yield finding("vanishing-gradient", severity, trend, "The gradient falls")
+
+
+def _stuck(every: tuple[Link, ...]) -> tuple[Link, ...]:
+    """Zero weights, one behind the other, in a network of others: each keeps the other's gradient at zero for ever."""
+    zero = {link.use.node: link for link in every if link.row.weight_rms == 0 and link.row.weight_grad_norm == 0}
+    pairs = [
+        (zero[source], link)
+        for link in zero.values()
+        for source in link.use.sources & zero.keys()
+        if not (link.facts.frozen or zero[source].facts.frozen)
+    ]
+    stuck = {link.use.node for pair in pairs for link in pair}
+    # Where most are zero it is the whole network's fault: `symmetry` says so.
+    return tuple(link for link in every if link.use.node in stuck) if 2 * len(zero) < len(every) else ()
+
+
+def _never(stuck: tuple[Link, ...], severity: Severity) -> Finding:
+    return Finding(
+        code="vanishing-gradient",
+        severity=severity,
+        layers=names(stuck),
+        message=f"{several(len(stuck), 'weight')} will never learn: zero weights follow each other, first "
+        f"`{stuck[0].use.name}` and `{stuck[1].use.name}`.",
+        measured=0.0,
+        expected=1.0,
+        cause="the gradient of the first passes through the second, which is zero; that of the second needs what the first "
+        "gives, which is zero too.",
+        cure="Draw one of the two at random and leave the other zero (as LoRA does).",
+        fix=TEXTBOOK,
+    )

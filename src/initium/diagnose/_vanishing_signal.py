@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._because import TEXTBOOK, names
 from initium.diagnose._figures import several
-from initium.diagnose._links import chains, links
+from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._trend import forward
+from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     deaf = _deaf(network, signal)
     if deaf:
         yield _answers_the_same(deaf)
-    for chain in () if deaf else chains(network, signal):
+    for chain in () if deaf else trunks(network, signal):
         trend = forward(chain)
         severity = falling(trend) if trend else None
         if trend and severity:

@@ -1,0 +1,39 @@
+"""The sentences and the calls that several findings share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from initium.diagnose._expected import needed
+from initium.diagnose._figures import shown
+
+if TYPE_CHECKING:
+    from initium.diagnose._links import Link
+    from initium.network import Neighbour
+
+TEXTBOOK = 'initium.initialize(model, batch, scheme="textbook", seed=0)'
+LSUV = "initium.lsuv(model, batch)"
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """A cause and its cure, as a finding holds them."""
+
+    cause: str
+    cure: str
+    fix: str = TEXTBOOK
+
+
+def gain_of(neighbour: Neighbour) -> str:
+    """The cure of a wrong gain, in one form, so that findings with one cure are seen to have one cause."""
+    low, high = needed(neighbour) or (1.0, 1.0)
+    right = shown(low) if math.isclose(low, high, rel_tol=0.01) else f"between {shown(low)} and {shown(high)}"
+    known = {"relu": " (He)", "tanh": " (Glorot gives 1)"}.get(neighbour.text, "")
+    return f"Give each of these weights gain {right}{known}: a std of gain / sqrt(fan_in)."
+
+
+def names(links: tuple[Link, ...]) -> tuple[str, ...]:
+    """The weights' names, each once."""
+    return tuple(dict.fromkeys(link.use.name for link in links))

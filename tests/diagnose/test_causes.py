@@ -1,0 +1,247 @@
+"""Real models: what is named as the cause is what was broken, and what bypasses a fault is no fault."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import initium
+from initium.records import Finding
+
+WIDTH = 64
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """What a test draws for itself is the same whatever ran before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def batch(scale: float = 1.0, shift: float = 0.0) -> initium.Batch:
+    generator = torch.Generator().manual_seed(1)
+    return initium.Batch(
+        (scale * torch.randn(256, WIDTH, generator=generator) + shift,), target=torch.arange(256).remainder(10)
+    )
+
+
+def perceptron(depth: int, activation: type[nn.Module] = nn.ReLU, nonlinearity: str = "relu") -> nn.Sequential:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layers = [nn.Linear(WIDTH, WIDTH if place < depth - 1 else 10) for place in range(depth)]
+        for layer in layers:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity=nonlinearity)
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*(part for layer in layers for part in (layer, activation())))[:-1]
+
+
+def found(model: nn.Module, given: initium.Batch | None = None, code: str = "") -> Finding | None:
+    """The first finding of a code that is more than an info."""
+    report = initium.diagnose(model, given or batch(), F.cross_entropy)
+    return next((each for each in report.at_least("warning") if each.code == code), None)
+
+
+def fill(model: nn.Sequential, name: str, function, *places: int) -> nn.Sequential:
+    with torch.no_grad():
+        for place in places or range(0, len(model), 2):
+            function(getattr(model[place], name))
+    return model
+
+
+def clean(model: nn.Module, given: initium.Batch | None = None) -> bool:
+    return not initium.diagnose(model, given or batch(), F.cross_entropy).at_least("warning")
+
+
+CAUSES = {
+    "tanh, large biases": ("saturation", "the bias of `0.weight`", lambda: fill(perceptron(6, nn.Tanh, "tanh"), "bias", lambda b: b.fill_(9.0), 0, 2, 4, 6, 8), {}),
+    "tanh, large weights": ("saturation", "`0.weight` has gain 15", lambda: fill(perceptron(6, nn.Tanh, "linear"), "weight", lambda w: w.mul_(15)), {}),
+    "tanh, raw input": ("saturation", "the network's input is too large", lambda: perceptron(2, nn.Tanh, "linear"), {"scale": 30.0}),
+    "tanh, not centred": ("saturation", "the values of `0.weight` are not centred", lambda: fill(perceptron(6, nn.Tanh, "linear"), "weight", lambda w: w.uniform_(0, 1)), {"shift": 3.0}),
+    "relu, negative biases": ("dead-units", "the bias of `0.weight` has rms 40", lambda: fill(perceptron(6), "bias", lambda b: b.fill_(-40.0), 0, 2, 4), {}),
+    "relu, not centred": ("exploding-signal", "are not centred: their mean is 0.", lambda: fill(perceptron(6), "weight", lambda w: w.uniform_(0, 1)), {}),
+    "one tiny layer": ("vanishing-gradient", "one layer does it: `8.weight`", lambda: fill(perceptron(12), "weight", lambda w: w.mul_(1e-4), 8), {}),
+    "head too large": ("output-prior", "the gain of `6.weight`", lambda: fill(perceptron(4), "weight", lambda w: w.mul_(10), 6), {}),
+    "large before the head": ("output-prior", "the layers before it make the signal large", lambda: fill(perceptron(3), "weight", lambda w: w.mul_(8), 0), {}),
+    "wrong output bias": ("output-prior", "the output bias has rms", lambda: fill(perceptron(4), "bias", lambda b: b[3].fill_(40.0), 6), {}),
+    "nan in a bias": ("nonfinite", "`4.bias` itself holds NaN", lambda: fill(perceptron(5), "bias", lambda b: b[2].fill_(math.nan), 4), {}),
+    "nan in a weight": ("nonfinite", "`4.weight` itself holds NaN", lambda: fill(perceptron(5), "weight", lambda w: w[2, 2].fill_(math.nan), 4), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "cause", "model", "given"), CAUSES.values(), ids=CAUSES)
+def test_what_was_broken_is_named(code, cause, model, given):
+    finding = found(model(), batch(**given), code)
+    assert finding is not None
+    assert cause in finding.cause, finding.cause
+
+
+class Root(nn.Module):
+    """A root whose slope at zero is infinite."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (0 * x).sqrt()
+
+
+def test_a_gradient_that_is_not_finite_is_followed_back_to_where_it_begins():
+    model = nn.Sequential(*perceptron(3)[:4], Root(), perceptron(2)[-1])
+    finding = found(model, code="nonfinite")
+    assert finding is not None
+    assert "the gradient is first not finite at the output of `2.weight` (linear)" in finding.cause
+
+
+def test_an_explosion_is_told_once():
+    model = fill(perceptron(12), "weight", lambda w: w.mul_(5))
+    codes = [each.code for each in initium.diagnose(model, batch(), F.cross_entropy).findings]
+    assert codes[0] == "exploding-signal"
+    assert "output-prior" not in codes
+
+
+def unbalanced() -> initium.Batch:
+    given = batch()
+    return initium.Batch(given.args, target=(torch.arange(256) % 32 == 0).long())
+
+
+@pytest.mark.parametrize("outputs", [1, 10])
+def test_the_call_that_writes_a_prior_does(outputs):
+    given, model = unbalanced(), perceptron(3)
+    model[4] = nn.Linear(WIDTH, outputs)
+    nn.init.zeros_(model[4].weight)
+    nn.init.zeros_(model[4].bias)
+
+    loss = F.cross_entropy
+    if outputs == 1:
+        given, loss = (
+            initium.Batch(given.args, target=given.target[:, None].float()),
+            F.binary_cross_entropy_with_logits,
+        )
+    report = initium.diagnose(model, given, loss)
+    (finding,) = (each for each in report.findings if each.code == "output-prior")
+    names = {"model": model, "target": given.target, "batch": given, "initium": initium}
+    exec(finding.fix, names)  # noqa: S102  the call that the report prints
+    after = initium.diagnose(model, given, loss)
+    assert not [each for each in after.findings if each.code == "output-prior"]
+    assert after.signal.loss == pytest.approx(after.signal.prior_loss, rel=0.5)
+
+
+class Residual(nn.Module):
+    """A stream and its branches; ``last`` scales the last weight of each."""
+
+    def __init__(self, depth: int, last: float, norm: bool = False, inner: int = 1) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(perceptron(inner + 2)[:-1].append(nn.Linear(WIDTH, WIDTH)) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) if norm else nn.Identity() for _ in range(depth))
+        self.head = perceptron(1)[0]
+        for block in self.blocks:
+            nn.init.kaiming_normal_(block[-1].weight)
+            block[-1].weight.data.mul_(last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block, norm in zip(self.blocks, self.norms, strict=True):
+            x = x + block(norm(x))
+        return self.head(x)
+
+
+def test_a_residual_stream_that_doubles_is_an_explosion():
+    finding = found(Residual(40, 1.0), code="exploding-signal")
+    assert finding is not None
+    assert finding.severity == "error"
+    assert finding.measured > 1e3
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: Residual(40, 0.0),
+        lambda: Residual(40, 0.1),
+        lambda: Residual(40, 1.0, norm=True),
+        lambda: Residual(8, 1e-5, norm=True),
+    ],
+    ids=["zero", "a tenth", "pre-norm", "faint"],
+)
+def test_residual_branches_as_the_field_starts_them_are_clean(model):
+    assert [each for each in initium.diagnose(model(), batch(), F.cross_entropy).at_least("error")] == []
+
+
+def test_a_faint_branch_is_no_fall_of_the_network():
+    """Four weights of a branch, a tenth of the usual size each: the stream beside them carries everything."""
+    model = Residual(3, 0.1, inner=3)
+    for block in model.blocks:
+        fill(block, "weight", lambda w: w.mul_(0.03))
+    assert clean(model)
+
+
+class Skips(nn.Module):
+    """Down and up again with skip connections."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        sizes = [8, 16, 32]
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in zip([1, *sizes], sizes, strict=False)
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in ((32, 16), (32, 8), (16, 8)))
+        self.head = nn.Linear(8 * 64, 10)
+        for layer in [*self.down, *self.up]:
+            nn.init.zeros_(layer.bias)
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in" if layer in self.down else "fan_out")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, kept = x.view(-1, 1, 8, 8), []
+        for layer in self.down:
+            x = F.relu(layer(x))
+            kept.append(x)
+        x = F.relu(self.up[0](x))
+        x = F.relu(self.up[1](torch.cat([x, kept[1]], 1)))
+        x = F.relu(self.up[2](torch.cat([x, kept[0]], 1)))
+        return self.head(x.flatten(1))
+
+
+def test_skip_connections_are_no_chain():
+    torch.manual_seed(0)
+    model = Skips()
+    assert clean(model)
+    with torch.no_grad():
+        model.down[2].weight.mul_(1e-4)
+        model.up[0].weight.mul_(1e-4)
+    assert not initium.diagnose(model, batch(), F.cross_entropy).at_least("error")
+
+
+class Adapted(nn.Module):
+    """A network with a low-rank update beside it."""
+
+    def __init__(self, a: float, b: float, frozen: bool) -> None:
+        super().__init__()
+        self.base = perceptron(3)
+        self.a, self.b = nn.Linear(WIDTH, 4, bias=False), nn.Linear(4, 10, bias=False)
+        nn.init.normal_(self.a.weight, std=a)
+        nn.init.normal_(self.b.weight, std=b)
+        self.base.requires_grad_(not frozen)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + self.b(self.a(x))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "frozen", "severity"),
+    [(0, 0, True, "error"), (0, 0, False, "warning"), (0.1, 0, True, None), (0, 0.1, True, None)],
+)
+def test_two_zeros_one_behind_the_other_never_learn(a, b, frozen, severity):
+    model = Adapted(a, b, frozen)
+    finding = found(model, code="vanishing-gradient")
+    assert (finding.severity if finding else None) == severity
+    if finding:
+        assert finding.layers == ("a.weight", "b.weight")
+    # And so it is: whatever the steps, they stay zero.
+    trained = copy.deepcopy(model)
+    free = [parameter for parameter in trained.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(free, lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        F.cross_entropy(trained(batch().args[0]), batch().target).backward()
+        optimizer.step()
+    stuck = not (trained.a.weight.any() or trained.b.weight.any())
+    assert stuck == (severity is not None)
