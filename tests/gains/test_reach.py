@@ -57,3 +57,10 @@ def test_what_is_no_standard_deviation_saturates_nothing(std):
 def test_a_gated_unit_has_no_reach():
     with pytest.raises(ArgumentError, match="not one function of one number"):
         reach(Activation("glu"))
+
+
+@pytest.mark.parametrize("function", [torch.log, torch.sqrt, torch.reciprocal])
+def test_where_the_slope_has_no_bound_nothing_is_flat(function):
+    found = reach(function)
+    assert (found.peak, found.below, found.above, found.bounded) == (0.0, False, False, False)
+    assert saturation(function, 1.0) == 0

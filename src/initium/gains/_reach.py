@@ -36,7 +36,7 @@ class Reach:
     """How an activation's slope runs over [-8, 8].
 
     Attributes:
-        peak: The largest slope there.
+        peak: The largest slope there; 0 where it is not finite everywhere (log, sqrt), and nothing counts as flat.
         below: True where a large negative value saturates it.
         above: True where a large positive value does.
         bounded: True where both ends are flat.
@@ -75,13 +75,16 @@ def reach(activation: Nonlinearity) -> Reach:
         >>> reach(Activation("tanh")).bounded, reach(Activation("gelu")).bounded
         (True, False)
     """
-    grid = torch.linspace(-_FAR, _FAR, _STEPS, dtype=torch.float64, device="cpu")
+    middle = _STEPS // 2
+    # With 0 itself, where a slope without a bound shows: linspace misses it by rounding.
+    grid = torch.arange(-middle, middle + 1, dtype=torch.float64, device="cpu") * (_FAR / middle)
     slope = _slope(activation, grid)
+    if not bool(slope.isfinite().all()):
+        return Reach(0.0, below=False, above=False, bounded=False)
     peak = float(slope.max())
     flat = slope < _SHARE * peak
     near = round(_NEAR / (grid[1] - grid[0]).item())
     both = bool(flat[0]) and bool(flat[-1])
-    middle = _STEPS // 2
     return Reach(peak, both and not bool(flat[middle - near]), both and not bool(flat[middle + near]), both)
 
 
@@ -124,4 +127,4 @@ def _slope(activation: Nonlinearity, points: Tensor) -> Tensor:
     found = identify(activation, {})
     function = found.function if isinstance(found, Activation) else guarded(found)
     slopes = differentiate(function, points)[1]
-    return torch.zeros_like(points) if slopes is None else slopes.double().abs().nan_to_num(0.0, posinf=0.0)
+    return torch.zeros_like(points) if slopes is None else slopes.double().abs()
