@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from diagnose.handmade import acting, healthy, perceptron, row, travelled, with_rows
+from diagnose.handmade import RELU, acting, healthy, perceptron, row, travelled, with_rows
 from initium.diagnose import CHECKS, examine
-from initium.network import Network
+from initium.network import Neighbour, Network
 from initium.records import SEVERITIES, Signal
 
 HE = math.sqrt(2)
@@ -249,6 +249,50 @@ def test_haphazard_weights_behind_a_norm_are_as_bad_as_their_pace(std: float, se
     assert (finding.code, finding.severity) == ("haphazard-under-norm", severity)
     # A pace of 2 / (128 std^2): below 1/1000 from std 3.95 on.
     assert finding.expected == pytest.approx(math.sqrt(2))
+
+
+NORM = Neighbour("norm", "norm")
+
+
+def stream(blocks: int, width: int = 128) -> Network:
+    """A pre-norm network: two weights read each norm, one reads their activation, all are added to a stream."""
+    network = perceptron(3 * blocks, width)
+    uses = tuple(
+        replace(
+            use, before=RELU if place % 3 == 2 else NORM, after=RELU if place % 3 < 2 else NORM, sources=frozenset()
+        )
+        for place, use in enumerate(network.uses)
+    )
+    return replace(network, uses=uses)
+
+
+@pytest.mark.parametrize(("std", "found"), [(0.02, []), (0.1, []), (1.0, ["haphazard-under-norm"])])
+def test_the_branches_behind_a_norm_are_hidden_too(std: float, found: list[str]) -> None:
+    network = stream(4)
+    signal = with_rows(healthy(network), range(12), weight_rms=std, weight_std=std)
+    assert codes(network, signal) == found
+
+
+def test_one_norm_rules_no_network() -> None:
+    network = perceptron(12, 128)
+    uses = tuple(
+        replace(use, sources=frozenset(), before=NORM if place == 3 else RELU) for place, use in enumerate(network.uses)
+    )
+    signal = with_rows(healthy(network), range(12), weight_rms=1.0, weight_std=1.0)
+    assert "haphazard-under-norm" not in codes(replace(network, uses=uses), signal)
+
+
+def test_what_is_used_again_is_told_once() -> None:
+    network = perceptron(10, 128)
+    again = tuple(
+        replace(use, index=1, node=f"{use.node}_1", sources=frozenset({f"{source}_1" for source in use.sources}))
+        for use in network.uses
+    )
+    signal = travelled(network, 0.2)
+    both = Signal((*signal.rows, *(replace(each, use=1) for each in signal.rows)))
+    found = codes(replace(network, uses=(*network.uses, *again)), both)
+    assert found == codes(network, signal)
+    assert found[0] == "vanishing-gradient"
 
 
 def test_what_a_norm_reads_of_nothing_is_not_haphazard() -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose import _beyond
 from initium.diagnose._table import CHECKS
-from initium.records import SEVERITIES
+from initium.records import SEVERITIES, Finding
 
 if TYPE_CHECKING:
     from initium.network import Network
-    from initium.records import Finding, Signal
+    from initium.records import Signal
 
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
@@ -43,4 +43,12 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
     if any(finding.code == "exploding-signal" and finding.severity == "error" for finding in found):
         found = [finding for finding in found if finding.code != "output-prior"]  # it is what becomes of an explosion
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return tuple(_once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))))
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """Of the same layers, used again, the gravest finding alone: a head that runs on every level of a pyramid."""
+    said = dict[tuple[str, tuple[str, ...]], Finding]()
+    for finding in found:
+        said.setdefault((finding.code, finding.layers), finding)
+    return list(said.values())

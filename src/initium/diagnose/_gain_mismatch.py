@@ -41,7 +41,7 @@ _SIGMAS = 4.0
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for every chain whose weights have another gain than their activations need."""
-    most = sum(link.hidden for link in links(network, signal)) / 2
+    most = len({link.use.name for link in links(network, signal) if link.hidden}) / 2
     for chain in chains(network, signal):
         wrong = tuple(filter(_wrong, chain))
         total = sum(map(_effect, wrong))
@@ -88,8 +88,8 @@ def _finding(wrong: tuple[Link, ...], total: float, severity: Severity) -> Findi
         severity=severity,
         layers=names(wrong),
         message=f"{name + ' before ' if name else 'A wrong gain before '}{after}: gain {shown(gain)} where {after} needs "
-        f"{shown(right)}, in {several(len(wrong))}; together they multiply the signal by about "
-        f"{shown(math.exp(min(total, 700.0)))}.",
+        f"{shown(right)}, in {several(len(wrong))}; together they multiply a small difference between "
+        f"two inputs by about {shown(math.exp(min(total, 700.0)))}.",
         measured=gain,
         expected=right,
         cause=(

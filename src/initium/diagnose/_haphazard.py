@@ -5,10 +5,12 @@ changes the direction of the weight by ``lr * |g| / |w|``, that is by ``1 / |w|^
 section 2): a weight ten times too large learns a hundred times too slowly, and one far too small is thrown about. Where the
 variance falls below the norm's eps, the norm no longer normalises, and the network vanishes after all.
 
+The same holds of the branches behind a norm (pre-norm transformers), whose stream the next norm divides again.
+
 Limits: a gain more than 5 times outside of what He, Glorot, LeCun, PyTorch's default, their fan_out forms and the
-language models' std of 0.02 span for its fans, in at least three layers and in half of those that are normalised: a warning;
-an error where the weights turn at less than a thousandth of the usual pace (:mod:`._slopes` for the measure). A signal under ``sqrt(eps)`` (1e-5, torch's
-default) before the norm in half of them: an error if it is a tenth of that, since then the norm passes on less than a tenth.
+language models' std of 0.02 span for its fans, in at least three layers and in half of those that norms hide: a warning; an
+error where the weights turn at less than a thousandth of the usual pace (:mod:`._slopes` for the measure). A signal under a
+tenth of ``sqrt(eps)`` (eps 1e-5, torch's default) before the norm in half of them is an error: less than a tenth is passed on.
 
 Not a fault: one small layer (a 0.02 before a LayerNorm), a zero weight, a weight that is computed from others.
 """
@@ -20,7 +22,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several, shown
-from initium.diagnose._links import links
+from initium.diagnose._links import chains, links
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
@@ -40,17 +42,26 @@ _STALLED = 1e-3
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the weights that a normalisation hides."""
-    hidden = [link for link in links(network, signal) if _hidden(link)]
-    lost = tuple(link for link in hidden if link.row.unit_std < math.sqrt(_EPS) / 10)
+    every = [link for link in links(network, signal) if _drawn(link)]
+    before = [link for link in every if link.use.normalised]
+    lost = tuple(link for link in before if link.row.unit_std < math.sqrt(_EPS) / 10)
+    hidden = _hidden(every, {link.use.node for chain in chains(network, signal) if len(chain) > 2 for link in chain})  # noqa: PLR2004
     odd = tuple(link for link in hidden if _beside(link) > math.log(_FACTOR))
-    if len(lost) >= _FEWEST and 2 * len(lost) >= len(hidden):
+    if len(lost) >= _FEWEST and 2 * len(lost) >= len(before):
         yield _under_eps(lost)
     elif len(odd) >= _FEWEST and 2 * len(odd) >= len(hidden):
         yield _far_off(odd, len(hidden))
 
 
-def _hidden(link: Link) -> bool:
-    return link.use.normalised and link.plain and link.row.weight_rms > 0 and link.row.out_rms > 0
+def _drawn(link: Link) -> bool:
+    return link.plain and link.hidden and link.row.weight_rms > 0 and link.row.out_rms > 0
+
+
+def _hidden(every: list[Link], judged: set[str]) -> list[Link]:
+    """The weights before a norm; with those of the branches behind one, where norms rule all that no slope judges."""
+    beside = [link for link in every if link.use.normalised or link.use.node not in judged]
+    ruled = [link for link in beside if link.use.normalised or link.use.before.kind == "norm"]
+    return beside if 2 * len(ruled) >= len(beside) else [link for link in beside if link.use.normalised]
 
 
 def _span(link: Link) -> tuple[float, float]:
