@@ -62,6 +62,7 @@ CAUSES = {
     "tanh, raw input": ("saturation", "the network's input is too large", lambda: perceptron(2, nn.Tanh, "linear"), {"scale": 30.0}),
     "tanh, not centred": ("saturation", "the values of `0.weight` are not centred", lambda: fill(perceptron(6, nn.Tanh, "linear"), "weight", lambda w: w.uniform_(0, 1)), {"shift": 3.0}),
     "relu, negative biases": ("dead-units", "the bias of `0.weight` has rms 40", lambda: fill(perceptron(6), "bias", lambda b: b.fill_(-40.0), 0, 2, 4), {}),
+    "relu, random biases": ("large-bias", "`0.bias` and others were not started at zero", lambda: fill(perceptron(6), "bias", lambda b: b.normal_(std=10), 0, 2, 4, 6, 8), {}),
     "relu, not centred": ("exploding-signal", "are not centred: their mean is 0.", lambda: fill(perceptron(6), "weight", lambda w: w.uniform_(0, 1)), {}),
     "one tiny layer": ("vanishing-gradient", "one layer does it: `8.weight`", lambda: fill(perceptron(12), "weight", lambda w: w.mul_(1e-4), 8), {}),
     "head too large": ("output-prior", "the gain of `6.weight`", lambda: fill(perceptron(4), "weight", lambda w: w.mul_(10), 6), {}),

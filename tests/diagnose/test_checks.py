@@ -251,6 +251,30 @@ def test_haphazard_weights_behind_a_norm_are_as_bad_as_their_pace(std: float, se
     assert finding.expected == pytest.approx(math.sqrt(2))
 
 
+def biased(network: Network) -> Network:
+    return replace(network, uses=tuple(replace(use, bias=use.name.replace("weight", "bias")) for use in network.uses))
+
+
+@pytest.mark.parametrize(
+    ("size", "std", "found"), [(10.0, 1.4, True), (4.0, 1.4, False), (0.07, 1e-5, False), (90.0, 40.0, False)]
+)
+def test_biases_that_drown_the_signal_are_found(size: float, std: float, *, found: bool) -> None:
+    network = biased(perceptron(6, 64))
+    signal = with_rows(healthy(network), range(6), bias_rms=size, unit_std=std, out_rms=max(size, std), out_std=std)
+    assert ("large-bias" in codes(network, signal)) == found
+
+
+@pytest.mark.parametrize("places", [range(1), range(5, 6)], ids=["one", "the output"])
+def test_one_large_bias_and_a_prior_are_no_fault(places: range) -> None:
+    network = biased(perceptron(6, 64))
+    assert "large-bias" not in codes(network, with_rows(healthy(network), places, bias_rms=9.0, out_rms=9.0))
+
+
+def test_a_norm_takes_the_bias_away() -> None:
+    network = biased(perceptron(6, 64, normalised=True))
+    assert codes(network, with_rows(healthy(network), range(6), bias_rms=9.0, out_rms=9.0)) == []
+
+
 NORM = Neighbour("norm", "norm")
 
 

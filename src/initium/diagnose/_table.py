@@ -12,6 +12,7 @@ from initium.diagnose import (
     _exploding_signal,
     _gain_mismatch,
     _haphazard,
+    _large_bias,
     _nonfinite,
     _output_prior,
     _saturation,
@@ -28,6 +29,7 @@ Check: TypeAlias = Callable[[Network, Signal], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "symmetry": _symmetry.check,
+        "large-bias": _large_bias.check,
         "dead-units": _dead_units.check,
         "saturation": _saturation.check,
         "exploding-signal": _exploding_signal.check,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "symmetry": "symmetric",
+    "large-bias": "biased",
     "dead-units": "dead",
     "saturation": "saturated",
     "exploding-signal": "exploding",

@@ -1,0 +1,59 @@
+"""``large-bias``: biases beside which what depends on the input is small.
+
+Theory: a unit's input is ``w . x + b``. At unit variance the first part has about the size of the weight's gain; where ``b`` is
+several times that, a rectifier's unit is a constant line or dead for nearly every sample, and a bounded unit sits at one
+end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
+
+Limits: a bias with an rms above 1 and above three times what depends on the input (at three standard deviations 0.3 % of a
+Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a warning. What
+it does is for the findings that measure it to say.
+
+Not a fault: the small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an
+output, or before a normalisation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several, shown
+from initium.diagnose._links import links
+from initium.diagnose._words import TEXTBOOK, names
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Signal
+
+_TIMES, _SIZE, _FEWEST = 3.0, 1.0, 2
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all the layers whose bias drowns the signal."""
+    biased = [link for link in links(network, signal) if _judged(link)]
+    large = tuple(link for link in biased if link.row.bias_rms > max(_SIZE, _TIMES * link.row.unit_std))
+    if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
+        yield _finding(large, len(biased))
+
+
+def _judged(link: Link) -> bool:
+    return bool(link.use.bias) and link.hidden and link.plain and not link.use.normalised and link.row.finite
+
+
+def _finding(large: tuple[Link, ...], count: int) -> Finding:
+    first = large[0].row
+    return Finding(
+        code="large-bias",
+        severity="warning",
+        layers=names(large),
+        message=f"Biases drown the signal in {several(len(large))} of {count}, first at `{first.name}`: their rms is "
+        f"{shown(first.bias_rms)}, what depends on the input has std {shown(first.unit_std)}.",
+        measured=first.bias_rms,
+        expected=0.0,
+        cause=f"`{large[0].use.bias}` and others were not started at zero; a bias so large decides for nearly every sample alike.",
+        cure="Set the biases to zero; only an output that has a prior needs another value.",
+        fix=TEXTBOOK,
+    )
