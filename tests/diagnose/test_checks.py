@@ -262,6 +262,7 @@ def test_biases_that_drown_the_signal_are_found(size: float, std: float, *, foun
     network = biased(perceptron(6, 64))
     signal = with_rows(healthy(network), range(6), bias_rms=size, unit_std=std, out_rms=max(size, std), out_std=std)
     assert ("large-bias" in codes(network, signal)) == found
+    assert "large-bias" not in codes(network, with_rows(signal, range(6), dead=0.6))
 
 
 @pytest.mark.parametrize("places", [range(1), range(5, 6)], ids=["one", "the output"])

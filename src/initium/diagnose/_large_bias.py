@@ -8,8 +8,9 @@ Limits: a bias with an rms above 1 and above three times what depends on the inp
 Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a warning. What
 it does is for the findings that measure it to say.
 
-Not a fault: the small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an
-output, or before a normalisation.
+Not a fault: biases that silence most units of a layer and leave the others alone (``dead-units`` judges those); the
+small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an output, or before
+a normalisation.
 """
 
 from __future__ import annotations
@@ -28,15 +29,20 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_TIMES, _SIZE, _FEWEST = 3.0, 1.0, 2
+_TIMES, _SIZE, _HALF, _FEWEST = 3.0, 1.0, 0.5, 2
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers whose bias drowns the signal."""
     biased = [link for link in links(network, signal) if _judged(link)]
-    large = tuple(link for link in biased if link.row.bias_rms > max(_SIZE, _TIMES * link.row.unit_std))
+    large = tuple(link for link in biased if _drowned(link))
     if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
         yield _finding(large, len(biased))
+
+
+def _drowned(link: Link) -> bool:
+    row = link.row
+    return row.bias_rms > max(_SIZE, _TIMES * row.unit_std) and row.dead <= _HALF
 
 
 def _judged(link: Link) -> bool:
