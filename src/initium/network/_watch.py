@@ -103,12 +103,12 @@ class Calls(TorchFunctionMode):
 def own_backwards() -> Generator[dict[str, None]]:
     """Collects the names of the user's ``autograd.Function``s that run: a graph has their forward pass alone."""
     found: dict[str, None] = {}
-    plain: Any = torch.autograd.Function.apply
+    plain: Any = vars(torch.autograd.Function)["apply"]  # unbound: a class method of Python or, from torch 2.14, of C
 
     def apply(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         if not cls.__module__.startswith("torch."):
             found[cls.__qualname__] = None
-        return plain.__func__(cls, *args, **kwargs)
+        return plain.__get__(None, cls)(*args, **kwargs)
 
     with patch.object(torch.autograd.Function, "apply", classmethod(apply)):
         yield found
