@@ -162,6 +162,7 @@ def test_the_batch_is_not_what_the_model_drew_and_does_not_depend_on_it() -> Non
 @pytest.mark.parametrize("command", ["demo", "diagnose", "plan"])
 def test_the_seed_is_told_in_the_same_words(command: str) -> None:
     text = " ".join(ran(command, "--help")[1].split())
+    text = text.replace("\\[", "[")  # an older typer prints its escape of a bracket
     assert "the same seed prints the same. [default: 0]" in text
     arguments = {"demo": ()}.get(command, ("zoo.py:build", "--shape", "4,16"))
     assert ran(command, *arguments, "--seed", "-1")[0] == 2
