@@ -1,6 +1,7 @@
 """Real models: what is named as the cause is what was broken, and what bypasses a fault is no fault."""
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -126,6 +127,164 @@ def test_the_call_that_writes_a_prior_does(outputs):
     after = initium.diagnose(model, given, loss)
     assert not [each for each in after.findings if each.code == "output-prior"]
     assert after.signal.loss == pytest.approx(after.signal.prior_loss, rel=0.5)
+
+
+def normed(norm: type[nn.Module], depth: int = 8) -> nn.Sequential:
+    parts = list(perceptron(depth))
+    return nn.Sequential(
+        *(each for part in parts for each in ([norm(WIDTH), part] if isinstance(part, nn.ReLU) else [part]))
+    )
+
+
+def scaled(model: nn.Module, value: float) -> nn.Module:
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.LayerNorm):
+            nn.init.constant_(module.weight, value)
+    return model
+
+
+def test_a_norm_that_leaves_nothing_is_named_and_not_the_input():
+    finding = found(scaled(normed(nn.BatchNorm1d), 0.0), code="dead-units")
+    assert finding is not None
+    assert "a normalisation stands between" in finding.cause
+
+
+def test_weights_of_usual_size_are_not_called_too_small():
+    finding = found(scaled(normed(nn.LayerNorm), 1e-3), code="haphazard-under-norm")
+    assert finding is not None
+    assert "what these weights read is that small, not they" in finding.cause
+
+
+def test_a_buffer_that_is_not_finite_is_named():
+    model = normed(nn.BatchNorm1d, 4).eval()
+    model[4].running_var[0] = math.nan
+    finding = found(model, code="nonfinite")
+    assert finding is not None
+    assert "the buffer `4.running_var` holds NaN" in finding.cause
+    model[4].running_var[0] = 1.0
+    with torch.no_grad():
+        model[4].weight[0] = math.inf
+    finding = found(model, code="nonfinite")
+    assert finding is not None
+    assert "`4.weight` itself holds NaN or infinity" in finding.cause
+
+
+def test_no_gradient_at_all_is_found_in_any_network():
+    layer = nn.TransformerEncoderLayer(WIDTH, 4, WIDTH, 0.0, batch_first=True)
+    model = nn.Sequential(
+        nn.Unflatten(1, (1, WIDTH)), nn.TransformerEncoder(layer, 2), nn.Flatten(), nn.Linear(WIDTH, 10)
+    )
+    assert clean(model)
+    finding = found(scaled(model, 0.0), code="vanishing-gradient")
+    assert finding is not None
+    assert finding.message == "No weight gets a gradient."
+
+
+class Recurrent(nn.Module):
+    """A fused recurrent network, read at its last state."""
+
+    def __init__(self, kind: type[nn.Module], factor: float) -> None:
+        super().__init__()
+        self.steps, self.head = kind(8, 32, batch_first=True), nn.Linear(32, 10)
+        for parameter in self.steps.parameters():
+            parameter.data.mul_(factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = self.steps(x)[1]
+        return self.head((state[0] if isinstance(state, tuple) else state)[-1])
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_an_explosion_inside_a_fused_recurrence_is_found_and_its_steps_are_said_to_be_unmeasured(kind):
+    given = initium.Batch((torch.randn(32, 100, 8),), target=torch.arange(32) % 10)
+    well = initium.diagnose(Recurrent(kind, 1.0), given, F.cross_entropy)
+    assert well.healthy
+    assert any("were not measured one by one: `steps.weight_ih_l0`" in note for note in well.signal.notes)
+    finding = found(Recurrent(kind, 50.0), given, code="exploding-gradient")
+    assert finding is not None
+    assert finding.layers[0].startswith("steps.weight_")
+    assert finding.layers[1] == "head.weight"
+
+
+class Straight(torch.autograd.Function):
+    """A sign whose gradient is passed straight through."""
+
+    @staticmethod
+    def forward(ctx, x):  # noqa: ARG004
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ARG004
+        return gradient
+
+
+class Binary(nn.Module):
+    """Two layers whose signals are signs."""
+
+    def __init__(self, sign) -> None:
+        super().__init__()
+        self.a, self.b, self.head, self.sign = (
+            nn.Linear(WIDTH, WIDTH),
+            nn.Linear(WIDTH, WIDTH),
+            nn.Linear(WIDTH, 10),
+            sign,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.sign(self.b(self.sign(self.a(x)))))
+
+
+@pytest.mark.parametrize("sign", [lambda x: x + (x.sign() - x).detach(), Straight.apply], ids=["detached", "function"])
+def test_a_straight_through_estimator_is_not_dead(sign):
+    assert clean(Binary(sign))
+
+
+def test_a_step_without_a_slope_is_blamed_on_itself():
+    finding = found(Binary(torch.sign), code="dead-units")
+    assert finding is not None
+    assert "sign has the slope 0 everywhere" in finding.cause
+
+
+@pytest.mark.parametrize("given", [{"scale": 1000.0}, {"scale": 0.3, "shift": 100.0}], ids=["large", "not centred"])
+def test_an_input_that_is_not_standardised_is_blamed_before_the_layers(given):
+    finding = found(perceptron(6), batch(**given), "output-prior")
+    assert finding is not None
+    assert "the network's input has rms about" in finding.cause
+    saturated = initium.diagnose(perceptron(6, nn.Tanh, "linear"), batch(**given), F.cross_entropy).findings[0]
+    assert "the network's input is too large or not centred" in saturated.cause
+
+
+def test_one_sample_tells_nothing_of_what_depends_on_the_input():
+    given = initium.Batch((torch.randn(1, WIDTH),), target=torch.tensor([3]))
+    report = initium.diagnose(perceptron(6), given, F.cross_entropy)
+    assert [(each.code, each.severity) for each in report.findings] == [("vanishing-signal", "info")]
+
+
+def test_large_biases_are_the_cause_of_what_they_swell():
+    """One value moves all units alike, so that the std stands; random ones make it grow."""
+    one = fill(perceptron(7), "bias", lambda b: b.fill_(30.0), 0, 2, 4, 6, 8, 10)
+    count = itertools.count()
+    many = fill(perceptron(7), "bias", lambda b: b.normal_(std=30 * 4.0 ** next(count)), 0, 2, 4, 6, 8, 10)
+    for model, code in ((one, "output-prior"), (many, "exploding-signal")):
+        finding = found(model, code=code)
+        assert finding is not None
+        assert "the bias of `0.weight` has rms" in finding.cause
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Tanh])
+def test_torchs_default_is_no_warning_in_a_shallow_network(activation):
+    layers = [nn.Linear(WIDTH, WIDTH), activation(), nn.Linear(WIDTH, WIDTH), activation(), nn.Linear(WIDTH, 10)]
+    assert clean(nn.Sequential(*layers))
+
+
+def test_no_call_is_offered_that_writes_what_is_there():
+    model = perceptron(50)
+    with torch.no_grad():
+        model[-1].weight.mul_(1.0)
+    for seed in range(4):
+        initium.initialize(model, batch(), seed=seed)
+        for each in initium.diagnose(model, batch(), F.cross_entropy).at_least("warning"):
+            assert "textbook" not in each.fix
 
 
 class Residual(nn.Module):

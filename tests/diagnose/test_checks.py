@@ -357,6 +357,7 @@ def test_a_nan_in_a_weight_is_named() -> None:
     network = perceptron(5, 32)
     signal = with_rows(healthy(network), range(2, 3), weight_rms=math.nan, weight_std=math.nan, finite=False)
     signal = with_rows(signal, range(3, 5), finite=False, out_rms=math.nan, unit_std=math.nan)
+    signal = replace(signal, broken=("2.weight",))
     first = examine(network, signal)[0]
     assert first.code == "nonfinite"
     assert "`2.weight` itself holds NaN" in first.cause

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from initium.diagnose._expected import around, centred, drifts, needed
 from initium.diagnose._figures import fraction, several, share, shown, titled
 from initium.diagnose._law import law
-from initium.diagnose._place import CENTRED, mean_of, off_centre, place, uncentred
+from initium.diagnose._place import CENTRED, drowned, mean_of, off_centre, place, uncentred
 from initium.diagnose._words import LSUV, TEXTBOOK, Because, gain_of
 
 if TYPE_CHECKING:
+    from initium.diagnose._links import Link
     from initium.diagnose._trend import Trend
 
 _HALF = 0.5
@@ -21,7 +22,7 @@ _MOSTLY = 0.9
 
 def because(trend: Trend) -> Because:
     """The first cause that the figures support."""
-    asked = (_dead, _saturated, _uncentred, _one_layer, _slope, _gain)
+    asked = (_dead, _saturated, _biased, _uncentred, _one_layer, _slope, _gain)
     return next(filter(None, (cause(trend) for cause in asked)), None) or _unexplained(trend)
 
 
@@ -40,17 +41,34 @@ def _dead(trend: Trend) -> Because | None:
 
 
 def _saturated(trend: Trend) -> Because | None:
-    part = median(link.row.saturated for link in trend.chain)
-    if part <= _HALF:
+    many = median(link.row.saturated for link in trend.chain) > _HALF
+    first = (
+        next((link for link in trend.chain if link.row.saturated > _HALF), None) if many else _before_the_fall(trend)
+    )
+    if first is None or first.row.saturated <= _HALF:
         return None
-    first = next(link for link in trend.chain if link.row.saturated > _HALF)
     reason = place(first)
     return Because(
-        f"{first.use.after} is saturated at {share(part)} of its inputs, from `{first.use.name}` on (their std there is "
-        f"{shown(first.row.out_std)}): {reason.cause}.",
+        f"{first.use.after} is saturated at {share(first.row.saturated)} of its inputs {'from' if many else 'after'} "
+        f"`{first.use.name}`{' on' if many else ''} (their std there is {shown(first.row.out_std)}): {reason.cause}.",
         reason.cure,
         reason.fix,
     )
+
+
+def _before_the_fall(trend: Trend) -> Link | None:
+    """The link whose activation the one step that makes half of a fall crosses."""
+    link, change = min(trend.steps, key=lambda each: each[1])
+    place_of = trend.chain.index(link)
+    return trend.chain[place_of - 1] if place_of and change <= _HALF * trend.total < 0 else None
+
+
+def _biased(trend: Trend) -> Because | None:
+    first = trend.chain[0]  # behind a signal that fell, any bias is large
+    if not drowned(first):
+        return None
+    reason = place(first)
+    return Because(f"{reason.cause}.", reason.cure)
 
 
 def _uncentred(trend: Trend) -> Because | None:
@@ -92,9 +110,9 @@ def _slope(trend: Trend) -> Because | None:
     return Because(
         f"{link.use.before} between the layers: its mean carries the output and its slope is small (E[phi'^2] = "
         f"{shown(at.slope_second)}), so that {_account(trend)}.",
-        f"Use tanh or relu in place of {link.use.before}, or normalise between the layers; as it is, no law of the field "
-        "carries a signal through many of these, only weights that are measured (lsuv) do.",
-        LSUV,
+        f"Use tanh or relu in place of {link.use.before}, or normalise between the layers: no law of the field carries a "
+        "signal through many of these. Weights that are measured (initium.lsuv) carry it further, not through any depth.",
+        "",
     )
 
 
@@ -104,7 +122,7 @@ def _gain(trend: Trend) -> Because | None:
     link = trend.chain[len(trend.chain) // 2]
     name, activation = law([each for each in trend.chain if each.plain]), str(link.use.before)
     low, high = needed(link.use.before) or (1.0, 1.0)
-    right = low if _typical(trend) < low else high
+    right = low if _typical(trend) < low or (trend.total > 0 and _typical(trend) <= high) else high
     what = (
         f"{name} before {titled(activation)}" if name else f"gain {shown(_typical(trend))} before {titled(activation)}"
     )

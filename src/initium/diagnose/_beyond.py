@@ -9,7 +9,8 @@ wants (LayerScale, nested, makes 1e-17) while the stream beside it carries a gra
 Limits: 1000 for the signal, at which one step of a usual size overshoots (:mod:`._slopes` for the measure). 1e12 for the
 gradient, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. Both
 are empirical: of the library models at their own start none is beyond a tenth of the first, or beyond the second. Fewer than
-eight uses have no quarters: of those the gradient is not judged, and the signal against the first use.
+eight uses have no quarters: of those the signal is judged against the first use. A weight's own gradient, which sums the steps
+inside a fused recurrent operation, is judged against the last weight's, by the same limit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
-from initium.diagnose._words import LSUV
+from initium.diagnose._words import LSUV, TEXTBOOK
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -37,8 +38,12 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
     yield from _signal([link for link in links(network, signal) if link.row.finite])
     rows = [row for row in signal.rows if row.finite]
-    if rows and all(row.grad_rms == 0 for row in rows):
+    if rows and all(row.weight_grad_norm == 0 for row in rows):
         yield _none(rows)
+    largest = max(rows, key=lambda row: row.weight_grad_norm, default=None)
+    if largest is not None and largest.weight_grad_norm > _WIDEST * rows[-1].weight_grad_norm > 0:
+        yield _weights(rows[-1], largest)
+        return
     quarter = len(rows) // 4
     if len(rows) < _FEWEST:
         return
@@ -80,13 +85,30 @@ def _none(rows: list[SignalRow]) -> Finding:
         code="vanishing-gradient",
         severity="error",
         layers=tuple(dict.fromkeys(row.name for row in rows)),
-        message="No gradient reaches the output of any weight.",
+        message="No weight gets a gradient.",
         measured=0.0,
         expected=1.0,
-        cause=f"between the loss and the last weight the gradient is lost, or it is below the smallest number of its dtype; "
-        f"the smallest signal is {shown(smallest)}.",
-        cure=_CURE,
-        fix=LSUV,
+        cause=f"between the loss and the last weight the gradient is lost (a scale of zero, a step), or it is below the smallest "
+        f"number of its dtype; the smallest signal is {shown(smallest)}.",
+        cure="Start every weight and every scale of a normalisation at its usual size.",
+        fix=TEXTBOOK,
+    )
+
+
+def _weights(last: SignalRow, largest: SignalRow) -> Finding:
+    total = largest.weight_grad_norm / last.weight_grad_norm
+    return Finding(
+        code="exploding-gradient",
+        severity="error",
+        layers=(largest.name, last.name),
+        message=f"The gradient of `{largest.name}` has norm {shown(largest.weight_grad_norm)}, that of `{last.name}`, the last "
+        f"weight, {shown(last.weight_grad_norm)}.",
+        measured=total,
+        expected=1.0,
+        cause=f"inside `{largest.op}` or between the two the gradient is multiplied again and again: a factor of "
+        f"{shown(total)} is beyond any design.",
+        cure="Give recurrent weights an orthogonal start of gain 1; rescale the others on real data, or normalise between the steps.",
+        fix=TEXTBOOK,
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium.diagnose._expected import flat
 from initium.diagnose._figures import several, share, shown, titled
 from initium.diagnose._links import links
 from initium.diagnose._place import biased, place, uncentred
@@ -70,7 +71,7 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
         f"for any sample ({several(len(dead))} with too many).",
         measured=row.dead,
         expected=0.5,
-        cause=f"the inputs of {titled(first.use.after.text)} have mean {shown(row.out_mean)} and std {shown(row.out_std)}: "
+        cause=f"the output of `{first.use.name}` has mean {shown(row.out_mean)} and std {shown(row.out_std)}: "
         f"{reason.cause}.",
         cure=reason.cure,
         fix=reason.fix,
@@ -79,6 +80,18 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
 
 def _reason(link: Link) -> Because:
     """What holds the units where they are: the draw of few units alone, or what :func:`place` finds."""
+    if flat(link.use.after):
+        return Because(
+            f"{link.use.after} has the slope 0 everywhere, whatever its inputs",
+            "Use a smooth function in its place, or pass the gradient straight through (x + (f(x) - x).detach()).",
+            "",
+        )
+    if link.use.normalised:
+        return Because(
+            "a normalisation stands between, so it is neither the weight nor the input: its scale or shift leaves nothing "
+            "above zero",
+            "Start the normalisation at scale 1 and shift 0.",
+        )
     spread = abs(link.row.out_mean) <= link.row.out_std and not biased(link) and not uncentred(link)
     if spread and link.units < _FEW:
         return Because(

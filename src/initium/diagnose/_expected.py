@@ -57,6 +57,14 @@ def needed(neighbour: Neighbour) -> tuple[float, float] | None:
     return low, high
 
 
+def flat(neighbour: Neighbour) -> bool:
+    """True where the activation has no slope anywhere (sign, round): no start makes a gradient pass."""
+    if neighbour.activation is None:
+        return False
+    at = around(neighbour)
+    return at is not None and at.slope_second == 0
+
+
 def drifts(neighbour: Neighbour, depth: int) -> bool:
     """True where unit variance is no stable point of the activation: over this depth no gain alone holds a signal there."""
     if neighbour.activation is None:

@@ -6,8 +6,8 @@ sqrt(fan_in)``, is ``1 / sqrt(E[phi(z)^2])``, and that of a small signal at ``1 
 ``gain * sqrt(E[phi'(z)^2])`` at the size of its inputs; over depth these multiply, so the depth decides what it is worth.
 
 Limits: the product over a chain that holds most of the network's weights. Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
-an info; a warning from 100, or from 10 where the typical layer is further off than a factor of 3, which no law of the field
-is (the furthest, PyTorch's default before ReLU, is off by 2.4), and only if at least half of the logarithm is measured.
+an info; a warning from 100, or from 10 where the typical gain is none that a law of the field gives (PyTorch's default,
+0.58, to He's, 1.41), and only if at least half of the logarithm is measured.
 
 Not a fault: any scale before a normalisation or inside the blocks of a normalised network; a weight that is computed from others;
 sigmoid, whose right gain is no cure (see ``vanishing-gradient``).
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _WORTH_SAYING, _WORTH_CURING, _GRAVE = math.log(3.0), math.log(10.0), math.log(100.0)
 _ROUNDING, _HALF = 0.05, 0.5
+# PyTorch's default and He's: no law of the field lies outside.
+_LOWEST, _HIGHEST = 1 / math.sqrt(3), math.sqrt(2)
 _SIGMAS = 4.0
 
 
@@ -73,7 +75,8 @@ def _seen(chain: tuple[Link, ...], total: float) -> bool:
 
 
 def _severity(wrong: tuple[Link, ...], total: float) -> Severity:
-    lawless = abs(total) / len(wrong) > _WORTH_SAYING
+    gain = median(link.gain for link in wrong)
+    lawless = not _LOWEST * (1 - _ROUNDING) <= gain <= _HIGHEST * (1 + _ROUNDING)
     return "warning" if abs(total) > (_WORTH_CURING if lawless else _GRAVE) else "info"
 
 

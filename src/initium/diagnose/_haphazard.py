@@ -100,7 +100,8 @@ def _far_off(odd: tuple[Link, ...], count: int) -> Finding:
 
 
 def _under_eps(lost: tuple[Link, ...]) -> Finding:
-    size = median(link.row.unit_std for link in lost)
+    size, gain = median(link.row.unit_std for link in lost), median(link.gain for link in lost)
+    small = gain < median(_span(link)[0] for link in lost)
     return Finding(
         code="haphazard-under-norm",
         severity="error",
@@ -109,7 +110,11 @@ def _under_eps(lost: tuple[Link, ...]) -> Finding:
         f"`{lost[0].use.name}` on: under the norm's eps (1e-5 in the variance), so that it does not normalise.",
         measured=size,
         expected=math.sqrt(_EPS),
-        cause=f"the weights are too small: median gain {shown(median(link.gain for link in lost))}.",
-        cure="Give the weights their usual size.",
+        cause=f"the weights are too small: median gain {shown(gain)}."
+        if small
+        else f"what these weights read is that small, not they (median gain {shown(gain)}): a scale or a weight before them.",
+        cure="Give the weights their usual size."
+        if small
+        else "Start the scales of normalisations at 1; look before these layers.",
         fix=TEXTBOOK,
     )

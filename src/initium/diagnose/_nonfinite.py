@@ -41,12 +41,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 def _reason(network: Network, signal: Signal, bad: list[SignalRow]) -> Because:
     """A parameter that holds it, else the first value on the way forward, else the first gradient on the way back."""
-    for row in bad:
-        if not math.isfinite(row.weight_rms):
-            return _of_parameter(row.name)
-        if not math.isfinite(row.bias_rms):
-            use = next((use for use in network.uses if (use.name, use.index) == (row.name, row.use)), None)
-            return _of_parameter(use.bias if use and use.bias else f"the bias beside {row.name}")
+    if signal.broken:
+        parameters = {name for each in network.parameters for name in each.names}
+        return _of_parameter(signal.broken[0]) if signal.broken[0] in parameters else _of_buffer(signal.broken[0])
     first = next((row for row in bad if not math.isfinite(row.out_rms)), None)
     if first is not None:
         return _of_values(first, signal)
@@ -64,6 +61,15 @@ def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
         cause=reason.cause,
         cure=reason.cure,
         fix=reason.fix,
+    )
+
+
+def _of_buffer(name: str) -> Because:
+    return Because(
+        f"the buffer `{name}` holds NaN or infinity: the statistics of a step that diverged, or memory that was never "
+        "initialised.",
+        f"Set `{name}` anew (a normalisation's statistics: its reset_running_stats()); no initialisation writes buffers.",
+        "",
     )
 
 
@@ -104,7 +110,7 @@ def _of_output() -> Because:
 
 def _of_loss() -> Because:
     return Because(
-        "every activation and gradient is finite: the loss itself divides by zero or takes the log of one.",
+        "every activation is finite: the loss itself divides by zero or takes the log of one.",
         "Compute the loss from logits (F.cross_entropy, F.binary_cross_entropy_with_logits).",
         "",
     )

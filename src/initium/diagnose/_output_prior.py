@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
-from initium.diagnose._place import biased
-from initium.diagnose._words import LSUV, Because
+from initium.diagnose._place import biased, drowned, place
+from initium.diagnose._words import LSUV, TEXTBOOK, Because
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _NATS = 2.0
 _MANY = 10.0
 _SAVING, _PART, _MOST = 0.25, 0.1, 0.5
 _KNOWN = 0.1
+_LARGE_INPUT, _LAWFUL = 5.0, 1.5
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -52,7 +53,11 @@ def _head(network: Network, signal: Signal) -> Link | None:
 
 def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> Finding:
     head = _head(network, signal)
-    reason = _reason(head) if head else Because("the logits are large.", "Make the output layer smaller.")
+    reason = (
+        _reason(head, links(network, signal))
+        if head
+        else Because("the logits are large.", "Make the output layer smaller.")
+    )
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
@@ -67,8 +72,8 @@ def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> 
     )
 
 
-def _reason(head: Link) -> Because:
-    """The output bias, the head's own gain, or what reaches the head."""
+def _reason(head: Link, every: tuple[Link, ...]) -> Because:
+    """The output bias, the network's input, what reaches the head, or the head's own gain."""
     logits = f"the logits have std {shown(head.row.out_std)} and mean {shown(head.row.out_mean)}"
     if biased(head):
         return Because(
@@ -79,6 +84,21 @@ def _reason(head: Link) -> Because:
     if not head.plain or not head.gain > 0:
         return Because(f"{logits}.", "Make the output layer smaller: gain 1 or less, or zero.")
     arriving = head.row.out_rms / head.gain
+    entering = [
+        (link, link.row.out_rms / link.gain)
+        for link in every
+        if link.use.before.kind == "input" and link.plain and 0 < link.gain < math.inf
+    ]
+    first, size = max(entering, key=lambda each: each[1], default=(head, 0.0))
+    if size > _LARGE_INPUT and first.gain < _LARGE_INPUT and not biased(first):
+        return Because(
+            f"{logits}: the network's input has rms about {shown(size)} (at `{first.use.name}`).",
+            "Standardise the input.",
+            "",
+        )
+    other = next((link for link in every if link.hidden and drowned(link)), None)
+    if other is not None:
+        return Because(f"{logits}: {place(other).cause}.", "Set the biases to zero.")
     if arriving > head.gain:
         return Because(
             f"{logits}: what reaches `{head.use.name}` has rms about {shown(arriving)}, its own gain is {shown(head.gain)} (1 "
@@ -89,6 +109,8 @@ def _reason(head: Link) -> Because:
     return Because(
         f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",
         "Make the output layer smaller: gain 1 or less, or zero.",
+        # Glorot's law gives a narrow head a gain of up to sqrt(2): what it wrote it would write again.
+        TEXTBOOK if head.gain > _LAWFUL else f'torch.nn.init.zeros_(model.get_parameter("{head.use.name}"))',
     )
 
 

@@ -12,7 +12,7 @@ from initium.diagnose._words import Because, gain_of
 if TYPE_CHECKING:
     from initium.diagnose._links import Link
 
-_TOO_MUCH = 2.0
+_TOO_MUCH, _DROWNS = 2.0, 3.0
 # The mean of so many draws around zero is below their std by four standard deviations of its own.
 _FEWEST = 17
 CENTRED = "Draw the weights around zero (torch.rand draws from 0 to 1)."
@@ -40,6 +40,11 @@ def off_centre(link: Link) -> str:
 def biased(link: Link) -> bool:
     """True where the bias outweighs what depends on the input."""
     return link.row.bias_rms > link.row.unit_std and 2 * link.row.bias_rms > link.row.out_rms
+
+
+def drowned(link: Link) -> bool:
+    """True where it is three times what depends on the input, so that it decides for nearly every sample."""
+    return biased(link) and link.row.bias_rms > _DROWNS * link.row.unit_std
 
 
 def place(link: Link) -> Because:

@@ -33,7 +33,9 @@ _ROUNDING = 1e-6
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for a network that answers the same to everything, else for every chain in which the signal falls."""
     deaf = _deaf(network, signal)
-    if deaf:
+    if deaf and _unvaried(deaf):
+        yield _same_samples(deaf)
+    elif deaf:
         yield _answers_the_same(deaf)
     for chain in () if deaf else trunks(network, signal):
         trend = forward(chain)
@@ -50,6 +52,25 @@ def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:
     return hidden if constant and any(link.row.out_rms > 0 and link.row.distinct > 0 for link in hidden) else ()
 
 
+def _unvaried(hidden: tuple[Link, ...]) -> bool:
+    """What is read of the input itself does not vary, through weights that are there and no bias that drowns it."""
+    first = [link for link in hidden if link.use.before.kind == "input"]
+    return bool(first) and all(link.row.weight_rms > 0 and link.row.bias_rms <= link.gain / _ROUNDING for link in first)
+
+
+def _same_samples(hidden: tuple[Link, ...]) -> Finding:
+    return Finding(
+        code="vanishing-signal",
+        severity="info",
+        layers=names(hidden),
+        message="The batch holds one sample, or the same one again: what depends on the input was not measured.",
+        measured=0.0,
+        expected=1.0,
+        cause=f"`{hidden[0].use.name}` gives the same to every sample, though its weights are not zero.",
+        cure="Diagnose on a batch of different samples.",
+    )
+
+
 def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
     zero = sum(link.zeroed for link in hidden)
     return Finding(
@@ -61,7 +82,7 @@ def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
         expected=1.0,
         cause=f"{zero} of the {several(len(hidden), 'weight')} are zero throughout, so that only the biases speak."
         if zero
-        else "the input is the same for every sample, or it is lost beside the biases.",
+        else "what depends on the input is lost beside the biases.",
         cure="Draw the weights at random; zeros are for biases.",
         fix=TEXTBOOK,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TEXTBOOK = 'initium.initialize(model, batch, scheme="textbook", seed=0)'
 LSUV = "initium.lsuv(model, batch)"
+_WIDE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Because:
 def gain_of(neighbour: Neighbour) -> str:
     """The cure of a wrong gain, in one form, so that findings with one cure are seen to have one cause."""
     low, high = needed(neighbour) or (1.0, 1.0)
-    right = shown(low) if math.isclose(low, high, rel_tol=0.01) else f"between {shown(low)} and {shown(high)}"
+    wide = high > _WIDE * low  # a steep function: what keeps the size swells the gradient
+    alike = wide or math.isclose(low, high, rel_tol=0.01)
+    right = shown(low) if alike else f"between {shown(low)} and {shown(high)}"
     known = {"relu": " (He)", "tanh": " (Glorot gives 1)"}.get(neighbour.text, "")
     return f"Give each of these weights gain {right}{known}: a std of gain / sqrt(fan_in)."
 

@@ -176,6 +176,8 @@ class Pointwise:
 def _evaluate(node: fx.Node, held: dict[fx.Node, Any], numbers: dict[fx.Node, float]) -> Any:  # noqa: ANN401 - the value of a node
     """One step on a vector: what only moves or masks elements, or is not one number, passes the signal on."""
     signal = next(held[parent] for parent in node.all_input_nodes if parent in held)
+    if op_name(node) == "detach":
+        return signal.detach()  # a straight-through estimator has the slope of what it leaves attached
     if op_name(node) in RESHAPES or is_noise(node):
         return signal
     if any(parent not in held and parent not in numbers for parent in node.all_input_nodes):

@@ -101,17 +101,30 @@ class Calls(TorchFunctionMode):
 
 @contextlib.contextmanager
 def own_backwards() -> Generator[dict[str, None]]:
-    """Collects the names of the user's ``autograd.Function``s that run: a graph has their forward pass alone."""
+    """Collects the names of the user's ``autograd.Function``s that run: a graph has their forward pass alone.
+
+    Their forward passes are watched, not ``apply``: a module that keeps ``step = Step.apply`` holds the method itself.
+    """
     found: dict[str, None] = {}
-    plain: Any = vars(torch.autograd.Function)["apply"]  # unbound: a class method of Python or, from torch 2.14, of C
 
-    def apply(cls: type, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        if not cls.__module__.startswith("torch."):
+    def watched(cls: type, forward: Any) -> Any:  # noqa: ANN401 - any function
+        def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
             found[cls.__qualname__] = None
-        return plain.__get__(None, cls)(*args, **kwargs)
+            return forward.__get__(None, cls)(*args, **kwargs)
 
-    with patch.object(torch.autograd.Function, "apply", classmethod(apply)):
+        return staticmethod(run)
+
+    with contextlib.ExitStack() as patches:
+        for cls in _below(torch.autograd.Function):
+            if "forward" in vars(cls) and not cls.__module__.startswith("torch."):
+                patches.enter_context(patch.object(cls, "forward", watched(cls, vars(cls)["forward"])))
         yield found
+
+
+def _below(cls: type) -> Iterator[type]:
+    for each in cls.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator and its arguments

@@ -69,6 +69,7 @@ class Signal:
         prior_loss: Cross-entropy of the batch's own class frequencies in nats, likewise.
         targets: How many targets that is an average over, likewise.
         notes: What was not measured, and why (law 4: everything unknown is said).
+        broken: Parameters and buffers that hold a NaN or an infinity, by qualified name.
         output_finite: False where the model's output holds a NaN or plus infinity; minus infinity masks a choice out.
     """
 
@@ -80,6 +81,7 @@ class Signal:
     prior_loss: float | None = None
     targets: int | None = None
     notes: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
     output_finite: bool = True
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, cast
 
 from initium.errors import InitiumError, PlanError
-from initium.gains import Activation, gain, reach, saturation
+from initium.gains import Activation, gain, moments, reach, saturation
 from initium.records import Constant, Normal, Orthogonal, Packed, Uniform
 from initium.schemes._rule import Choice, always, first_of, on, words
 from initium.schemes._select import layout, role
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from initium.records import Fill
 
 _HALF = 0.5
+# Of the activations that networks are made of, none multiplies the gradient's second moment by more than 1.6.
+_STEEP = 4.0
+_SMALL = 1e-8
 
 BIASES = on(role("bias"), always(Constant(0.0), "biases start at zero"))
 
@@ -76,13 +79,28 @@ def follows(facts: Facts) -> str:
 
 
 def exact_gain(facts: Facts) -> float | None:
-    """The gain of the activation that follows, where it has one that keeps a signal's size."""
-    if facts.after.activation is None or is_bounded(facts):
+    """The gain of the activation that follows, where it has one that keeps a signal's size; of small signals if it is steep."""
+    activation = facts.after.activation
+    if activation is None or is_bounded(facts):
         return None
     try:
-        return gain(facts.after.activation)
+        return moments(activation, variance=_SMALL).backward_gain if is_steep(facts) else gain(activation)
     except InitiumError:
         return None
+
+
+def is_steep(facts: Facts) -> bool:
+    """True where the activation's exact gain multiplies the gradient's second moment many times over.
+
+    sin(30 x) has as much output at any gain above 1/30, and a slope of 30: its exact gain, sqrt(2), makes the gradient 21
+    times larger at every layer. The gain of small signals, ``1 / |phi'(0)|``, keeps both (Sitzmann et al. 2020, section
+    3.2, whose own weights have sqrt(2) times that).
+    """
+    try:
+        found = moments(facts.after.activation) if facts.after.activation is not None else None
+        return found is not None and found.gain**2 * found.slope_second > _STEEP
+    except InitiumError:
+        return False
 
 
 def is_bounded(facts: Facts) -> bool:

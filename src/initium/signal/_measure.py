@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -94,7 +96,8 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     aim = objective(output, batch, loss)
     with _reduced_gradients({use.name: leaves[use.name] for use in network.uses}) as gradients:
         aim.backward(trainable)
-    return _signal(walk, aim, output, batch, rows(walk, weights, gradients))
+    measured = _signal(walk, aim, output, batch, rows(walk, weights, gradients))
+    return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
 
 
 @contextlib.contextmanager
@@ -130,11 +133,25 @@ def _signal(walk: Measuring, aim: Objective, output: object, batch: Batch, measu
     )
 
 
-def _spoilt(value: Tensor) -> bool:
+def _sound(signal: Signal) -> bool:
+    return signal.output_finite and all(row.finite for row in signal.rows) and math.isfinite(signal.loss or 0.0)
+
+
+def _broken(traced: Trace, model: nn.Module, batch: Batch) -> tuple[str, ...]:
+    """The parameters, then the buffers, that are not finite; minus infinity in a buffer masks something out."""
+    parameters, buffers, _ = traced.bind(model, batch)
+    named = zip((*traced.parameters, *traced.buffers), (*parameters, *buffers), strict=True)
+    return tuple(
+        name for place, (name, value) in enumerate(named) if _spoilt(value.detach(), lower=place < len(parameters))
+    )
+
+
+def _spoilt(value: Tensor, *, lower: bool = False) -> bool:
     if not (value.is_floating_point() or value.is_complex()):
         return False
     plus = torch.zeros((), dtype=torch.bool) if value.is_complex() else (value == torch.inf).any()
-    return bool(value.isnan().any() | plus.to(value.device))
+    minus = (value == -torch.inf).any() if lower and not value.is_complex() else torch.zeros((), dtype=torch.bool)
+    return bool(value.isnan().any() | plus.to(value.device) | minus.to(value.device))
 
 
 def _unproved(batch: Batch, loss: Tensor | None) -> Iterator[str]:
@@ -156,6 +173,10 @@ def _unmeasured(walk: Measuring) -> Iterator[str]:
             f"gradients through {', '.join(functions)} are those of what it computes: a backward of its own (a "
             "straight-through estimator, a reversed gradient) is not run"
         )
+    steps = [use for use in walk.network.uses if use.layout == "gates" and not use.op.endswith("_cell")]
+    for node, op in {use.node: use.op for use in steps}.items():
+        inside = ", ".join(f"`{use.name}`" for use in steps if use.node == node)
+        yield f"the steps inside {op} were not measured one by one: {inside}"
     for use in walk.network.uses:
         seen = walk.outputs.get(use.node)
         if seen is None or seen.units == 0:

@@ -84,6 +84,9 @@ class Measuring(Walk):
         if known is None or value.numel() == 0:
             return
         slope = slopes(known[0], value)
+        trace = self.network.trace
+        if trace is not None and trace.functions and not slope.any():
+            return  # a step whose backward is the model's own, which the walk does not run
         if slope.shape == value.shape:
             axis = self._unit_axis(use, value)
             self.activations[use.activated] = dead_units(slope, axis, known[1].peak), saturated(slope, value, known[1])
