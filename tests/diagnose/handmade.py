@@ -82,6 +82,7 @@ def row(use: Use, **figures: object) -> SignalRow:
         weight_std=math.sqrt(2 / use.fan_in),
         weight_rms=math.sqrt(2 / use.fan_in),
         bias_rms=0.0,
+        bias_median=0.0,
         weight_grad_norm=1e-2,
         weight_grad_mean_abs=1e-4,
         distinct=1.0,

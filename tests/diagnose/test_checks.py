@@ -260,20 +260,25 @@ def biased(network: Network) -> Network:
 )
 def test_biases_that_drown_the_signal_are_found(size: float, std: float, *, found: bool) -> None:
     network = biased(perceptron(6, 64))
-    signal = with_rows(healthy(network), range(6), bias_rms=size, unit_std=std, out_rms=max(size, std), out_std=std)
+    signal = with_rows(
+        healthy(network), range(6), bias_rms=size, bias_median=size, unit_std=std, out_rms=max(size, std), out_std=std
+    )
     assert ("large-bias" in codes(network, signal)) == found
-    assert "large-bias" not in codes(network, with_rows(signal, range(6), dead=0.6))
+    for some in ({"dead": 0.6}, {"bias_median": 0.0}):
+        assert "large-bias" not in codes(network, with_rows(signal, range(6), **some))
 
 
 @pytest.mark.parametrize("places", [range(1), range(5, 6)], ids=["one", "the output"])
 def test_one_large_bias_and_a_prior_are_no_fault(places: range) -> None:
     network = biased(perceptron(6, 64))
-    assert "large-bias" not in codes(network, with_rows(healthy(network), places, bias_rms=9.0, out_rms=9.0))
+    assert "large-bias" not in codes(
+        network, with_rows(healthy(network), places, bias_rms=9.0, bias_median=9.0, out_rms=9.0)
+    )
 
 
 def test_a_norm_takes_the_bias_away() -> None:
     network = biased(perceptron(6, 64, normalised=True))
-    assert codes(network, with_rows(healthy(network), range(6), bias_rms=9.0, out_rms=9.0)) == []
+    assert codes(network, with_rows(healthy(network), range(6), bias_rms=9.0, bias_median=9.0, out_rms=9.0)) == []
 
 
 NORM = Neighbour("norm", "norm")

@@ -29,6 +29,7 @@ class SignalRow:
         weight_std: Standard deviation of the weight.
         weight_rms: Root mean square of the weight.
         bias_rms: Root mean square of the bias that the operation adds; 0 where it adds none.
+        bias_median: Median magnitude of that bias: what its typical unit has, whatever a few others do.
         weight_grad_norm: L2 norm of the weight's gradient (all uses together); of a frozen weight too.
         weight_grad_mean_abs: Mean absolute value of the weight's gradient.
         distinct: Share of the output's units that differ from the first in value or in gradient: 0 means that every
@@ -50,6 +51,7 @@ class SignalRow:
     weight_std: float
     weight_rms: float
     bias_rms: float
+    bias_median: float
     weight_grad_norm: float
     weight_grad_mean_abs: float
     distinct: float

@@ -28,11 +28,13 @@ class WeightFigures:
         largest: Largest magnitude.
         std: Its standard deviation.
         rms: Its root mean square.
+        median: Its median magnitude, of a bias; 0 of a matrix, where nobody asks.
     """
 
     largest: Tensor
     std: Tensor
     rms: Tensor
+    median: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class GradientFigures:
 def weight_figures(weight: Tensor) -> WeightFigures:
     """The figures of a weight's values."""
     moments = all_moments(weight)
-    return WeightFigures(moments.largest, moments.std, moments.rms)
+    vector = weight.detach().to(torch.promote_types(moments.rms.dtype, torch.float32)) if weight.ndim == 1 else None
+    median = vector.abs().median() if vector is not None and vector.numel() else torch.zeros_like(moments.rms)
+    return WeightFigures(moments.largest, moments.std, moments.rms, median.to(moments.rms.dtype))
 
 
 def gradient_figures(gradient: Tensor) -> GradientFigures:
@@ -101,6 +105,7 @@ def _figures(
         "weight_std": weight.std,
         "weight_rms": weight.rms,
         "bias_rms": bias.rms if bias else zero,
+        "bias_median": bias.median if bias else zero,
         "weight_grad_norm": own.norm if own else zero,
         "weight_grad_mean_abs": own.mean_abs if own else zero,
         "distinct": _distinct(use, output, gradient),
