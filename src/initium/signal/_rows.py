@@ -55,9 +55,13 @@ class GradientFigures:
 def weight_figures(weight: Tensor) -> WeightFigures:
     """The figures of a weight's values."""
     moments = all_moments(weight)
-    vector = weight.detach().to(torch.promote_types(moments.rms.dtype, torch.float32)) if weight.ndim == 1 else None
-    median = vector.abs().median() if vector is not None and vector.numel() else torch.zeros_like(moments.rms)
-    return WeightFigures(moments.largest, moments.std, moments.rms, median.to(moments.rms.dtype))
+    return WeightFigures(moments.largest, moments.std, moments.rms, _median(weight.detach()).to(moments.rms.dtype))
+
+
+def _median(value: Tensor) -> Tensor:
+    if value.ndim != 1 or not value.numel():
+        return torch.zeros((), device=value.device)
+    return (value if value.is_complex() else value.float()).abs().median()
 
 
 def gradient_figures(gradient: Tensor) -> GradientFigures:
