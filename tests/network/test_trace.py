@@ -3,6 +3,7 @@
 import copy
 import random
 from collections import OrderedDict, deque
+from contextlib import nullcontext
 from itertools import chain
 from types import SimpleNamespace
 
@@ -400,3 +401,69 @@ def test_values_that_are_asked_for_as_a_list_or_an_array_are_noticed():
     for ask in (torch.Tensor.tolist, lambda counts: counts.numpy().tolist(), lambda counts: [int(n) for n in counts]):
         assert read(Counted(ask), batch).trace.asked == ("item",)
     assert read(Counted(lambda counts: [len(counts)] * 2 + [2]), batch).trace.asked == ()
+
+
+class Graphed(nn.Module):
+    """Mixes its samples by a sparse matrix, and counts in a buffer without a word."""
+
+    def __init__(self, matrix, *, writes):
+        super().__init__()
+        self.line, self.norm, self.out = nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)
+        self.writes, self.matrix = writes, matrix
+
+    def forward(self, x):
+        if self.writes:
+            self.matrix.mul_(2)
+        return self.out(F.relu(self.norm(torch.sparse.mm(self.matrix, self.line(x)))))
+
+
+class GraphedBuffer(Graphed):
+    """The same with the matrix as a buffer."""
+
+    def __init__(self, matrix, *, writes):
+        super().__init__(None, writes=writes)
+        del self.matrix
+        self.register_buffer("matrix", matrix)
+
+
+SPARSE = [torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr, torch.Tensor.to_sparse_csc]
+
+
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.parametrize("kind", [Graphed, GraphedBuffer])
+@pytest.mark.parametrize("layout", SPARSE)
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_a_sparse_tensor_of_the_model_is_kept(layout, kind, writes):
+    model = kind(layout(torch.eye(6)), writes=writes)
+    with unchanged(model):
+        model(torch.randn(6, 4))
+    assert torch.equal(model.matrix.to_dense(), torch.eye(6))
+    assert torch.equal(model.norm.running_mean, torch.zeros(8))
+    can = pytest.raises(TraceError, match="do not have strides") if layout is not SPARSE[0] else nullcontext()
+    with can:
+        read(model, as_batch(torch.randn(6, 4)))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("layout", SPARSE)
+def test_a_sparse_tensor_that_was_given_other_places_gets_its_own_back(layout):
+    model = Graphed(layout(torch.eye(6)), writes=False)
+    full = layout(torch.ones(6, 6))
+    with unchanged(model):
+        model.matrix.resize_as_sparse_(full).copy_(full)
+    assert torch.equal(model.matrix.to_dense(), torch.eye(6))
+
+
+def test_one_tensor_that_cannot_be_put_back_leaves_none_of_the_others_behind():
+    model = nn.Module()
+    model.plain, model.shrunk, model.after = torch.zeros(2), torch.zeros(2), torch.zeros(2)
+
+    def broken():
+        with unchanged(model):
+            model.plain.fill_(1.0)
+            model.after.fill_(1.0)
+            model.shrunk.resize_(3)
+
+    with pytest.raises(RuntimeError, match="size"):
+        broken()
+    assert float(model.plain.sum() + model.after.sum()) == 0.0
