@@ -13,7 +13,7 @@ from initium.records import Signal
 from initium.signal._classes import classification
 from initium.signal._measuring import Measuring
 from initium.signal._moments import unpacked
-from initium.signal._objective import Loss, objective
+from initium.signal._objective import Loss, check_loss, objective
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
 from initium.signal._values import needs_values
 
@@ -77,6 +77,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         Glorot & Bengio (2010), section 4.2 (activations and back-propagated gradients by layer).
     """
     given = as_batch(batch)
+    check_loss(loss)
     needs_values(model, "measuring", given)
     network = network or read(model, given)
     with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
