@@ -95,6 +95,18 @@ def test_a_batch_that_does_not_fit_is_named_and_nothing_changes(batch, error, wo
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        (torch.tensor([0.0, float("nan")]), r"`target` holds 1 NaN or infinite values of 2, the first at index \[1\]"),
+        ({"y": torch.tensor([0.0, -torch.inf])}, r"`target\['y'\]` holds 1"),
+    ],
+)
+def test_a_target_that_is_not_finite_is_named(target, place):
+    with pytest.raises(BatchError, match=place):
+        as_batch(Batch((torch.ones(2, 3),), target=target))
+
+
 def test_an_additive_mask_may_be_minus_infinity():
     mask = torch.zeros(3, 3).masked_fill(torch.ones(3, 3).triu(1).bool(), -torch.inf)
     assert as_batch((torch.randn(3, 3), mask)).args[1] is mask
