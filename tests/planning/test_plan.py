@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from initium.errors import PlanError, UnknownNameError
+from initium.errors import ArgumentTypeError, PlanError, UnknownNameError
 from initium.network import ROLES
 from initium.planning import Plan, PlanDiff
 from initium.records import Constant, Keep, Normal, Orthogonal, Packed, PlanRow, TruncatedNormal, Uniform
@@ -187,7 +187,20 @@ def test_a_difference_prints_as_a_table(mlp, plan_of):
     assert repr(PlanDiff(())) == "PlanDiff(0 differences)"
 
 
+@pytest.mark.parametrize("other", [None, "plan.json"])
+def test_what_is_no_plan_is_not_compared(mlp, plan_of, other):
+    with pytest.raises(ArgumentTypeError, match=rf"compared with a plan; got {type(other).__name__}\..*Plan\.load"):
+        plan_of(mlp).diff(other)
+
+
 # ---- broken files ----
+
+
+def test_a_path_that_is_not_there_is_the_systems_own_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Plan.load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Plan("textbook", "Empty", ()).save(tmp_path / "nowhere" / "plan.json")
 
 
 def broken(made, change):
