@@ -479,3 +479,29 @@ def test_one_tensor_that_cannot_be_put_back_leaves_none_of_the_others_behind():
     with pytest.raises(RuntimeError, match="size"):
         broken()
     assert float(model.plain.sum() + model.after.sum()) == 0.0
+
+
+class Differentiating(nn.Module):
+    """Takes a step of gradient descent on its own weight before it answers (MAML), or all of ``backward()``."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.line, self.how = nn.Linear(4, 3), how
+
+    def forward(self, x):
+        loss = self.line(x).square().mean()
+        if self.how == "backward":
+            loss.backward()
+            return self.line(x)
+        (step,) = torch.autograd.grad(loss, self.line.weight, create_graph=True)
+        return F.linear(x, self.line.weight - 0.1 * step, self.line.bias)
+
+
+@pytest.mark.parametrize("how", ["grad", "backward"])
+def test_a_model_that_differentiates_in_its_forward_pass_takes_the_batch_and_cannot_be_traced(how):
+    model = Differentiating(how)
+    with pytest.raises(TraceError, match=r"runs, but could not be traced.*batch=None"):
+        read(model, as_batch(torch.randn(5, 4)))
+    assert model.line.weight.grad is None
+    with pytest.raises(BatchError, match="cannot take this batch"):
+        read(model, as_batch(torch.randn(5, 7)))
