@@ -536,6 +536,19 @@ def test_matrices_of_unequal_sizes_in_one_weight_are_said_to_be():
     assert facts.notes == ("packs matrices of [6, 2, 2] outputs, taken as one",)
 
 
+@pytest.mark.parametrize(
+    ("groups", "split", "fan_out", "parts"),
+    [(24, 3, 3, 24), (24, 1, 3, 24), (8, 2, 9, 8), (3, 6, 12, 6), (1, 3, 24, 3)],
+)
+def test_a_split_parts_only_what_the_groups_do_not(groups, split, fan_out, parts):
+    model = Flow(
+        lambda self, x: sum(torch.tanh(part) for part in self.c(x).chunk(split, 1)),
+        c=nn.Conv1d(24, 24, 3, groups=groups),
+    )
+    (use,) = read(model, as_batch(torch.randn(2, 24, 9))).uses
+    assert (use.fan_out, use.parts) == (fan_out, parts)
+
+
 def test_the_groups_of_a_convolution_are_matrices_of_their_own():
     layers = [
         (nn.Conv2d(8, 12, 3, groups=4), 4, 0),
