@@ -649,3 +649,36 @@ def test_reading_draws_nothing_of_noise_that_is_written_out():
     network = read(net, as_batch(torch.randn(5, 4, generator=torch.Generator())))
     assert torch.equal(torch.get_rng_state(), before)
     assert str(network.facts("a.weight").after) in {"relu", "product"}
+
+
+def decayed(self, x):
+    """A state that starts at zero and decays (RWKV)."""
+    state = self.start
+    for _ in range(3):
+        state = torch.exp(-torch.exp(self.p)) * state + self.a(x)
+    return self.b(state)
+
+
+def peeped(self, x):
+    """A gate that looks at the state (the peephole of a ConvLSTM), written in two ways."""
+    state = torch.zeros(len(x), 8)
+    for _ in range(2):
+        state = state + torch.sigmoid(torch.addcmul(self.a(x), self.q, state) + self.p * state)
+    return self.b(state)
+
+
+@pytest.mark.parametrize(
+    ("function", "parts"),
+    [
+        (decayed, {"p": nn.Parameter(torch.zeros(8)), "start": 0}),
+        (decayed, {"p": nn.Parameter(torch.zeros(8)), "start": torch.zeros(4, 8)}),
+        (decayed, {"p": nn.Parameter(torch.zeros(4, 8)), "start": torch.zeros(4, 8)}),
+        (peeped, {"p": nn.Parameter(torch.zeros(4, 8)), "q": nn.Parameter(torch.zeros(4, 8))}),
+    ],
+)
+def test_what_multiplies_a_state_that_starts_at_zero_is_no_table(function, parts):
+    model = Flow(function, a=nn.Linear(5, 8), b=nn.Linear(8, 2), **parts)
+    found = read(model, as_batch(torch.randn(4, 5)))
+    roles = {facts.name: facts.role for facts in found.parameters}
+    assert {roles[name] for name in ("p", "q") if name in roles} == {"other"}
+    assert roles["a.weight"] == "weight"
