@@ -20,6 +20,8 @@ _MULTIPLIERS, _VECTORS = frozenset({"weight", "recurrent"}), frozenset({"scale",
 _ROUNDING = 1e-12
 # Operations that multiply pointwise: the positions of their factors.
 _FACTORS = {"mul": (0, 1), "div": (0, 1), "addcmul": (1, 2), "addcdiv": (1, 2), "lerp": (2,)}
+# Where a lookup has its padding; -1 is none.
+_PADDING = {"embedding": 2, "embedding_bag": 8, "_embedding_bag": 8}
 _JOINS = frozenset("cat stack concat linear where scaled_dot_product_attention index_put".split())
 
 
@@ -33,6 +35,7 @@ class Part(NamedTuple):
         mixed: True where some of its elements are a weight and others a bias or a scale.
         neutral: Of a scale or a shift, the value at which it changes nothing; ``None`` where nobody can tell.
         factor: True where it multiplies the data, element by element.
+        padding: Of a table that is looked up: the row that stands for padding.
     """
 
     role: Role
@@ -41,6 +44,7 @@ class Part(NamedTuple):
     mixed: bool = False
     neutral: float | None = None
     factor: bool = False
+    padding: int | None = None
 
 
 def roles(read: Readings) -> dict[str, Part]:
@@ -78,10 +82,16 @@ def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node
     name, through = op_name(node), read.kinds.origin[operand].through
     note = f"reaches {name} through {', '.join(through)}" if through else ""
     if operand in weights:
-        return Part(weights[operand].role, weights[operand].layout, note)
+        return Part(weights[operand].role, weights[operand].layout, note, padding=_padding(node))
     if name in NORMS:
         return _of_norm(node, operand, note)
     return Part("bias", "", note) if weights else _beside_data(read, node, operand, note)
+
+
+def _padding(node: fx.Node) -> int | None:
+    place = _PADDING.get(op_name(node))
+    row = node.args[place] if place is not None and len(node.args) > place else None
+    return row if isinstance(row, int) and row >= 0 else None
 
 
 def _of_norm(node: fx.Node, operand: fx.Node, note: str) -> Part:
@@ -120,7 +130,8 @@ def _stronger(one: Part | None, other: Part) -> Part:
     if one is None:
         return other
     first, second = sorted((one, other), key=_rank)
-    return first._replace(mixed=one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS))
+    mixed = one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS)
+    return first._replace(mixed=mixed, padding=other.padding if one.padding is None else one.padding)
 
 
 def _rank(part: Part) -> int:
