@@ -505,6 +505,18 @@ def test_a_parameter_on_meta_is_refused_by_name() -> None:
         lsuv(nn.Sequential(nn.Linear(16, 3), nn.Linear(3, 3, device="meta")), vectors())
 
 
+def test_a_batch_on_meta_is_refused_by_name() -> None:
+    with pytest.raises(ArgumentError, match=r"`args\[0\]` of the batch.*meta"):
+        lsuv(nn.Linear(16, 3), vectors().to("meta"))
+
+
+def test_a_parameter_of_inference_mode_is_refused_by_name() -> None:
+    with torch.inference_mode():
+        model = nn.Linear(16, 3)
+    with pytest.raises(ArgumentError, match=r"`weight`.*inference_mode"):
+        lsuv(model, vectors())
+
+
 def test_an_integer_weight_is_refused_by_name() -> None:
     class Quantised(nn.Module):
         def __init__(self) -> None:

@@ -536,6 +536,19 @@ def test_matrices_of_unequal_sizes_in_one_weight_are_said_to_be():
     assert facts.notes == ("packs matrices of [6, 2, 2] outputs, taken as one",)
 
 
+@pytest.mark.parametrize(
+    ("groups", "split", "fan_out", "parts"),
+    [(24, 3, 3, 24), (24, 1, 3, 24), (8, 2, 9, 8), (3, 6, 12, 6), (1, 3, 24, 3)],
+)
+def test_a_split_parts_only_what_the_groups_do_not(groups, split, fan_out, parts):
+    model = Flow(
+        lambda self, x: sum(torch.tanh(part) for part in self.c(x).chunk(split, 1)),
+        c=nn.Conv1d(24, 24, 3, groups=groups),
+    )
+    (use,) = read(model, as_batch(torch.randn(2, 24, 9))).uses
+    assert (use.fan_out, use.parts) == (fan_out, parts)
+
+
 def test_the_groups_of_a_convolution_are_matrices_of_their_own():
     layers = [
         (nn.Conv2d(8, 12, 3, groups=4), 4, 0),
@@ -636,3 +649,36 @@ def test_reading_draws_nothing_of_noise_that_is_written_out():
     network = read(net, as_batch(torch.randn(5, 4, generator=torch.Generator())))
     assert torch.equal(torch.get_rng_state(), before)
     assert str(network.facts("a.weight").after) in {"relu", "product"}
+
+
+def decayed(self, x):
+    """A state that starts at zero and decays (RWKV)."""
+    state = self.start
+    for _ in range(3):
+        state = torch.exp(-torch.exp(self.p)) * state + self.a(x)
+    return self.b(state)
+
+
+def peeped(self, x):
+    """A gate that looks at the state (the peephole of a ConvLSTM), written in two ways."""
+    state = torch.zeros(len(x), 8)
+    for _ in range(2):
+        state = state + torch.sigmoid(torch.addcmul(self.a(x), self.q, state) + self.p * state)
+    return self.b(state)
+
+
+@pytest.mark.parametrize(
+    ("function", "parts"),
+    [
+        (decayed, {"p": nn.Parameter(torch.zeros(8)), "start": 0}),
+        (decayed, {"p": nn.Parameter(torch.zeros(8)), "start": torch.zeros(4, 8)}),
+        (decayed, {"p": nn.Parameter(torch.zeros(4, 8)), "start": torch.zeros(4, 8)}),
+        (peeped, {"p": nn.Parameter(torch.zeros(4, 8)), "q": nn.Parameter(torch.zeros(4, 8))}),
+    ],
+)
+def test_what_multiplies_a_state_that_starts_at_zero_is_no_table(function, parts):
+    model = Flow(function, a=nn.Linear(5, 8), b=nn.Linear(8, 2), **parts)
+    found = read(model, as_batch(torch.randn(4, 5)))
+    roles = {facts.name: facts.role for facts in found.parameters}
+    assert {roles[name] for name in ("p", "q") if name in roles} == {"other"}
+    assert roles["a.weight"] == "weight"

@@ -3,6 +3,7 @@
 import copy
 import random
 from collections import OrderedDict, deque
+from contextlib import nullcontext
 from itertools import chain
 from types import SimpleNamespace
 
@@ -92,6 +93,18 @@ def test_a_batch_that_does_not_fit_is_named_and_nothing_changes(batch, error, wo
         trace(model, as_batch(batch))
     assert_same(before, photograph(model))
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        (torch.tensor([0.0, float("nan")]), r"`target` holds 1 NaN or infinite values of 2, the first at index \[1\]"),
+        ({"y": torch.tensor([0.0, -torch.inf])}, r"`target\['y'\]` holds 1"),
+    ],
+)
+def test_a_target_that_is_not_finite_is_named(target, place):
+    with pytest.raises(BatchError, match=place):
+        as_batch(Batch((torch.ones(2, 3),), target=target))
 
 
 def test_an_additive_mask_may_be_minus_infinity():
@@ -400,3 +413,95 @@ def test_values_that_are_asked_for_as_a_list_or_an_array_are_noticed():
     for ask in (torch.Tensor.tolist, lambda counts: counts.numpy().tolist(), lambda counts: [int(n) for n in counts]):
         assert read(Counted(ask), batch).trace.asked == ("item",)
     assert read(Counted(lambda counts: [len(counts)] * 2 + [2]), batch).trace.asked == ()
+
+
+class Graphed(nn.Module):
+    """Mixes its samples by a sparse matrix, and counts in a buffer without a word."""
+
+    def __init__(self, matrix, *, writes):
+        super().__init__()
+        self.line, self.norm, self.out = nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)
+        self.writes, self.matrix = writes, matrix
+
+    def forward(self, x):
+        if self.writes:
+            self.matrix.mul_(2)
+        return self.out(F.relu(self.norm(torch.sparse.mm(self.matrix, self.line(x)))))
+
+
+class GraphedBuffer(Graphed):
+    """The same with the matrix as a buffer."""
+
+    def __init__(self, matrix, *, writes):
+        super().__init__(None, writes=writes)
+        del self.matrix
+        self.register_buffer("matrix", matrix)
+
+
+SPARSE = [torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr, torch.Tensor.to_sparse_csc]
+
+
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.parametrize("kind", [Graphed, GraphedBuffer])
+@pytest.mark.parametrize("layout", SPARSE)
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_a_sparse_tensor_of_the_model_is_kept(layout, kind, writes):
+    model = kind(layout(torch.eye(6)), writes=writes)
+    with unchanged(model):
+        model(torch.randn(6, 4))
+    assert torch.equal(model.matrix.to_dense(), torch.eye(6))
+    assert torch.equal(model.norm.running_mean, torch.zeros(8))
+    can = pytest.raises(TraceError, match="do not have strides") if layout is not SPARSE[0] else nullcontext()
+    with can:
+        read(model, as_batch(torch.randn(6, 4)))
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("layout", SPARSE)
+def test_a_sparse_tensor_that_was_given_other_places_gets_its_own_back(layout):
+    model = Graphed(layout(torch.eye(6)), writes=False)
+    full = layout(torch.ones(6, 6))
+    with unchanged(model):
+        model.matrix.resize_as_sparse_(full).copy_(full)
+    assert torch.equal(model.matrix.to_dense(), torch.eye(6))
+
+
+def test_one_tensor_that_cannot_be_put_back_leaves_none_of_the_others_behind():
+    model = nn.Module()
+    model.plain, model.shrunk, model.after = torch.zeros(2), torch.zeros(2), torch.zeros(2)
+
+    def broken():
+        with unchanged(model):
+            model.plain.fill_(1.0)
+            model.after.fill_(1.0)
+            model.shrunk.resize_(3)
+
+    with pytest.raises(RuntimeError, match="size"):
+        broken()
+    assert float(model.plain.sum() + model.after.sum()) == 0.0
+
+
+class Differentiating(nn.Module):
+    """Takes a step of gradient descent on its own weight before it answers (MAML), or all of ``backward()``."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.line, self.how = nn.Linear(4, 3), how
+
+    def forward(self, x):
+        loss = self.line(x).square().mean()
+        if self.how == "backward":
+            loss.backward()
+            return self.line(x)
+        (step,) = torch.autograd.grad(loss, self.line.weight, create_graph=True)
+        return F.linear(x, self.line.weight - 0.1 * step, self.line.bias)
+
+
+@pytest.mark.parametrize("how", ["grad", "backward"])
+def test_a_model_that_differentiates_in_its_forward_pass_takes_the_batch_and_cannot_be_traced(how):
+    model = Differentiating(how)
+    with pytest.raises(TraceError, match=r"runs, but could not be traced.*batch=None"):
+        read(model, as_batch(torch.randn(5, 4)))
+    assert model.line.weight.grad is None
+    with pytest.raises(BatchError, match="cannot take this batch"):
+        read(model, as_batch(torch.randn(5, 7)))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from initium.errors import PlanError, UnknownNameError
+from initium.errors import ArgumentTypeError, PlanError, UnknownNameError
 from initium.network import ROLES
 from initium.planning import Plan, PlanDiff
 from initium.records import Constant, Keep, Normal, Orthogonal, Packed, PlanRow, TruncatedNormal, Uniform
@@ -141,6 +141,48 @@ def test_an_unknown_operation_is_a_note(plan_of):
     assert made["first.weight"].assumed
 
 
+def test_a_weight_of_integers_is_told_what_can_be_done(plan_of):
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(4, 3, dtype=torch.int64), requires_grad=False)
+
+        def forward(self, x):
+            return x @ self.weight.float()
+
+    (note,) = (
+        note for note in plan_of(Whole(), batch=torch.ones(2, 4)).notes if "`weight`" in note and "apply" in note
+    )
+    assert "requires_grad" not in note
+    assert ".to(torch.float32)" in note
+
+
+class Padded(nn.Module):
+    """Its table has a row of padding, and is its head as well."""
+
+    def __init__(self, table, *, tied):
+        super().__init__()
+        self.table, self.tied = table, tied
+
+    def forward(self, x):
+        y = self.table(x)
+        return y @ self.table.weight.T if self.tied else y
+
+
+@pytest.mark.parametrize("batch", [TOKENS, None])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_a_row_of_padding_is_said_to_be_filled(plan_of, kind, tied, batch):
+    padded = Padded(kind(14, 4, padding_idx=3), tied=tied)
+    made = plan_of(padded, batch=batch)
+    assert any("`table.weight`: row 3 is padding" in note and "data[3] = 0" in note for note in made.notes)
+    plain = Padded(kind(14, 4), tied=tied)
+    for other in (plan_of(padded, "zeros", batch=batch), plan_of(plain, batch=batch)):
+        assert not any("padding" in note for note in other.notes)
+    kept = plan_of(padded, overrides={"table.weight": "keep"}, batch=batch)
+    assert not any("padding" in note for note in kept.notes)
+
+
 def test_the_summary_is_one_line(mixed, plan_of):
     assert repr(plan_of(mixed, batch=TOKENS)) == "Plan(textbook for Mixed: 17 parameters, 1 kept)"
 
@@ -187,7 +229,20 @@ def test_a_difference_prints_as_a_table(mlp, plan_of):
     assert repr(PlanDiff(())) == "PlanDiff(0 differences)"
 
 
+@pytest.mark.parametrize("other", [None, "plan.json"])
+def test_what_is_no_plan_is_not_compared(mlp, plan_of, other):
+    with pytest.raises(ArgumentTypeError, match=rf"compared with a plan; got {type(other).__name__}\..*Plan\.load"):
+        plan_of(mlp).diff(other)
+
+
 # ---- broken files ----
+
+
+def test_a_path_that_is_not_there_is_the_systems_own_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Plan.load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Plan("textbook", "Empty", ()).save(tmp_path / "nowhere" / "plan.json")
 
 
 def broken(made, change):

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 
@@ -471,6 +472,49 @@ def test_a_parameter_on_meta_is_named() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3, device="meta"))
     with pytest.raises(ArgumentError, match=r"1\.weight.*to_empty"):
         measure(model, torch.ones(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("batch", "place"),
+    [
+        (
+            Batch((torch.ones(2, 3), [torch.ones(2, 3, device="meta")])),
+            r"`args\[1\]\[0\]` of the batch, \(2, 3\), is on the meta",
+        ),
+        (
+            Batch((torch.ones(2, 3),), target=torch.ones(2, device="meta")),
+            r"`target` of the batch, \(2,\), is on the meta",
+        ),
+    ],
+)
+def test_a_batch_on_meta_is_named(batch: Batch, place: str) -> None:
+    with pytest.raises(ArgumentError, match=place):
+        measure(nn.Linear(3, 3), batch)
+
+
+def test_a_parameter_of_inference_mode_is_named_and_its_copy_is_measured() -> None:
+    with torch.inference_mode():
+        model = nn.Linear(3, 3)
+    with pytest.raises(ArgumentError, match=r"`weight` \(3, 3\) was made under torch\.inference_mode\(\).*deepcopy"):
+        measure(model, torch.ones(2, 3))
+    assert measure(deepcopy(model), torch.randn(2, 3)).rows
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_a_float8_weight_is_measured_in_float32(trained: bool) -> None:  # noqa: FBT001
+    model = Weighed(torch.randn(3, 5).to(torch.float8_e4m3fn), trained=trained)
+    (row,) = measure(model, torch.randn(7, 3)).rows
+    assert row.weight_std == pytest.approx(float(model.weight.detach().float().std(correction=0)))
+    assert row.weight_grad_norm > 0
+
+
+class Weighed(nn.Module):
+    def __init__(self, weight: Tensor, *, trained: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight, requires_grad=trained)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight.float()
 
 
 class Straight(torch.autograd.Function):

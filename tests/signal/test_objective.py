@@ -81,6 +81,19 @@ def test_a_loss_that_is_none_is_refused_with_its_cure(loss: object, words: str) 
         measure(nn.Linear(4, 3), X, loss)
 
 
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("mse", r"got str 'mse'\. .*torch\.nn\.functional\.mse_loss.*CrossEntropyLoss\(\)"),
+        (3, r"got int 3\."),
+        (nn.CrossEntropyLoss, r"got the class CrossEntropyLoss.*loss=CrossEntropyLoss\(\)"),
+    ],
+)
+def test_what_is_no_function_of_the_output_is_refused_before_the_model_runs(loss: object, words: str) -> None:
+    with pytest.raises(LossError, match=words):
+        measure(nn.Linear(5, 3), Batch((X,), target=Y), loss)  # the batch does not fit: the loss is said first
+
+
 def test_a_loss_of_the_output_alone_is_told_of_the_target() -> None:
     with pytest.raises(LossError, match="let it take both"):
         measure(nn.Linear(4, 3), Batch((X,), target=Y), lambda y: y.mean())

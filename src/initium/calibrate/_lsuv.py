@@ -67,7 +67,8 @@ def lsuv(
         check measured, and a note. Without a factor the weight was left alone.
 
     Raises:
-        ArgumentError: ``target`` is not a positive number, or a parameter is on ``meta``.
+        ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, or a
+            parameter was made in inference mode.
         BatchError: The batch is empty, holds NaN, does not fit the model, or an output is not finite.
         PlanError: A weight is computed by a parametrisation or holds integers, or a factor is too large for its dtype.
         TraceError: The model cannot be traced.
@@ -92,7 +93,7 @@ def lsuv(
     target = _target(target)
     scheme = scheme_of(pre)
     given = as_batch(batch)
-    needs_values(model, "lsuv")
+    needs_values(model, "lsuv", given)
     network = network or read(model, given)
     choices = choose(model, network)
     values = start(dict(model.named_parameters()), network, choices, scheme, seed)

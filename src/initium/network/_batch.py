@@ -98,18 +98,20 @@ def _check_parts(args: object, kwargs: object) -> None:
 def _check(batch: Batch) -> None:
     inside = named_tensors(batch.args, "args") + named_tensors(dict(batch.kwargs), "kwargs")
     for path, tensor in inside:
-        _check_tensor(path, tensor)
+        _check_tensor(path, tensor, may_mask=True)
+    for path, tensor in named_tensors(batch.target, "target"):
+        _check_tensor(path, tensor, may_mask=False)
     if inside and all(tensor.numel() == 0 for _, tensor in inside):
         raise BatchError(f"the batch holds no element: `{inside[0][0]}` has shape {tuple(inside[0][1].shape)}.")
 
 
-def _check_tensor(path: str, tensor: torch.Tensor) -> None:
+def _check_tensor(path: str, tensor: torch.Tensor, *, may_mask: bool) -> None:
     if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()) or tensor.numel() == 0:
         return
     if tensor.is_nested or tensor.layout != torch.strided:  # its elements have no index; what is not finite will show
         return
     bad = ~torch.isfinite(tensor)
-    if not bool(bad.any()) or _is_mask(tensor):
+    if not bool(bad.any()) or (may_mask and _is_mask(tensor)):
         return
     first = torch.nonzero(bad)[0].tolist()
     raise BatchError(

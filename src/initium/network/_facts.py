@@ -108,6 +108,8 @@ class Facts:
         neutral: Of a scale or a shift, the value at which it changes nothing: 1 and 0, but 0 of a scale that is used as
             ``1 + w``; ``None`` where nobody can tell.
         notes: What a reader should know.
+        whole: True where it holds integers or truth values: nothing can be drawn into it, and it has no gradient.
+        padding: Of a table that is looked up: the row that stands for padding and gets no gradient.
     """
 
     name: str
@@ -129,6 +131,8 @@ class Facts:
     computed_by: str
     neutral: float | None = None
     notes: tuple[str, ...] = ()
+    whole: bool = False
+    padding: int | None = None
 
     @property
     def mentionable(self) -> bool:

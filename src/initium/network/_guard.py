@@ -66,8 +66,42 @@ def _values_kept(tensors: list[Tensor]) -> Generator[None]:
     try:
         yield
     finally:
-        with torch.no_grad():
+        with torch.no_grad(), contextlib.ExitStack() as stack:  # every one, whatever becomes of another
             for tensor, version, before in saved:
-                # BatchNorm writes its averages without a word.
-                if tensor._version != version or not torch.equal(tensor, before):  # noqa: SLF001 - as above
-                    tensor.detach().copy_(before)
+                stack.callback(_put_back, tensor, version, before)
+
+
+def _put_back(tensor: Tensor, version: int, before: Tensor) -> None:
+    # BatchNorm writes its averages without a word.
+    if tensor._version == version and _equal(tensor, before):  # noqa: SLF001 - torch's own word for "was it written"
+        return
+    if tensor.layout == torch.strided or tensor.is_nested:
+        tensor.detach().copy_(before)
+        return
+    if tensor.layout != torch.sparse_coo and tensor._nnz() != before._nnz():  # noqa: SLF001 - no public name
+        tensor.resize_as_sparse_(before)
+    tensor.copy_(before)  # itself: a detached sparse tensor has indices of its own
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """By what a layout stores; of a dtype that torch cannot compare, the version alone tells."""
+    pairs = zip(_stored(one), _stored(other), strict=False)
+    try:
+        return one.shape == other.shape and all(torch.equal(a, b) for a, b in pairs)
+    except NotImplementedError:
+        return True
+
+
+def _stored(tensor: Tensor) -> tuple[Tensor, ...]:
+    """The plain tensors that a tensor consists of."""
+    if tensor.is_nested:
+        return tensor.unbind()
+    match tensor.layout:
+        case torch.sparse_coo:
+            return (tensor._indices(), tensor._values())  # noqa: SLF001 - the public ones want it coalesced
+        case torch.sparse_csr | torch.sparse_bsr:
+            return (tensor.crow_indices(), tensor.col_indices(), tensor.values())
+        case torch.sparse_csc | torch.sparse_bsc:
+            return (tensor.ccol_indices(), tensor.row_indices(), tensor.values())
+        case _:
+            return (tensor,)

@@ -127,6 +127,8 @@ def _facts(one: Held, every: list[Use], parts: dict[str, Part]) -> Facts:
         computed_by=one.computed_by,
         neutral=part.neutral,
         notes=notes,
+        whole=_whole(one),
+        padding=part.padding,
     )
 
 
@@ -185,4 +187,10 @@ def _module_facts(one: Held, before: Neighbour, after: Neighbour, *, normalised:
         frozen=not one.parameter.requires_grad,
         computed_by=one.computed_by,
         neutral={"scale": 1.0, "shift": 0.0}.get(supposed.role),
+        whole=_whole(one),
+        padding=one.module.padding_idx if isinstance(one.module, nn.Embedding | nn.EmbeddingBag) else None,
     )
+
+
+def _whole(one: Held) -> bool:
+    return not (one.parameter.is_floating_point() or one.parameter.is_complex())

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from initium.network._readings import Readings
     from initium.network._sites import Site
 
-_STRENGTH: tuple[Role, ...] = ("weight", "recurrent", "embedding", "scale", "shift", "bias", "other")
+_STRENGTH = ("weight", "recurrent", "lookup", "scale", "factor", "embedding", "shift", "bias", "other")
 _MULTIPLIERS, _VECTORS = frozenset({"weight", "recurrent"}), frozenset({"scale", "shift", "bias"})
 _ROUNDING = 1e-12
+# Operations that multiply pointwise: the positions of their factors.
+_FACTORS = {"mul": (0, 1), "div": (0, 1), "addcmul": (1, 2), "addcdiv": (1, 2), "lerp": (2,)}
+# Where a lookup has its padding; -1 is none.
+_PADDING = {"embedding": 2, "embedding_bag": 8, "_embedding_bag": 8}
 _JOINS = frozenset("cat stack concat linear where scaled_dot_product_attention index_put".split())
 
 
@@ -30,6 +34,8 @@ class Part(NamedTuple):
         note: What a reader should know.
         mixed: True where some of its elements are a weight and others a bias or a scale.
         neutral: Of a scale or a shift, the value at which it changes nothing; ``None`` where nobody can tell.
+        factor: True where it multiplies the data, element by element.
+        padding: Of a table that is looked up: the row that stands for padding.
     """
 
     role: Role
@@ -37,6 +43,8 @@ class Part(NamedTuple):
     note: str = ""
     mixed: bool = False
     neutral: float | None = None
+    factor: bool = False
+    padding: int | None = None
 
 
 def roles(read: Readings) -> dict[str, Part]:
@@ -74,10 +82,16 @@ def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node
     name, through = op_name(node), read.kinds.origin[operand].through
     note = f"reaches {name} through {', '.join(through)}" if through else ""
     if operand in weights:
-        return Part(weights[operand].role, weights[operand].layout, note)
+        return Part(weights[operand].role, weights[operand].layout, note, padding=_padding(node))
     if name in NORMS:
         return _of_norm(node, operand, note)
     return Part("bias", "", note) if weights else _beside_data(read, node, operand, note)
+
+
+def _padding(node: fx.Node) -> int | None:
+    place = _PADDING.get(op_name(node))
+    row = node.args[place] if place is not None and len(node.args) > place else None
+    return row if isinstance(row, int) and row >= 0 else None
 
 
 def _of_norm(node: fx.Node, operand: fx.Node, note: str) -> Part:
@@ -99,7 +113,8 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
         return Part("embedding", "added", note)
     if name == "mul" and _follows_norm(read, node):
         return Part("scale", "", note)
-    return Part("other", "", note or f"used by {name}")
+    factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
+    return Part("other", "", note or f"used by {name}", factor=factor)
 
 
 def _follows_norm(read: Readings, node: fx.Node) -> bool:
@@ -108,8 +123,16 @@ def _follows_norm(read: Readings, node: fx.Node) -> bool:
 
 
 def _stronger(one: Part | None, other: Part) -> Part:
-    """A parameter with two roles (a tied embedding) takes the one that multiplies data."""
+    """A parameter with two roles (a tied embedding) takes the one that multiplies data.
+
+    So does a decay: at the first step it multiplies a state of zeros, and what comes of that is added to the data.
+    """
     if one is None:
         return other
-    first, second = sorted((one, other), key=lambda part: _STRENGTH.index(part.role))
-    return first._replace(mixed=one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS))
+    first, second = sorted((one, other), key=_rank)
+    mixed = one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS)
+    return first._replace(mixed=mixed, padding=other.padding if one.padding is None else one.padding)
+
+
+def _rank(part: Part) -> int:
+    return _STRENGTH.index("factor" if part.factor else "lookup" if part.layout == "lookup" else part.role)

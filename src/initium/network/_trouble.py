@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from torch.func import functional_call
 
 from initium.errors import BatchError, TraceError
@@ -17,7 +18,7 @@ from initium.network._watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from torch import Tensor, fx, nn
+    from torch import Tensor, fx
 
     from initium.network._batch import Batch
 
@@ -52,14 +53,18 @@ def quiet() -> Generator[None]:
 def raise_if_model_fails(model: nn.Module, batch: Batch) -> None:
     """Runs the model plainly, on clones of its buffers: a batch that does not fit is no fault of the tracer.
 
-    A model that fails on plain tensors and runs on its own parameters (it asks whether they are parameters) takes the batch.
+    A model that fails on plain tensors and runs on its own parameters (it asks whether they are parameters), or where
+    gradients are taken (it differentiates in its forward pass), takes the batch.
     """
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     hollow = any(tensor.is_meta for tensor in [*parameters.values(), *buffers.values()])
     watch = Watch([] if hollow else parameters.values())
     plain = {name: parameter.detach() for name, parameter in parameters.items()}
+    # Parameters of the same memory: a backward() within the forward pass fills their .grad and not the model's.
+    own = {name: nn.Parameter(p.detach(), requires_grad=p.requires_grad) for name, p in parameters.items()}
+    tries: list[tuple[Mapping[str, Tensor], bool]] = [(plain, False), (parameters, False), (own, True)]
     try:
-        errors = [_failure(model, batch, ours, watch, hollow=hollow) for ours in (plain, parameters)]
+        errors = [_failure(model, batch, ours, watch, hollow=hollow, grad=grad) for ours, grad in tries]
     finally:
         watch.put_back()
     error = errors[0]
@@ -76,13 +81,13 @@ def _asks_for_values(error: Exception) -> bool:
 
 
 def _failure(
-    model: nn.Module, batch: Batch, parameters: Mapping[str, Tensor], watch: Watch, *, hollow: bool
+    model: nn.Module, batch: Batch, parameters: Mapping[str, Tensor], watch: Watch, *, hollow: bool, grad: bool
 ) -> Exception | None:
     tensors = batch_tensors(batch)
     buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
     args, kwargs = called_with(batch, [tensor.to("meta") for tensor in tensors] if hollow else tensors)
     try:
-        with torch.no_grad(), quiet(), watch:
+        with torch.set_grad_enabled(grad), quiet(), watch:
             functional_call(model, dict(parameters) | buffers, args, kwargs)
     except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the caller
         return error

@@ -44,6 +44,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
     runs = output_runs(read.keeping, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
     split = len(runs) if len(set(runs)) == 1 else 1
     layout, parts, axis = _packing(read, site, name, split)
+    beyond = math.lcm(site.parts, split) // site.parts  # groups keep an input's outputs apart already
     ahead = read.neighbours.following(site.node)
     return Use(
         node=site.node.name,
@@ -52,7 +53,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         index=index,
         layout=layout,
         fan_in=site.fan_in,
-        fan_out=site.fan_out / split,
+        fan_out=site.fan_out / beyond,
         unit_axis=site.unit_axis,
         parts=parts,
         axis=axis,

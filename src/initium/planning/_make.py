@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from initium.planning._overrides import overriding
 from initium.planning._plan import Plan
-from initium.records import Keep
+from initium.records import Constant, Keep
 from initium.schemes import Choice, Scheme, first_of, rows
 from initium.schemes import scheme as named_scheme
 
@@ -73,9 +73,19 @@ def _parameter_notes(facts: Facts, row: PlanRow) -> Iterator[str]:
     yield from (note for note in facts.notes if note not in row.reason)
     if len(facts.names) > 1:
         yield f"tied: also called {', '.join(f'`{name}`' for name in facts.names[1:])}; written once, under the first name"
+    if facts.padding is not None and row.fill not in {Keep(), Constant(0.0)}:
+        yield (
+            f"row {facts.padding} is padding (padding_idx): it is filled like the others, and its lookups give it no gradient; "
+            f'set it to zero afterwards: model.get_parameter("{facts.name}").data[{facts.padding}] = 0'
+        )
     if isinstance(row.fill, Keep):
         yield f"left alone: {row.reason}"
     elif facts.computed_by:
         yield f"feeds {facts.computed_by}: apply refuses to write it; keep it, or plan before {facts.computed_by}"
+    elif facts.whole:
+        yield (
+            "holds integers, which no law is drawn into and which have no gradient: apply refuses to write it; keep it, or "
+            "convert it, .to(torch.float32)"
+        )
     elif facts.frozen:
         yield "frozen: apply refuses to write it; keep it, or set requires_grad first"

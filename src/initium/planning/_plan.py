@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from initium.errors import PlanError, UnknownNameError
+from initium.errors import ArgumentTypeError, PlanError, UnknownNameError
 from initium.planning import _apply, _json, _show
 from initium.planning._diff import PlanDiff, differences
 
@@ -109,6 +109,9 @@ class Plan:
         Returns:
             The differences; empty, and false, where the plans write the same.
 
+        Raises:
+            ArgumentTypeError: The other is no plan.
+
         Example:
             >>> import torch
             >>> from initium.network import read
@@ -117,6 +120,11 @@ class Plan:
             >>> [change.what for change in plan(network, "he_normal").diff(plan(network, "glorot_normal"))]
             ['law', 'std']
         """
+        if not isinstance(other, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] - checked at the door
+            raise ArgumentTypeError(
+                f"a plan is compared with a plan; got {type(other).__name__}. Read a saved one by Plan.load(path), or make "
+                "one by initium.plan(model, batch)."
+            )
         return PlanDiff(tuple(differences(self.rows, other.rows)))
 
     def to_json(self) -> str:
@@ -156,6 +164,9 @@ class Plan:
 
         Args:
             path: Where to.
+
+        Raises:
+            OSError: It cannot be written there; for a missing folder a ``FileNotFoundError``.
         """
         Path(path).write_text(self.to_json(), encoding="utf-8")
 
@@ -171,6 +182,7 @@ class Plan:
 
         Raises:
             PlanError: The file is broken, or of another version; the message names it.
+            OSError: It cannot be read; for a missing file a ``FileNotFoundError``.
         """
         try:
             return cls.from_json(Path(path).read_bytes().decode("utf-8"))

@@ -14,7 +14,8 @@ from initium.network import as_batch, read, run_walk, tensors_in, unchanged
 from initium.records import Signal
 from initium.signal._classes import classification
 from initium.signal._measuring import Measuring
-from initium.signal._objective import Loss, objective
+from initium.signal._moments import unpacked
+from initium.signal._objective import Loss, check_loss, objective
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
 from initium.signal._values import needs_values
 
@@ -57,7 +58,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         of a single output), ``classes`` and ``prior_loss`` say what a network that knows the frequencies alone would reach.
 
     Raises:
-        ArgumentError: A parameter is on ``meta``.
+        ArgumentError: A parameter or a tensor of the batch is on ``meta``, or a parameter was made in inference mode.
         ArgumentTypeError: The batch is of no known kind.
         BatchError: The batch is empty, holds NaN, or does not fit the model.
         LossError: The loss is not one real number with a gradient, or cannot be called so.
@@ -78,7 +79,8 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         Glorot & Bengio (2010), section 4.2 (activations and back-propagated gradients by layer).
     """
     given = as_batch(batch)
-    needs_values(model, "measuring")
+    check_loss(loss)
+    needs_values(model, "measuring", given)
     network = network or read(model, given)
     with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
         return _measured(model, given, loss, network)
@@ -107,7 +109,7 @@ def _reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, Gradien
 
     def take(name: str, leaf: Tensor) -> None:
         if leaf.grad is not None:
-            found[name] = gradient_figures(leaf.grad)
+            found[name] = gradient_figures(unpacked(leaf.grad))
             leaf.grad = None
 
     differentiated = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}

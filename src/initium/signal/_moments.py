@@ -77,11 +77,16 @@ def all_moments(value: Tensor) -> UnitMoments:
 
 def as_table(value: Tensor, axis: int) -> tuple[Tensor, int]:
     """The value in real arithmetic that is accurate enough, with two or more axes, and where its units stand then."""
-    value = value.detach()
+    value = unpacked(value.detach())
     if value.is_complex():
         value = value.abs()
     value = value.to(torch.promote_types(value.dtype, torch.float32))
     return (value.reshape(1, -1), 1) if value.ndim < 2 else (value, axis % value.ndim)  # noqa: PLR2004 - axes of a table
+
+
+def unpacked(value: Tensor) -> Tensor:
+    """The value itself, float32 where it is float8: torch neither computes with that nor promotes it."""
+    return value.float() if value.is_floating_point() and value.element_size() == 1 else value
 
 
 def others(value: Tensor, axis: int) -> list[int]:

@@ -75,6 +75,25 @@ def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
     return _of_cotangent(output, batch)
 
 
+def check_loss(loss: object) -> None:
+    """Refuses what is no function of the output, before the model runs.
+
+    Raises:
+        LossError: Naming what came and what to pass.
+    """
+    if loss is None or (callable(loss) and not isinstance(loss, type)):
+        return
+    if isinstance(loss, type):
+        raise LossError(
+            f"loss= takes a function of the output and the target; got the class {loss.__name__}, whose call makes an "
+            f"object. Pass an instance: loss={loss.__name__}()."
+        )
+    raise LossError(
+        f"loss= takes a function of the output and the target; got {_described(loss)}. Pass the function itself, "
+        "loss=torch.nn.functional.mse_loss, or a module such as loss=torch.nn.CrossEntropyLoss()."
+    )
+
+
 def part(output: object, name: str) -> Any:  # noqa: ANN401 - whatever the model returns
     """A field of an output, by key or by attribute; ``None`` where it has none."""
     if isinstance(output, Mapping):

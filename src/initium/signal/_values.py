@@ -1,18 +1,20 @@
-"""The door for what needs data: a model whose parameters have no values is turned away."""
+"""The door for what needs data: what has no values, or can have no gradient, is turned away."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from initium.errors import ArgumentError
-from initium.network import as_module
+from initium.network import as_module, named_tensors
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from initium.network import Batch
 
-def needs_values(model: nn.Module, what: str) -> None:
-    """Refuses a model with a parameter or a buffer on ``meta``.
+
+def needs_values(model: nn.Module, what: str, batch: Batch) -> None:
+    """Refuses a model or a batch with a tensor on ``meta``, and a parameter that can be neither written nor differentiated.
 
     Raises:
         ArgumentTypeError: It is no module.
@@ -24,4 +26,17 @@ def needs_values(model: nn.Module, what: str) -> None:
             raise ArgumentError(
                 f"{what} needs values; `{name}` {tuple(tensor.shape)} is on the meta device. Give it memory and values "
                 "first: model.to_empty(device=...), then initialise it."
+            )
+    for name, parameter in model.named_parameters():
+        if parameter.is_inference():
+            raise ArgumentError(
+                f"{what} needs parameters that can be trained; `{name}` {tuple(parameter.shape)} was made under "
+                "torch.inference_mode(). Make the model outside of it, or take a copy there: copy.deepcopy(model)."
+            )
+    parts = {"args": batch.args, "kwargs": dict(batch.kwargs), "target": batch.target}
+    for name, tensor in [found for part, value in parts.items() for found in named_tensors(value, part)]:
+        if tensor.is_meta:
+            raise ArgumentError(
+                f"{what} needs values; `{name}` of the batch, {tuple(tensor.shape)}, is on the meta device. Give a batch of "
+                "real data, on the model's device."
             )
