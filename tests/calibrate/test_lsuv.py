@@ -515,6 +515,8 @@ def test_a_parameter_of_inference_mode_is_refused_by_name() -> None:
         model = nn.Linear(16, 3)
     with pytest.raises(ArgumentError, match=r"`weight`.*inference_mode"):
         lsuv(model, vectors())
+    with torch.inference_mode():
+        assert lsuv(model, vectors()).rows[0].after == pytest.approx(1.0, rel=1e-3)
 
 
 def test_an_integer_weight_is_refused_by_name() -> None:

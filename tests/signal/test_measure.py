@@ -497,6 +497,8 @@ def test_a_parameter_of_inference_mode_is_named_and_its_copy_is_measured() -> No
         model = nn.Linear(3, 3)
     with pytest.raises(ArgumentError, match=r"`weight` \(3, 3\) was made under torch\.inference_mode\(\).*deepcopy"):
         measure(model, torch.ones(2, 3))
+    with torch.inference_mode(), pytest.raises(ArgumentError, match="`weight`"):
+        measure(model, torch.ones(2, 3))
     assert measure(deepcopy(model), torch.randn(2, 3)).rows
 
 

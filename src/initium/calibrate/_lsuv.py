@@ -93,7 +93,7 @@ def lsuv(
     target = _target(target)
     scheme = scheme_of(pre)
     given = as_batch(batch)
-    needs_values(model, "lsuv", given)
+    needs_values(model, "lsuv", given, gradients=False)
     network = network or read(model, given)
     choices = choose(model, network)
     values = start(dict(model.named_parameters()), network, choices, scheme, seed)

@@ -80,7 +80,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
     """
     given = as_batch(batch)
     check_loss(loss)
-    needs_values(model, "measuring", given)
+    needs_values(model, "measuring", given, gradients=True)
     network = network or read(model, given)
     with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
         return _measured(model, given, loss, network)

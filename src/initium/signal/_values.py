@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from initium.errors import ArgumentError
 from initium.network import as_module, named_tensors
 
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
     from initium.network import Batch
 
 
-def needs_values(model: nn.Module, what: str, batch: Batch) -> None:
-    """Refuses a model or a batch with a tensor on ``meta``, and a parameter that can be neither written nor differentiated.
+def needs_values(model: nn.Module, what: str, batch: Batch, *, gradients: bool) -> None:
+    """Refuses a model or a batch with a tensor on ``meta``, and a parameter of inference mode.
+
+    Within inference mode such a parameter can be written, and never be given ``gradients``.
 
     Raises:
         ArgumentTypeError: It is no module.
@@ -28,7 +32,7 @@ def needs_values(model: nn.Module, what: str, batch: Batch) -> None:
                 "first: model.to_empty(device=...), then initialise it."
             )
     for name, parameter in model.named_parameters():
-        if parameter.is_inference():
+        if parameter.is_inference() and (gradients or not torch.is_inference_mode_enabled()):
             raise ArgumentError(
                 f"{what} needs parameters that can be trained; `{name}` {tuple(parameter.shape)} was made under "
                 "torch.inference_mode(). Make the model outside of it, or take a copy there: copy.deepcopy(model)."
