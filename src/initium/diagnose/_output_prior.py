@@ -144,5 +144,5 @@ def _prior_of(head: Link | None, classes: int) -> str:
     bias = f'model.get_parameter("{head.use.bias}").data'
     if head.units == 1:
         return f"{bias}.fill_(target.float().mean().logit())"
-    counts = f"target.flatten().bincount(minlength={classes}).clamp(min=1)"
-    return f"{bias}.copy_(({counts} / target.numel()).log())"
+    counts = f"counts = target.flatten().bincount(minlength={classes}).clamp(min=1)"
+    return f"{counts}\n{bias}.copy_((counts / counts.sum()).log())"
