@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -197,7 +198,16 @@ def test_a_closed_pipe_ends_quietly_and_hides_no_verdict(arguments: tuple[str, .
     assert left_alone(*arguments) == (code, b"")
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """A job in the background is started deaf to interrupts, and so would be what it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="pipes and signals of POSIX")
+@pytest.mark.usefixtures("heard")
 def test_an_interrupt_is_130() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "initium", "diagnose", "exits.py:Slow", *SHAPE],
