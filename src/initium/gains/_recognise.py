@@ -22,8 +22,10 @@ _POWER = 2 / 3
 # Constants such as sqrt(2 / pi) are written into models with eight digits: 0.79788456.
 _PRINTED = 1e-7
 _COARSEST = float(torch.finfo(torch.float32).eps)
-# Digits of a parameter that is read from values: what rounding leaves.
-_DIGITS = 12
+# Digits of a parameter that is read from values: what rounding leaves. A scale and a shift come from small numbers alone,
+# and are compared where they cancel, far below their own size.
+_DIGITS = {"linear": 14}
+_USUAL = 12
 
 
 @apart()
@@ -122,7 +124,7 @@ def _fitted(at: Callable[[float], float]) -> Iterator[Activation]:
     )
     for name, guess in guesses:
         try:
-            rounded = {key: float(f"{value:.{_DIGITS}g}") for key, value in guess().items()}
+            rounded = {key: float(f"{value:.{_DIGITS.get(name, _USUAL)}g}") for key, value in guess().items()}
             yield Activation(name, tuple(rounded.items()))
         except (ArgumentError, ArithmeticError, ValueError):
             continue
