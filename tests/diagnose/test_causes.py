@@ -239,10 +239,20 @@ def test_a_straight_through_estimator_is_not_dead(sign):
     assert clean(Binary(sign))
 
 
+class Sign(nn.Module):
+    """A step."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sign()
+
+
 def test_a_step_without_a_slope_is_blamed_on_itself():
     finding = found(Binary(torch.sign), code="dead-units")
     assert finding is not None
     assert "sign has the slope 0 everywhere" in finding.cause
+    layers = [part for _ in range(6) for part in (nn.Linear(WIDTH, WIDTH), Sign())]
+    report = initium.diagnose(nn.Sequential(*layers, nn.Linear(WIDTH, 10)), batch(), F.cross_entropy)
+    assert not any("input" in each.cure for each in report.findings)
 
 
 @pytest.mark.parametrize("given", [{"scale": 1000.0}, {"scale": 0.3, "shift": 100.0}], ids=["large", "not centred"])

@@ -62,7 +62,7 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
     if early.row.out_std <= 0 or peak.row.out_std < _HIGHEST * early.row.out_std:
         return
     total = peak.row.out_std / early.row.out_std
-    way = [link for link in hidden if hidden.index(early) <= hidden.index(link) <= hidden.index(peak)]
+    steps = hidden.index(peak) - hidden.index(early)  # the early ones hold no peak, so it lies behind them
     yield Finding(
         code="exploding-signal",
         severity="error",
@@ -71,8 +71,8 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
         f"`{peak.use.name}`.",
         measured=total,
         expected=1.0,
-        cause=f"sums, gates or products stand between these uses, so that no slope is predicted for them; over {len(way)} "
-        f"weights the signal is multiplied by {shown(total)}, {shown(math.exp(math.log(total) / max(1, len(way) - 1)))} a weight.",
+        cause=f"sums, gates or products stand between these uses, so that no slope is predicted for them; over {steps + 1} "
+        f"weights the signal is multiplied by {shown(total)}, {shown(math.exp(math.log(total) / steps))} a weight.",
         cure="Make the last weight of each branch small (zero, or 1 / sqrt(branches)), or normalise what a branch reads; "
         "or rescale the weights on real data.",
         fix=LSUV,

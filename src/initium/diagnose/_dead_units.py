@@ -81,11 +81,7 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
 def _reason(link: Link) -> Because:
     """What holds the units where they are: the draw of few units alone, or what :func:`place` finds."""
     if flat(link.use.after):
-        return Because(
-            f"{link.use.after} has the slope 0 everywhere, whatever its inputs",
-            "Use a smooth function in its place, or pass the gradient straight through (x + (f(x) - x).detach()).",
-            "",
-        )
+        return place(link)
     if link.use.normalised:
         return Because(
             "a normalisation stands between, so it is neither the weight nor the input: its scale or shift leaves nothing "

@@ -4,9 +4,9 @@ Theory: a unit's input is ``w . x + b``. At unit variance the first part has abo
 several times that, a rectifier's unit is a constant line or dead for nearly every sample, and a bounded unit sits at one
 end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
 
-Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard deviations 0.3 % of a
-Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a warning. What
-it does is for the findings that measure it to say.
+Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard
+deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a
+warning. What it does is for the findings that measure it to say.
 
 Not a fault: biases that silence some units, or most, and leave the others alone (``dead-units`` judges those); the
 small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an output, or before

@@ -41,23 +41,16 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if signal.loss is None or not math.isfinite(signal.loss) or not signal.classes or signal.prior_loss is None:
         return
     uniform = math.log(signal.classes)
+    every = links(network, signal)
     if signal.loss > uniform + _NATS:
-        yield _too_sure(network, signal, signal.loss, uniform)
+        yield _too_sure(every, signal, signal.loss, uniform)
     else:
-        yield from _no_prior(network, signal, signal.loss, uniform)
+        yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
 
 
-def _head(network: Network, signal: Signal) -> Link | None:
-    return next(reversed(links(network, signal)), None)
-
-
-def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> Finding:
-    head = _head(network, signal)
-    reason = (
-        _reason(head, links(network, signal))
-        if head
-        else Because("the logits are large.", "Make the output layer smaller.")
-    )
+def _too_sure(every: tuple[Link, ...], signal: Signal, loss: float, uniform: float) -> Finding:
+    head = every[-1] if every else None
+    reason = _reason(head, every) if head else Because("the logits are large.", "Make the output layer smaller.")
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
@@ -114,14 +107,13 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
     )
 
 
-def _no_prior(network: Network, signal: Signal, loss: float, uniform: float) -> Iterator[Finding]:
+def _no_prior(head: Link | None, signal: Signal, loss: float, uniform: float) -> Iterator[Finding]:
     prior, classes = signal.prior_loss or 0.0, signal.classes or 1
     if not signal.targets or signal.targets <= classes:
         return
     entropy = min(prior + (classes - 1) / (2 * signal.targets), uniform)
     saving = uniform - entropy
     if loss > uniform - _KNOWN * saving and saving > max(_SAVING, _PART * uniform):
-        head = _head(network, signal)
         severity: Severity = "warning" if saving > _MOST * uniform else "info"
         yield Finding(
             code="output-prior",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._expected import needed
+from initium.diagnose._expected import flat, needed
 from initium.diagnose._figures import shown
 from initium.diagnose._words import Because, gain_of
 
@@ -51,6 +51,12 @@ def place(link: Link) -> Because:
     """The reason and the cure, by the figures of this one link."""
     row, use = link.row, link.use
     low, high = needed(use.after) or (1.0, 1.0)
+    if flat(use.after):
+        return Because(
+            f"{use.after} has the slope 0 everywhere, whatever its inputs",
+            "Use a smooth function in its place, or pass the gradient straight through (x + (f(x) - x).detach()).",
+            "",
+        )
     if biased(link):
         return Because(
             f"the bias of `{use.name}` has rms {shown(row.bias_rms)}, beside which what depends on the input has std "
