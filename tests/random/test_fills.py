@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from initium.errors import ArgumentError, ArgumentTypeError, InitiumError
 from initium.random import Stream, bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
-from initium.random import _backend as backend
-from initium.random._reference import CHUNK, Reference
+from initium.random._reference import CHUNK
 
 STREAM = Stream(0).child("layers.0.weight")
 
@@ -276,20 +275,6 @@ def test_bernoulli_ones_are_as_frequent_as_asked():
     n, p = 200_000, 0.3
     ones = float(bernoulli_(torch.empty(n), STREAM, p).double().mean())
     assert abs(ones - p) < 6 * math.sqrt(p * (1 - p) / n)
-
-
-def test_a_backend_joins_by_the_kind_of_its_device(monkeypatch):
-    calls = []
-
-    class Spy(Reference):
-        def fill(self, flat, key, start, law):
-            calls.append(flat.numel())
-            super().fill(flat, key, start, law)
-
-    expected = normal_(torch.empty(10), STREAM)
-    monkeypatch.setitem(backend.BACKENDS, "cpu", Spy())
-    assert torch.equal(normal_(torch.empty(10), STREAM), expected)
-    assert calls == [10]
 
 
 LOST = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium import checks
+from initium.checks import holds_nothing
 from initium.errors import ArgumentError
 from initium.random import _door, _truncated
 from initium.random._backend import backend_for
@@ -246,7 +247,10 @@ def bits(stream: Stream, count: int, start: int = 0, *, device: torch.device | s
     """
     key, count = _door.named(stream).key, checks.integer(count, "count", least=0)
     start, place = _door.index(start, count), _door.place(device)
-    return backend_for(place).words(key, start, count, place)
+    out = torch.empty(count, dtype=torch.int64, device=place)
+    if not holds_nothing(out):
+        backend_for(out).words(out, key, start)
+    return out
 
 
 def permutation(n: int, stream: Stream, *, device: torch.device | str = "cpu") -> torch.Tensor:

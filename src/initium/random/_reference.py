@@ -21,15 +21,19 @@ SIGN = -(1 << 31)
 class Reference:
     """Stream version 1 by torch operations alone."""
 
-    def words(self, key: Key, start: int, count: int, device: torch.device) -> torch.Tensor:
-        """The 32-bit words of flat indices start to start + count, as int64."""
-        return _philox.words(key, start, count, device)
+    def words(self, out: torch.Tensor, key: Key, start: int) -> None:
+        """The 32-bit words of flat indices start onwards, as int64."""
+        for at in range(0, out.numel(), CHUNK):
+            part = out[at : at + CHUNK]
+            part.copy_(_philox.words(key, start + at, part.numel(), out.device))
 
-    def fill(self, flat: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """Write the values of flat indices start onwards into a 1-d tensor of any floating dtype (or bool)."""
-        for at in range(0, flat.numel(), CHUNK):
-            part = flat[at : at + CHUNK]
-            part.copy_(values(_philox.words(key, start + at, part.numel(), flat.device), law))
+    def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
+        """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
+        with torch.no_grad():
+            flat = out.view(-1)
+            for at in range(0, flat.numel(), CHUNK):
+                part = flat[at : at + CHUNK]
+                part.copy_(values(_philox.words(key, start + at, part.numel(), flat.device), law))
 
 
 def values(words: torch.Tensor, law: Law) -> torch.Tensor:

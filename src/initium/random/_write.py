@@ -21,11 +21,12 @@ def write(out: torch.Tensor, stream: Stream, start: int, law: Law, imaginary: La
     """Fill ``out`` by ``law``; a complex tensor takes its parts from the children ``re`` and ``im``."""
     if holds_nothing(out):
         return out
+    if imaginary is None and out.is_contiguous() and not out.is_neg():
+        backend_for(out).fill(out, stream.key, start, law)
+        return out
     with torch.no_grad():
-        if imaginary is not None and out.is_complex():
+        if imaginary is not None:
             _write_complex(out, stream, start, law, imaginary)
-        elif out.is_contiguous() and not out.is_neg():
-            backend_for(out.device).fill(out.view(-1), stream.key, start, law)
         else:
             for piece, at in pieces(out, start):
                 piece.copy_(_drawn(piece, stream, at, law))
@@ -39,9 +40,9 @@ def _write_complex(out: torch.Tensor, stream: Stream, start: int, real: Law, ima
 
 
 def _drawn(like: torch.Tensor, stream: Stream, start: int, law: Law) -> torch.Tensor:
-    flat = torch.empty(like.numel(), dtype=torch.float32, device=like.device)
-    backend_for(like.device).fill(flat, stream.key, start, law)
-    return flat.view(like.shape)
+    made = torch.empty(like.shape, dtype=torch.float32, device=like.device)
+    backend_for(made).fill(made, stream.key, start, law)
+    return made
 
 
 def pieces(out: torch.Tensor, start: int) -> Iterator[tuple[torch.Tensor, int]]:

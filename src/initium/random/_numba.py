@@ -1,0 +1,80 @@
+"""The backend of the CPU: the laws as Numba compiles them, on all cores."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, assert_never
+
+import torch
+from torch.autograd.graph import increment_version
+
+from initium.random import _kernels
+from initium.random._laws import Bernoulli, Curved, Law, Normal, Truncated, Uniform
+from initium.random._reference import CHUNK
+from initium.random._threads import share
+
+if TYPE_CHECKING:
+    from initium.random._stream import Key
+
+STORED = {
+    torch.float32: _kernels.SINGLE,
+    torch.float64: _kernels.DOUBLE,
+    torch.bfloat16: _kernels.BRAIN,
+    torch.float16: _kernels.HALF,
+    torch.bool: _kernels.TRUTH,
+}
+# Machine code is made, or loaded, when a law is first drawn.
+_compiled = cache(_kernels.compiled)
+
+
+class Numba:
+    """Stream version 1 by compiled loops, written straight into a CPU tensor's memory."""
+
+    def words(self, out: torch.Tensor, key: Key, start: int) -> None:
+        """The 32-bit words of flat indices start onwards, as int64."""
+        kernel, address = _compiled("words"), _written(out)
+        share(lambda at, n: kernel(address + 8 * at, _kernels.WORD, n, start + at, key, (0,)), out.numel())
+
+    def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
+        """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
+        kind = STORED.get(out.dtype)
+        if kind is None:
+            self._fill_beside(out, key, start, law)
+            return
+        kernel, numbers = _compiled(type(law).__name__), _numbers(law)
+        address, size = _written(out), out.element_size()
+        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, numbers), out.numel())
+
+    def _fill_beside(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
+        """For a dtype that no kernel stores: float32 values, a chunk at a time, which torch converts."""
+        flat = out.view(-1)
+        beside = torch.empty(min(CHUNK, flat.numel()), dtype=torch.float32)
+        for at in range(0, flat.numel(), CHUNK):
+            part = flat[at : at + CHUNK]
+            made = beside[: part.numel()]
+            self.fill(made, key, start + at, law)
+            part.copy_(made)
+
+
+def _numbers(law: Law) -> tuple[float, ...]:
+    """A law's numbers in the order in which its kernel takes them."""
+    match law:
+        case Normal(mean, std):
+            return mean, std
+        case Uniform(centre, half):
+            return centre, half
+        case Truncated(mean, std, low, high, below, above, mass):
+            return mean, std, low, high, below, above, mass
+        case Curved(edge, step, low, high, by, rest, share_, slope, coefficients):
+            return edge, step, low, high, float(by == "log"), rest, share_, slope, *coefficients
+        case Bernoulli(threshold):
+            return (threshold,)
+        case _:
+            assert_never(law)
+
+
+def _written(out: torch.Tensor) -> int:
+    """Where a tensor's memory begins; autograd learns that what stands there changes, as it would from torch."""
+    if not out.is_inference():
+        increment_version(out)
+    return out.data_ptr()
