@@ -1,29 +1,11 @@
-"""Who turns (key, index) into values. All backends give the same bits, so the choice is one of speed alone.
-
-``reference``, torch operations, serves any tensor; ``numba`` the CPU, once enough is drawn to be worth loading it;
-``triton`` CUDA devices. ``INITIUM_BACKEND`` names one to be used for everything.
-"""
+"""What turns (key, index) into values. All backends give the same bits, and ``_reference`` defines them."""
 
 from __future__ import annotations
 
-import os
-import warnings
-from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Final, Protocol
-
-import torch
-from torch._C import (
-    _functorch,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  torch's stubs leave it out
-    _len_torch_dispatch_stack,  # pyright: ignore[reportPrivateUsage]  the public question costs as much as a small fill
-)
-
-from initium.errors import ArgumentError
-from initium.random._reference import Reference
-from initium.random._verified import Verified
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import torch
 
     from initium.random._laws import Law
     from initium.random._stream import Key
@@ -39,97 +21,3 @@ class Backend(Protocol):
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
         ...
-
-
-_DISPATCH = "__torch_dispatch__"  # torch has it, and its stubs do not
-_PLAIN = getattr(torch.Tensor, _DISPATCH)
-VARIABLE = "INITIUM_BACKEND"
-REFERENCE: Final[Backend] = Reference()
-# Elements. A fill so large is worth the second that loading Numba takes; small ones are, when they add up to so many,
-# each call counting as many as the reference would fill while it gets going.
-LARGE, PRICE, CALL = 1 << 20, 1 << 21, 7000
-
-
-def backend_for(out: torch.Tensor) -> Backend:
-    """The backend that fills a tensor: the one that INITIUM_BACKEND names, or the fastest for its device and size."""
-    if not bare(out):
-        return REFERENCE
-    named = os.environ.get(VARIABLE)
-    if named:
-        return _forced(named, out)
-    if out.is_cpu:
-        return _numba() if _RENT.due(out.numel()) else REFERENCE
-    return _triton() if out.is_cuda else REFERENCE
-
-
-def bare(out: torch.Tensor) -> bool:
-    """Whether a tensor is memory and nothing else: no subclass, mode or transform wants to see what is done to it."""
-    return (
-        getattr(type(out), _DISPATCH) is _PLAIN
-        and not _len_torch_dispatch_stack()
-        and _functorch.peek_interpreter_stack() is None
-        and not torch.compiler.is_compiling()
-    )
-
-
-class _Rent:
-    """The reference is rented, so to speak, until the rent that was paid comes near to the price of Numba."""
-
-    def __init__(self) -> None:
-        self.paid = 0
-
-    def due(self, count: int) -> bool:
-        """Whether to load Numba now, or whether it was."""
-        self.paid += PRICE if count >= LARGE else count + CALL
-        return self.paid >= PRICE
-
-
-_RENT = _Rent()
-
-
-def _forced(name: str, out: torch.Tensor) -> Backend:
-    """The backend of that name, if it can fill that tensor."""
-    if name not in _BACKENDS:
-        raise ArgumentError(f"{VARIABLE} is one of {', '.join(_BACKENDS)}, or unset; got {name!r}.")
-    serves, backend = _BACKENDS[name]
-    if not serves(out):
-        raise ArgumentError(
-            f"{VARIABLE}={name} does not fill tensors on {out.device.type}. Unset it: the backend is then chosen by device."
-        )
-    return backend()
-
-
-def _loaded(name: str) -> Backend:
-    """A fast backend, or, where it cannot be imported, the reference and one warning."""
-    try:
-        fast: Backend = getattr(import_module(f"initium.random._{name}"), name.capitalize())()
-    except Exception as error:  # noqa: BLE001  a compiler that does not fit its surroundings fails in many ways
-        warnings.warn(
-            f"{name} cannot be loaded ({type(error).__name__}: {error}), so tensors are filled by torch operations: the "
-            f"same values, some 20 times more slowly. `pip install {name}`, or set {VARIABLE}=reference to be content.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return REFERENCE
-    return Verified(fast, REFERENCE)
-
-
-@cache
-def _numba() -> Backend:
-    return _loaded("numba")
-
-
-@cache
-def _triton() -> Backend:
-    return _loaded("triton")
-
-
-def _on_cuda_or_interpreted(out: torch.Tensor) -> bool:
-    return out.is_cuda or (out.is_cpu and os.environ.get("TRITON_INTERPRET") == "1")
-
-
-_BACKENDS: dict[str, tuple[Callable[[torch.Tensor], bool], Callable[[], Backend]]] = {
-    "reference": (lambda _: True, lambda: REFERENCE),
-    "numba": (lambda out: out.is_cpu, _numba),
-    "triton": (_on_cuda_or_interpreted, _triton),
-}

@@ -11,7 +11,7 @@ from initium import checks
 from initium.checks import holds_nothing
 from initium.errors import ArgumentError
 from initium.random import _door, _truncated
-from initium.random._backend import backend_for
+from initium.random._choice import backend_for
 from initium.random._float32 import centred, nearest
 from initium.random._laws import Bernoulli, Normal, Uniform
 from initium.random._spread import kept

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.checks import holds_nothing
-from initium.random._backend import backend_for
+from initium.random._choice import backend_for
 from initium.random._reference import CHUNK
 
 if TYPE_CHECKING:
