@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsFloat, cast
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
@@ -16,6 +17,10 @@ from initium.errors import ArgumentError, ArgumentTypeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# What almost every call fills: known to be sound by a few cheap questions, so that small fills cost little.
+_PLAIN = frozenset((torch.Tensor, nn.Parameter))
+_COMMON = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
+_EXACT = 1 << 53
 _SMALLEST = torch.finfo(torch.float32).smallest_normal
 _LARGEST = torch.finfo(torch.float32).max
 # Floating types that hold no values of both signs: bare exponents, and two numbers in one element. torch 2.6 has none.
@@ -56,6 +61,8 @@ def one_shape(out: torch.Tensor) -> torch.Tensor:
 
 def destination(out: object, *, truth: bool = False) -> torch.Tensor:
     """Refuse what cannot hold random values of its own, each element once."""
+    if _sound(out):
+        return cast("torch.Tensor", out)
     out = one_shape(tensor(out))
     if not (out.is_floating_point() or out.is_complex() or (truth and out.dtype == torch.bool)):
         raise ArgumentTypeError(
@@ -68,6 +75,19 @@ def destination(out: object, *, truth: bool = False) -> torch.Tensor:
             "Fill a float32 tensor and quantise it."
         )
     return writable(out)
+
+
+def _sound(out: object) -> bool:
+    """Whether a few cheap questions already tell that nothing is wrong; one element after the other cannot overlap."""
+    return (
+        type(out) in _PLAIN
+        and isinstance(out, torch.Tensor)
+        and out.dtype in _COMMON
+        and out.layout is torch.strided
+        and not out.is_nested
+        and out.is_contiguous()
+        and not out.is_inference()
+    )
 
 
 def writable(out: torch.Tensor) -> torch.Tensor:
@@ -146,7 +166,8 @@ def _repeated(taken: int, stride: int, size: int) -> int | None:
 
 def holds_nothing(out: torch.Tensor) -> bool:
     """Nothing to write to: no elements, or no values behind them (meta and fake tensors)."""
-    return out.is_meta or not out.numel() or getattr(out, "fake_mode", None) is not None
+    fake = type(out) not in _PLAIN and getattr(out, "fake_mode", None) is not None
+    return fake or out.is_meta or not out.numel()
 
 
 def scalar(value: object, what: str) -> object:
@@ -170,6 +191,8 @@ def scalar(value: object, what: str) -> object:
 
 def real(value: SupportsFloat, what: str) -> float:
     """A Python float of any real number, NaN included; truth values, text and what a float cannot hold are refused."""
+    if type(value) is float or (type(value) is int and -_EXACT < value < _EXACT):
+        return float(value)
     plain = scalar(value, what)
     if isinstance(plain, bool | str | bytes | complex) or not hasattr(plain, "__float__"):
         raise ArgumentTypeError(f"{what} must be a real number; got {value!r} of type {type(value).__name__}.")
@@ -197,7 +220,7 @@ def number(value: SupportsFloat, what: str) -> float:
 
 def integer(value: object, what: str, least: int | None = None) -> int:
     """A Python int of any integer, numpy's too; truth values and floats are refused."""
-    plain = scalar(value, what)
+    plain = value if type(value) is int else scalar(value, what)
     refusal = f"{what} must be an integer; got {value!r} of type {type(value).__name__}."
     if isinstance(plain, bool):
         raise ArgumentTypeError(refusal)
@@ -216,6 +239,16 @@ def truth(value: object, what: str) -> bool:
     if not isinstance(plain, bool):
         raise ArgumentTypeError(f"{what} must be True or False; got {value!r} of type {type(value).__name__}.")
     return plain
+
+
+def generator(value: object) -> torch.Generator | None:
+    """One of torch's generators, or None for the default one."""
+    if value is None or isinstance(value, torch.Generator):
+        return value
+    raise ArgumentTypeError(
+        f"generator must be a torch.Generator or None; got {value!r} of type {type(value).__name__}. "
+        "For a seed, pass `torch.Generator().manual_seed(seed)`."
+    )
 
 
 def finite(value: SupportsFloat, what: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium import checks, random
-from initium.init._door import drawing, overridable
+from initium.init._door import overridable
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -49,8 +49,7 @@ def uniform_(
         The same values on every device and layout; no bias in bfloat16 and float16; a complex tensor has the variance
         of a real one, and torch's twice that.
     """
-    with drawing(tensor, generator) as stream:
-        return random.uniform_(tensor, stream, a, b)
+    return random.uniform_(tensor, random.Once(generator), a, b)
 
 
 @overridable
@@ -86,8 +85,7 @@ def normal_(
     Deviation:
         The same values on every device, CPU type and layout; NaN is refused.
     """
-    with drawing(tensor, generator) as stream:
-        return random.normal_(tensor, stream, mean, std)
+    return random.normal_(tensor, random.Once(generator), mean, std)
 
 
 @overridable
@@ -136,9 +134,9 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
         No value leaves [a, b] in float32 and wider (in narrower types the bounds are rounded like the values), however
         little mass lies inside; so there is no warning about it. Nothing is redrawn.
     """
-    with drawing(tensor, generator) as stream:
-        before = _before(mean, std, a, b) if checks.truth(corrected, "corrected") else std
-        return random.trunc_normal_(tensor, stream, mean, before, a, b)
+    stream = random.Once(generator)
+    before = _before(mean, std, a, b) if checks.truth(corrected, "corrected") else std
+    return random.trunc_normal_(tensor, stream, mean, before, a, b)
 
 
 def _before(mean: SupportsFloat, std: SupportsFloat, a: SupportsFloat, b: SupportsFloat) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium import checks
+from initium import checks, random
 from initium.errors import ArgumentError
-from initium.init._door import drawing, overridable
+from initium.init._door import overridable
 from initium.init._fans import Fans, chosen
 from initium.init._scaling import Distribution, spread
 
@@ -24,13 +24,13 @@ def _glorot(
     generator: torch.Generator | None,
     fans: Fans | None,
 ) -> torch.Tensor:
-    with drawing(tensor, generator) as stream:
-        of, gain = chosen(checks.destination(tensor), fans), checks.scale(gain, "gain")
-        if not tensor.numel():
-            return tensor
-        if not of.fan_in + of.fan_out > 0:
-            raise ArgumentError(f"fan_in + fan_out must be > 0 to divide by; got {of}.")
-        return spread(tensor, stream, gain * math.sqrt(2.0 / (of.fan_in + of.fan_out)), distribution)
+    stream = random.Once(generator)
+    of, gain = chosen(checks.destination(tensor), fans), checks.scale(gain, "gain")
+    if not tensor.numel():
+        return tensor
+    if not of.fan_in + of.fan_out > 0:
+        raise ArgumentError(f"fan_in + fan_out must be > 0 to divide by; got {of}.")
+    return spread(tensor, stream, gain * math.sqrt(2.0 / (of.fan_in + of.fan_out)), distribution)
 
 
 @overridable

@@ -6,8 +6,8 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from initium import checks, gains
-from initium.init._door import drawing, overridable
+from initium import checks, gains, random
+from initium.init._door import overridable
 from initium.init._exact import exact
 from initium.init._fans import Fans, chosen, one_fan
 from initium.init._gain import calculate_gain
@@ -37,9 +37,9 @@ def _he(
     if 0 in checks.one_shape(checks.tensor(tensor)).shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=USER)
         return tensor
-    with drawing(tensor, generator) as stream:
-        fan = one_fan(chosen(checks.destination(tensor), fans), mode, MODES)
-        return spread(tensor, stream, gain() / math.sqrt(fan), distribution)
+    stream = random.Once(generator)
+    fan = one_fan(chosen(checks.destination(tensor), fans), mode, MODES)
+    return spread(tensor, stream, gain() / math.sqrt(fan), distribution)
 
 
 @overridable

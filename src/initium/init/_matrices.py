@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium import random
-from initium.init._door import drawing, overridable
+from initium.init._door import overridable
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -54,8 +54,7 @@ def orthogonal_(
         Also in bfloat16, float16 and complex numbers, in channels_last and any other layout; computed in float64, so
         that the bits in float32 do not depend on the number of threads.
     """
-    with drawing(tensor, generator) as stream:
-        return random.orthogonal_(tensor, stream, gain, batch_axes=batch_axes)
+    return random.orthogonal_(tensor, random.Once(generator), gain, batch_axes=batch_axes)
 
 
 @overridable
@@ -88,8 +87,7 @@ def delta_orthogonal_(
     Reference:
         Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs, section 2 (no equation number).
     """
-    with drawing(tensor, generator) as stream:
-        return random.delta_orthogonal_(tensor, stream, gain)
+    return random.delta_orthogonal_(tensor, random.Once(generator), gain)
 
 
 @overridable
@@ -128,5 +126,4 @@ def sparse_(
     Deviation:
         ``generator`` decides the places of the zeros too; torch draws them from the default generator.
     """
-    with drawing(tensor, generator) as stream:
-        return random.sparse_(tensor, stream, sparsity, std)
+    return random.sparse_(tensor, random.Once(generator), sparsity, std)

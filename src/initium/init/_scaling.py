@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from initium import checks, random
 from initium.errors import UnknownNameError
-from initium.init._door import drawing, overridable
+from initium.init._door import overridable
 from initium.init._fans import Fans, chosen, one_fan
 
 if TYPE_CHECKING:
@@ -81,15 +81,15 @@ def variance_scaling_(
     Reference:
         Glorot & Bengio (2010), eqs. (10) to (12), for the three fans; the name is Keras's.
     """
-    with drawing(tensor, generator) as stream:
-        if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UnknownNameError(
-                f"no distribution is called {distribution!r}; the known ones are {', '.join(DISTRIBUTIONS)}."
-            )
-        fan, variance = chosen(checks.destination(tensor), fans), checks.scale(scale, "scale")
-        if not tensor.numel():
-            return tensor
-        return spread(tensor, stream, math.sqrt(variance / one_fan(fan, mode, MODES)), distribution)
+    stream = random.Once(generator)
+    if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise UnknownNameError(
+            f"no distribution is called {distribution!r}; the known ones are {', '.join(DISTRIBUTIONS)}."
+        )
+    fan, variance = chosen(checks.destination(tensor), fans), checks.scale(scale, "scale")
+    if not tensor.numel():
+        return tensor
+    return spread(tensor, stream, math.sqrt(variance / one_fan(fan, mode, MODES)), distribution)
 
 
 @overridable

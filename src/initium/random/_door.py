@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
-from initium.random._stream import Stream
+from initium.random._stream import UNNAMED, Stream
 
 if TYPE_CHECKING:
     from typing import SupportsIndex
@@ -22,7 +22,8 @@ def named(stream: object) -> Stream:
             f"randomness comes from a Stream; got {stream!r} of type {type(stream).__name__}. "
             'Use `Stream(seed).child("layers.0.weight")`.'
         )
-    _ = stream.key
+    if stream.name is None:
+        raise ArgumentError(UNNAMED)
     return stream
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ctypes import c_float
+
 import numpy as np
 
 
 def nearest(value: float) -> float:
     """The float32 number nearest to ``value``."""
-    with np.errstate(over="ignore", under="ignore"):
-        return float(np.float32(value))
+    return c_float(value).value
 
 
 def step(value: float, towards: float) -> float:

@@ -11,7 +11,7 @@ from torch.autograd.graph import increment_version
 from initium.random import _kernels
 from initium.random._laws import Bernoulli, Curved, Law, Normal, Truncated, Uniform
 from initium.random._reference import CHUNK
-from initium.random._threads import share
+from initium.random._threads import LEAST, share
 
 if TYPE_CHECKING:
     from initium.random._stream import Key
@@ -42,8 +42,11 @@ class Numba:
             self._fill_beside(out, key, start, law)
             return
         kernel, numbers = _compiled(type(law).__name__), _numbers(law)
-        address, size = _written(out), out.element_size()
-        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, numbers), out.numel())
+        address, size, count = _written(out), out.element_size(), out.numel()
+        if count < 2 * LEAST:
+            kernel(address, kind, count, start, key, numbers)
+        else:
+            share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, numbers), count)
 
     def _fill_beside(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """For a dtype that no kernel stores: float32 values, a chunk at a time, which torch converts."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
+from struct import Struct
 from typing import SupportsIndex
 
 import torch
+from torch._C import _len_torch_dispatch_stack  # pyright: ignore[reportPrivateUsage]  no public name does it
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]  no public name does it
 
 from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
 
 Key = tuple[int, int, int, int]
+WORDS = Struct("<4I")
+UNNAMED = (
+    "only a named stream draws, so that two tensors never share their numbers: "
+    'use `Stream(seed).child("layers.0.weight")`.'
+)
 
 
 def _seed(value: SupportsIndex) -> int:
@@ -20,10 +28,20 @@ def _seed(value: SupportsIndex) -> int:
         raise ArgumentTypeError(
             "a seed is an integer in [0, 2**128); got a torch.Generator. Use `Stream.from_generator(generator)`."
         )
-    seed = checks.integer(value, "a seed")
+    seed = value if type(value) is int else checks.integer(value, "a seed")
     if not 0 <= seed < 1 << 128:
         raise ArgumentError(f"a seed is an integer in [0, 2**128); got {seed}.")
     return seed
+
+
+def words_from(generator: torch.Generator | None) -> Key:
+    """Four words drawn from torch's generator."""
+    device = torch.device("cpu") if generator is None else generator.device
+    # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
+    with _disable_current_modes() if _len_torch_dispatch_stack() else nullcontext():
+        drawn = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator)
+        k0, k1, s0, s1 = drawn.tolist()
+    return k0, k1, s0, s1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +115,7 @@ class Stream:
             >>> Stream.from_generator(first) == Stream.from_generator(again)
             True
         """
-        if generator is not None and not isinstance(generator, torch.Generator):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ArgumentTypeError(
-                f"generator must be a torch.Generator or None; got {generator!r} of type {type(generator).__name__}. "
-                "For a seed, pass `torch.Generator().manual_seed(seed)`."
-            )
-        device = torch.device("cpu") if generator is None else generator.device
-        # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
-        with _disable_current_modes():
-            drawn = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator).tolist()
-        return cls(sum(int(word) << 32 * place for place, word in enumerate(drawn)))
+        return cls(int.from_bytes(WORDS.pack(*words_from(checks.generator(generator))), "little"))
 
     def child(self, name: str) -> Stream:
         """The stream of a name below this one: ``name`` at the root, ``mine/name`` further down.
@@ -133,10 +142,6 @@ class Stream:
     def key(self) -> Key:
         """The four 32-bit words ``k0 k1 s0 s1``: Philox's key, then the upper half of its counter."""
         if self.name is None:
-            raise ArgumentError(
-                "only a named stream draws, so that two tensors never share their numbers: "
-                'use `Stream(seed).child("layers.0.weight")`.'
-            )
+            raise ArgumentError(UNNAMED)
         digest = blake2b(self.name.encode(), key=self.seed.to_bytes(16, "little"), digest_size=16).digest()
-        k0, k1, s0, s1 = (int.from_bytes(digest[at : at + 4], "little") for at in range(0, 16, 4))
-        return k0, k1, s0, s1
+        return WORDS.unpack(digest)  # pyright: ignore[reportReturnType]  four, as the format says

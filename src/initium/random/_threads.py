@@ -33,10 +33,7 @@ def share(work: Callable[[int, int], None], count: int) -> None:
 
     On an error or an interrupt no further piece is begun, and none is still being written when it is raised.
     """
-    if count < 2 * LEAST:
-        work(0, count)
-        return
-    threads = min(torch.get_num_threads(), count // LEAST)
+    threads = max(1, min(torch.get_num_threads(), count // LEAST))
     piece = min(MOST, -(-count // (4 * threads)) * 4)
     starts = deque(range(0, count, piece))
 

@@ -1,0 +1,69 @@
+"""torch's generator as a source: the stream of one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium import checks
+from initium.random._stream import WORDS, Stream, words_from
+
+if TYPE_CHECKING:
+    import torch
+
+    from initium.random._stream import Key
+
+# A tensor filled by one call has no name, and each call draws a key of its own: any one name does.
+NAME = "once"
+
+
+class Once(Stream):
+    r"""The stream of one call, whose key is one draw from torch's generator: how ``torch.manual_seed`` reaches a fill.
+
+    The four words of the key are ``torch.empty(4, dtype=torch.int64).random_(2**32, generator=generator)``, drawn when
+    the first number is wanted: a call that is refused, or fills nothing, leaves the generator where it was. A child has
+    the key for its seed.
+
+    Args:
+        generator: torch's generator, on any device; None takes the default one for the CPU.
+
+    Raises:
+        ArgumentTypeError: ``generator`` is no ``torch.Generator``.
+
+    Example:
+        >>> import torch
+        >>> from initium.random import Once, normal_
+        >>> first, again = (
+        ...     normal_(torch.empty(3), Once(torch.Generator().manual_seed(1))) for _ in range(2)
+        ... )
+        >>> torch.equal(first, again)
+        True
+    """
+
+    __slots__ = ("_drawn", "_generator")
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        set_field = object.__setattr__  # a Stream is frozen
+        set_field(self, "seed", 0)
+        set_field(self, "name", NAME)
+        set_field(self, "_generator", checks.generator(generator))
+        set_field(self, "_drawn", None)
+
+    @property
+    def key(self) -> Key:
+        """The draw itself."""
+        drawn: Key | None = self._drawn
+        if drawn is None:
+            drawn = words_from(self._generator)
+            object.__setattr__(self, "_drawn", drawn)
+        return drawn
+
+    def child(self, name: str) -> Stream:
+        """The stream of a name, with the draw for its seed.
+
+        Args:
+            name: Text, not empty.
+
+        Returns:
+            A stream.
+        """
+        return Stream(int.from_bytes(WORDS.pack(*self.key), "little"), name)
