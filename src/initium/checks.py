@@ -44,7 +44,7 @@ def tensor(out: object) -> torch.Tensor:
 
 def made(out: object) -> None:
     """Refuse a parameter without a shape."""
-    if isinstance(out, torch.Tensor) and is_lazy(out):
+    if type(out) not in _PLAIN and isinstance(out, torch.Tensor) and is_lazy(out):
         raise ArgumentError(
             "the parameter of a lazy module has no shape yet. Run the module once on a batch, then fill its parameters."
         )

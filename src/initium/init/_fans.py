@@ -6,6 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -165,7 +166,12 @@ def of_layer(layer: nn.Module) -> Fans:
 
 def torch_fans(tensor: torch.Tensor) -> Fans:
     """The fans by torch's rule, which reads any shape as (out, in, *kernel)."""
-    out, inputs, *kernel = _shape(tensor, 0)
+    return _by_torch(_shape(tensor, 0))
+
+
+@lru_cache(maxsize=256)
+def _by_torch(shape: tuple[int, ...]) -> Fans:
+    out, inputs, *kernel = shape
     return Fans(inputs * math.prod(kernel), out * math.prod(kernel))
 
 

@@ -10,7 +10,7 @@ import os
 import warnings
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch._C import (
@@ -23,7 +23,7 @@ from initium.random._reference import Reference
 from initium.random._verified import Verified
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from initium.random._backend import Backend
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _DISPATCH = "__torch_dispatch__"  # torch has it, and its stubs do not
 _PLAIN = getattr(torch.Tensor, _DISPATCH)
 VARIABLE = "INITIUM_BACKEND"
+# os.environ recodes a name at each question, which takes as long as to fill 500 elements: what lies under it is asked.
+_SET: Mapping[Any, str | bytes] = getattr(os.environ, "_data", os.environ)
+_KEY = VARIABLE.encode() if os.supports_bytes_environ and _SET is not os.environ else VARIABLE
 REFERENCE: Final = Reference()
 # Elements. A fill so large is worth the second that loading Numba takes; small ones are, when they add up to so many,
 # each call counting as many as the reference would fill while it gets going.
@@ -41,9 +44,9 @@ def backend_for(out: torch.Tensor) -> Backend:
     """The backend that fills a tensor: the one that INITIUM_BACKEND names, or the fastest for its device and size."""
     if not bare(out):
         return REFERENCE
-    named = os.environ.get(VARIABLE)
+    named = _SET.get(_KEY)
     if named:
-        return _forced(named, out)
+        return _forced(os.fsdecode(named), out)
     if out.is_cpu:
         return _numba() if _RENT.due(out.numel()) else REFERENCE
     return _triton() if out.is_cuda else REFERENCE

@@ -29,6 +29,8 @@ def named(stream: object) -> Stream:
 
 def index(start: SupportsIndex, count: int) -> int:
     """The flat index of the first element."""
+    if type(start) is int and start == 0:
+        return 0
     first = checks.integer(start, "start (the flat index of the first element)")
     if not 0 <= first <= (1 << 63) - 1 - count:
         raise ArgumentError(f"start must lie in [0, 2**63) together with its {count} elements; got {first}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from initium.errors import ArgumentError
 from initium.random import _door, _truncated
 from initium.random._choice import backend_for
 from initium.random._float32 import centred, nearest
-from initium.random._laws import Bernoulli, Normal, Uniform
+from initium.random._laws import Bernoulli, Law, Normal, Uniform
 from initium.random._spread import kept
 from initium.random._write import write
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from initium.random._stream import Stream
 
+# The law of a real value, or of the two parts of a complex one.
+Laws = tuple[Law, Law | None]
 # A complex value has two parts: each takes half of the variance.
 PART = math.sqrt(0.5)
 
@@ -67,13 +70,17 @@ def normal_(
         The tail's square root is fitted away, so that every operation is exact to the bit; largest error 5e-6.
     """
     out, stream = checks.destination(out), _door.named(stream)
-    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
-    start = _door.index(start, out.numel())
-    part = nearest(std * PART if out.is_complex() else std)
-    law = Normal(nearest(mean), part)
+    laws = _normal(checks.finite(mean, "mean"), checks.scale(std, "std"), out.is_complex())
+    return write(out, stream, _door.index(start, out.numel()), *laws)
+
+
+@lru_cache(maxsize=256)
+def _normal(mean: float, std: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
+    part = nearest(std * PART if parts else std)
+    law = Normal(nearest(mean) + 0.0, part)  # no -0.0, which the cache would take for 0.0
     if std:
         kept(law, f"N({mean!r}, {std!r}^2)")
-    return write(out, stream, start, law, Normal(0.0, part) if out.is_complex() else None)
+    return law, Normal(0.0, part) if parts else None
 
 
 def uniform_(
@@ -114,15 +121,19 @@ def uniform_(
         ``E|z - centre|^2 = (high - low)^2 / 12``, the variance of the real law; torch's has twice that.
     """
     out, stream = checks.destination(out), _door.named(stream)
-    low, high = checks.finite(low, "low"), checks.finite(high, "high")
+    laws = _uniform(checks.finite(low, "low"), checks.finite(high, "high"), out.is_complex())
+    return write(out, stream, _door.index(start, out.numel()), *laws)
+
+
+@lru_cache(maxsize=256)
+def _uniform(low: float, high: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
     checks.ordered(low, high)
-    start = _door.index(start, out.numel())
     centre, half = centred(low, high)
-    part = nearest(half * PART) if out.is_complex() else half
-    law = Uniform(centre, part)
+    part = nearest(half * PART) if parts else half
+    law = Uniform(centre + 0.0, part)
     if low < high:
         kept(law, f"U({low!r}, {high!r})")
-    return write(out, stream, start, law, Uniform(0.0, part) if out.is_complex() else None)
+    return law, Uniform(0.0, part) if parts else None
 
 
 def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the law, then where it starts
@@ -173,19 +184,23 @@ def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the
         so that the bounds hold for ``sqrt(2)`` times a part.
     """
     out, stream = checks.destination(out), _door.named(stream)
-    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
-    low, high = checks.number(low, "low"), checks.number(high, "high")
+    bounds = checks.number(low, "low"), checks.number(high, "high")
+    laws = _cut(checks.finite(mean, "mean"), checks.scale(std, "std"), *bounds, out.is_complex())
+    return write(out, stream, _door.index(start, out.numel()), *laws)
+
+
+@lru_cache(maxsize=256)
+def _cut(mean: float, std: float, low: float, high: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
     checks.ordered(low, high)
     if low == math.inf or high == -math.inf:
         raise ArgumentError(f"nothing lies between {low!r} and {high!r}.")
-    start = _door.index(start, out.numel())
-    part = PART if out.is_complex() else 1.0
+    part = PART if parts else 1.0
     below, above = (low - mean) * part, (high - mean) * part
-    first, last = (mean + below, mean + above) if out.is_complex() else (low, high)
+    first, last = (mean + below, mean + above) if parts else (low, high)
     law = _truncated.law(mean, std * part, first, last)
     if std and low < high:
         kept(law, f"N({mean!r}, {std!r}^2) cut to [{low!r}, {high!r}]")
-    return write(out, stream, start, law, _truncated.law(0.0, std * part, below, above) if out.is_complex() else None)
+    return law, _truncated.law(0.0, std * part, below, above) if parts else None
 
 
 def bernoulli_(out: torch.Tensor, stream: Stream, p: SupportsFloat = 0.5, start: int = 0) -> torch.Tensor:

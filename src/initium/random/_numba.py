@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, assert_never
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.graph import increment_version
@@ -16,6 +18,7 @@ from initium.random._threads import LEAST, share
 if TYPE_CHECKING:
     from initium.random._stream import Key
 
+Kernel = Callable[[int, int, int, int, tuple[int, int, int, int], tuple[float, ...]], None]
 STORED = {
     torch.float32: _kernels.SINGLE,
     torch.float64: _kernels.DOUBLE,
@@ -23,8 +26,24 @@ STORED = {
     torch.float16: _kernels.HALF,
     torch.bool: _kernels.TRUTH,
 }
+# A law's numbers in the order in which its kernel takes them.
+NUMBERS: dict[type[Law], Callable[[Any], tuple[float, ...]]] = {
+    Normal: attrgetter("mean", "std"),
+    Uniform: attrgetter("centre", "half"),
+    Truncated: attrgetter("mean", "std", "low", "high", "below", "above", "mass"),
+    Curved: lambda law: (
+        *(law.edge, law.step, law.low, law.high, float(law.by == "log"), law.rest, law.share, law.slope),
+        *law.coefficients,
+    ),
+    Bernoulli: lambda law: (law.threshold,),
+}
 # Machine code is made, or loaded, when a law is first drawn.
 _compiled = cache(_kernels.compiled)
+
+
+@cache
+def _prepared(law: type[Law], dtype: torch.dtype) -> tuple[Kernel, Callable[[Any], tuple[float, ...]], int | None]:
+    return _compiled(law.__name__), NUMBERS[law], STORED.get(dtype)
 
 
 class Numba:
@@ -37,16 +56,16 @@ class Numba:
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
-        kind = STORED.get(out.dtype)
+        kernel, numbers, kind = _prepared(type(law), out.dtype)
         if kind is None:
             self._fill_beside(out, key, start, law)
             return
-        kernel, numbers = _compiled(type(law).__name__), _numbers(law)
-        address, size, count = _written(out), out.element_size(), out.numel()
+        given, count, address = numbers(law), out.numel(), _written(out)
         if count < 2 * LEAST:
-            kernel(address, kind, count, start, key, numbers)
-        else:
-            share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, numbers), count)
+            kernel(address, kind, count, start, key, given)
+            return
+        size = out.element_size()
+        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, given), count)
 
     def _fill_beside(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """For a dtype that no kernel stores: float32 values, a chunk at a time, which torch converts."""
@@ -57,23 +76,6 @@ class Numba:
             made = beside[: part.numel()]
             self.fill(made, key, start + at, law)
             part.copy_(made)
-
-
-def _numbers(law: Law) -> tuple[float, ...]:
-    """A law's numbers in the order in which its kernel takes them."""
-    match law:
-        case Normal(mean, std):
-            return mean, std
-        case Uniform(centre, half):
-            return centre, half
-        case Truncated(mean, std, low, high, below, above, mass):
-            return mean, std, low, high, below, above, mass
-        case Curved(edge, step, low, high, by, rest, share_, slope, coefficients):
-            return edge, step, low, high, float(by == "log"), rest, share_, slope, *coefficients
-        case Bernoulli(threshold):
-            return (threshold,)
-        case _:
-            assert_never(law)
 
 
 def _written(out: torch.Tensor) -> int:

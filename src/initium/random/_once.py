@@ -40,13 +40,11 @@ class Once(Stream):
     """
 
     __slots__ = ("_drawn", "_generator")
+    seed, name = 0, NAME
 
     def __init__(self, generator: torch.Generator | None = None) -> None:
-        set_field = object.__setattr__  # a Stream is frozen
-        set_field(self, "seed", 0)
-        set_field(self, "name", NAME)
-        set_field(self, "_generator", checks.generator(generator))
-        set_field(self, "_drawn", None)
+        object.__setattr__(self, "_generator", checks.generator(generator))  # a Stream is frozen
+        object.__setattr__(self, "_drawn", None)
 
     @property
     def key(self) -> Key:

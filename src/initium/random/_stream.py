@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import SupportsIndex
@@ -34,14 +35,35 @@ def _seed(value: SupportsIndex) -> int:
     return seed
 
 
+class _Draw(threading.local):
+    """Room for the words of one draw, made once a thread: to make it takes as long as to draw."""
+
+    def __init__(self) -> None:
+        with torch.inference_mode(mode=False):  # of inference mode it could not be written to outside
+            self.words = torch.empty(4, dtype=torch.int64, device="cpu")
+
+
+_DRAW = _Draw()
+
+
 def words_from(generator: torch.Generator | None) -> Key:
     """Four words drawn from torch's generator."""
-    device = torch.device("cpu") if generator is None else generator.device
-    # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
-    with _disable_current_modes() if _len_torch_dispatch_stack() else nullcontext():
-        drawn = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator)
-        k0, k1, s0, s1 = drawn.tolist()
+    if _len_torch_dispatch_stack():
+        # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
+        with _disable_current_modes():
+            return words_from(generator)
+    if generator is None or generator.device.type == "cpu":
+        room = _DRAW.words
+    else:
+        room = torch.empty(4, dtype=torch.int64, device=generator.device)
+    k0, k1, s0, s1 = room.random_(1 << 32, generator=generator).tolist()
     return k0, k1, s0, s1
+
+
+@lru_cache(maxsize=256)
+def _key(seed: int, name: str) -> Key:
+    digest = blake2b(name.encode(), key=seed.to_bytes(16, "little"), digest_size=16).digest()
+    return WORDS.unpack(digest)  # pyright: ignore[reportReturnType]  four, as the format says
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +165,4 @@ class Stream:
         """The four 32-bit words ``k0 k1 s0 s1``: Philox's key, then the upper half of its counter."""
         if self.name is None:
             raise ArgumentError(UNNAMED)
-        digest = blake2b(self.name.encode(), key=self.seed.to_bytes(16, "little"), digest_size=16).digest()
-        return WORDS.unpack(digest)  # pyright: ignore[reportReturnType]  four, as the format says
+        return _key(self.seed, self.name)
