@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, config, njit, types
 from numba.extending import intrinsic
 
 from initium.random import _philox, _quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+if config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set")
 
 BLOCK = 1024
 # How a value is stored: float32, float64, bfloat16, float16, a byte of truth, an int64 word.

@@ -34,7 +34,7 @@ def share(work: Callable[[int, int], None], count: int) -> None:
     On an error or an interrupt no further piece is begun, and none is still being written when it is raised.
     """
     threads = max(1, min(torch.get_num_threads(), count // LEAST))
-    piece = min(MOST, -(-count // (4 * threads)) * 4)
+    piece = max(4, min(MOST, -(-count // (4 * threads)) * 4))
     starts = deque(range(0, count, piece))
 
     def take() -> None:
