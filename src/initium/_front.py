@@ -62,6 +62,7 @@ def initialize(
     overrides: Overrides | None = None,
     *,
     seed: int = 0,
+    undo: bool = True,
 ) -> Receipt:
     """Plans a model and applies the plan: all of it, or, on any error, nothing.
 
@@ -71,6 +72,8 @@ def initialize(
         scheme: As for :func:`plan`.
         overrides: As for :func:`plan`.
         seed: The same seed gives the same weights on any device, in any order.
+        undo: Keep a copy of all that is overwritten until the call has succeeded, as :meth:`Plan.apply` does. False saves
+            the memory of it.
 
     Returns:
         What was written, parameter by parameter.
@@ -87,7 +90,7 @@ def initialize(
         >>> initium.initialize(net, torch.randn(2, 8), seed=0).action
         'apply textbook'
     """
-    return plan(model, batch, scheme, overrides).apply(model, seed=seed)
+    return plan(model, batch, scheme, overrides).apply(model, seed=seed, undo=undo)
 
 
 def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:

@@ -51,6 +51,35 @@ def test_a_graph_made_before_a_call_that_succeeds_is_refused_by_autograd(mlp, pl
         loss.backward()
 
 
+def test_without_a_way_back_a_call_that_succeeds_writes_the_same(mlp, plan_of):
+    made = plan_of(mlp)
+    made.apply(mlp, seed=3)
+    expected = [parameter.clone() for parameter in mlp.parameters()]
+    for parameter in mlp.parameters():
+        parameter.data.fill_(7)
+    made.apply(mlp, seed=3, undo=False)
+    assert all(torch.equal(*pair) for pair in zip(mlp.parameters(), expected, strict=True))
+
+
+def test_without_a_way_back_nothing_is_copied_and_autograd_knows_what_was_written(mlp, plan_of, monkeypatch):
+    loss = mlp(torch.ones(2, 20)).sum()
+    copies = []
+    monkeypatch.setattr(torch.Tensor, "clone", lambda self, **_: copies.append(self))
+    fail_at(monkeypatch, 3, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        plan_of(mlp).apply(mlp, undo=False)
+    assert not copies
+    assert sum(bool(parameter.isnan().any()) for parameter in mlp.parameters()) == 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+@pytest.mark.parametrize("undo", [0, None, "no"])
+def test_a_way_back_is_wanted_or_not(mlp, plan_of, undo):
+    with pytest.raises(TypeError, match="undo must be True or False"):
+        plan_of(mlp).apply(mlp, undo=undo)
+
+
 def write_and_fail(weight, *values):
     """Open and fill a weight several times; then the user loses patience."""
     with all_or_nothing() as opened:

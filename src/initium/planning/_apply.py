@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-import torch
-
+from initium.checks import truth
 from initium.planning._atomic import all_or_nothing
 from initium.planning._checks import matched
+from initium.planning._measured import measured_std
 from initium.planning._write import write
 from initium.random import Stream
 from initium.records import Keep, Receipt, ReceiptRow
@@ -21,26 +20,20 @@ if TYPE_CHECKING:
     from initium.records import PlanRow
 
 
-def apply(rows: Sequence[PlanRow], notes: tuple[str, ...], action: str, model: nn.Module, seed: int) -> Receipt:
+def apply(
+    rows: Sequence[PlanRow], notes: tuple[str, ...], action: str, model: nn.Module, seed: int, *, undo: bool
+) -> Receipt:
     """Writes every row or none; the receipt is made before the last way back is closed."""
     stream, pairs = Stream(seed), matched(rows, model)
-    with all_or_nothing() as opened:
+    with all_or_nothing(undo=truth(undo, "undo")) as opened:
         done = tuple(_write_row(row, parameter, stream, opened) for row, parameter in pairs)
         return Receipt(action, stream.seed, done, notes)
 
 
 def _write_row(row: PlanRow, parameter: nn.Parameter, stream: Stream, opened: Callable[[Tensor], Tensor]) -> ReceiptRow:
-    before = _std(parameter.detach())
+    before = measured_std(parameter.detach())
     if isinstance(row.fill, Keep):
         return ReceiptRow(row.name, before, None, before, f"kept: {row.reason}")
     data = opened(parameter)
     write(data, row.fill, stream.child(row.name))
-    return ReceiptRow(row.name, before, None, _std(data), row.law)
-
-
-def _std(values: Tensor) -> float:
-    """The std of the values there are; NaN where there are none."""
-    if values.is_meta or not values.numel():
-        return math.nan
-    wide = values if values.dtype in {torch.float32, torch.float64} or values.is_complex() else values.float()
-    return float(wide.std(correction=0))
+    return ReceiptRow(row.name, before, None, measured_std(data), row.law)

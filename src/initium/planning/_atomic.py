@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
+def all_or_nothing(*, undo: bool = True) -> Generator[Callable[[Tensor], Tensor]]:
     """Gives the function that opens a parameter for writing; on any exception every opened one gets its bytes back.
 
-    The values of a parameter are copied when it is opened. What is written into the opened tensor is hidden from
+    The values of a parameter are copied when it is opened, unless ``undo`` is false: then there is no copy, and what was
+    written stays. What is written into the opened tensor is hidden from
     autograd until the end, so that a call that fails leaves a graph that holds the parameter usable; a call that
     succeeds tells autograd that the values changed.
+
+    Args:
+        undo: Whether to keep the copies that make a way back.
 
     Yields:
         A function from a parameter to the tensor to write into. It refuses one whose elements share memory.
@@ -38,11 +42,11 @@ def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
         ...     print(weight.data)
         tensor([1., 1.])
     """
-    saved: list[tuple[Tensor, Tensor, Tensor]] = []
+    saved: list[tuple[Tensor, Tensor, Tensor | None]] = []
 
     def opened(parameter: Tensor) -> Tensor:
         data = writable(parameter.data)
-        saved.append((parameter, data, data.clone()))
+        saved.append((parameter, data, data.clone() if undo else None))
         return data
 
     try:
@@ -52,6 +56,9 @@ def all_or_nothing() -> Generator[Callable[[Tensor], Tensor]]:
             increment_version(parameter)
     except BaseException:
         with contextlib.ExitStack() as stack:  # the last one first, and every one, whatever becomes of another
-            for _, data, before in saved:
-                stack.callback(data.copy_, before)
+            for parameter, data, before in saved:
+                if before is None:
+                    stack.callback(increment_version, parameter)
+                else:
+                    stack.callback(data.copy_, before)
         raise

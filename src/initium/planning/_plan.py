@@ -69,7 +69,7 @@ class Plan:
     def __repr__(self) -> str:
         return _show.summary(self.scheme, self.title, self.rows)
 
-    def apply(self, model: nn.Module, seed: int = 0) -> Receipt:
+    def apply(self, model: nn.Module, seed: int = 0, *, undo: bool = True) -> Receipt:
         """Writes the plan into a model: all of it, or, on any error, nothing.
 
         The values of a parameter are a function of the seed, its name and the index alone: the same seed gives the same
@@ -79,6 +79,9 @@ class Plan:
         Args:
             model: A module with exactly the plan's parameters, floating or complex, on a device with memory.
             seed: An integer in [0, 2**128).
+            undo: Keep a copy of all that is overwritten until the call has succeeded: as much memory again as those
+                weights. False, for a model whose values are worth nothing yet, keeps none; a call that fails half-way
+                then leaves it half written.
 
         Returns:
             What was done, parameter by parameter, with the plan's notes.
@@ -98,7 +101,7 @@ class Plan:
             >>> receipt.action, receipt.seed, receipt.rows[1].after
             ('apply he_normal', 0, 0.0)
         """
-        return _apply.apply(self.rows, self.notes, f"apply {self.scheme}", model, seed)
+        return _apply.apply(self.rows, self.notes, f"apply {self.scheme}", model, seed, undo=undo)
 
     def diff(self, other: Plan) -> PlanDiff:
         """What differs between this plan and another, parameter by parameter.

@@ -21,7 +21,7 @@ from initium.random import _philox, _quantile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-if config.DISABLE_JIT:
+if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]  set when Numba reads its variables
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
 BLOCK = 1024

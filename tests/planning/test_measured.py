@@ -1,0 +1,46 @@
+"""The std in a receipt: measured in pieces, whatever the layout and the dtype."""
+
+import math
+
+import pytest
+import torch
+
+from initium.planning._measured import CHUNK, measured_std
+from initium.random import Stream, normal_
+
+N = 2 * CHUNK + 1000
+LAYOUTS = {
+    "contiguous": lambda x: x,
+    "transposed": lambda x: x.view(-1, 8).t(),
+    "channels last": lambda x: x.view(3, 8, -1, 8).to(memory_format=torch.channels_last),
+    "every other": lambda x: x.view(-1, 2)[:, 0],
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("mean", [0.0, 30.0])
+def test_a_large_tensor_has_the_std_of_all_its_values(layout, dtype, mean):
+    whole = normal_(torch.empty(3 * 64 * (N // 192), dtype=dtype), Stream(0, "w"), mean, 0.5)
+    values = layout(whole)
+    assert measured_std(values) == pytest.approx(float(values.double().std(correction=0)), rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [5, N])
+@pytest.mark.parametrize("value", [0.0, 0.1, -7e20])
+def test_a_constant_has_none(count, value):
+    # For few values torch's own rounding of their mean remains.
+    assert measured_std(torch.full((count,), value)) <= (0.0 if count == N else abs(value) * 2**-22)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [0, N - 1])
+def test_what_is_not_finite_has_no_std(value, place):
+    values = torch.zeros(N)
+    values[place] = value
+    assert math.isnan(measured_std(values))
+
+
+def test_nothing_has_none():
+    assert math.isnan(measured_std(torch.empty(0)))
+    assert math.isnan(measured_std(torch.empty(3, device="meta")))
