@@ -1,0 +1,47 @@
+"""The Triton backend, without a GPU: its bits by the interpreter, its instructions by the compiler."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from initium.random import _triton as accelerated
+
+HERE = Path(__file__).parent
+needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+
+def run(name, **environment):
+    """The tests of a file that is no test file itself, in a fresh interpreter."""
+    kept = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / name)]
+    done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_triton
+def test_interpreted_it_has_the_bits_of_the_reference():
+    run("interpreted_triton.py", TRITON_INTERPRET="1")
+
+
+@needs_triton
+def test_compiled_it_rounds_every_operation_by_itself(tmp_path):
+    run("compiled_triton.py", TRITON_CACHE_DIR=str(tmp_path))
+
+
+def test_where_triton_cannot_serve_the_reason_is_told(monkeypatch):
+    def absent():
+        raise ModuleNotFoundError("No module named 'triton'", name="triton")
+
+    monkeypatch.setattr(accelerated, "_kernels", absent)
+    assert "No module named 'triton'" in accelerated.obstacle.__wrapped__(torch.device("cpu"))
+    assert "'meta'" in accelerated.obstacle.__wrapped__(torch.device("meta"))
+
+
+def test_other_bits_are_an_obstacle(monkeypatch):
+    monkeypatch.setattr(accelerated.Triton, "fill", lambda _, flat, *__: flat.zero_())
+    assert "other bits" in accelerated.obstacle.__wrapped__(torch.device("cpu"))
