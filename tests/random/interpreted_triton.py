@@ -7,11 +7,10 @@ import math
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from initium.random import Stream, normal_
-from initium.random import _backend as backend
 from initium.random import _triton as accelerated
+from initium.random._choice import VARIABLE, backend_for
 from initium.random._float32 import nearest
 from initium.random._laws import Bernoulli, Normal, Uniform
 from initium.random._philox import M0, M1, MASK, ROUNDS, W0, W1
@@ -19,7 +18,6 @@ from initium.random._quantile import TAIL
 from initium.random._reference import Reference
 from initium.random._truncated import law as cut
 
-CPU = torch.device("cpu")
 KEY = Stream(0).child("layers.0.weight").key
 LAWS = {
     "uniform": Uniform(0.25, 0.75),
@@ -68,13 +66,15 @@ def floats(text):
     return [float.fromhex(each) for each in text.split()]
 
 
-def test_nothing_stands_in_the_way():
-    assert accelerated.obstacle(CPU) is None
+def words(a_backend, key, start, count):
+    out = torch.empty(count, dtype=torch.int64)
+    a_backend.words(out, key, start)
+    return out
 
 
 def test_the_values_of_the_contract():
-    words = accelerated.Triton().words(KEY, 0, 4, CPU)
-    assert [f"{each:08x}" for each in words.tolist()] == "c568fabf 9d3edd9d 66f28bc7 076e28b2".split()
+    found = words(accelerated.Triton(), KEY, 0, 4).tolist()
+    assert [f"{each:08x}" for each in found] == "c568fabf 9d3edd9d 66f28bc7 076e28b2".split()
     out = torch.empty(4)
     for law, start, expected in (
         (Normal(0.0, 1.0), 0, "-0x1.3801ecp-1 -0x1.344bcp+0 0x1.fb86d6p-3 0x1.e53424p+0"),
@@ -108,13 +108,13 @@ def test_short_ends_are_whole_and_what_surrounds_them_is_left_alone(count):
 
 @pytest.mark.parametrize(("start", "count"), [(0, 5000), (3, 1), (CARRY - 3, 1029), (LAST - 9, 9), (7, 0)])
 def test_words_are_those_of_the_reference(start, count):
-    assert torch.equal(accelerated.Triton().words(KEY, start, count, CPU), Reference().words(KEY, start, count, CPU))
+    assert torch.equal(words(accelerated.Triton(), KEY, start, count), words(Reference(), KEY, start, count))
 
 
-def whence(words):
+def whence(wanted):
     """A key and a start whose first four words are these: Philox, backwards, in Python's own integers."""
     for first in range(1000):
-        c0, c1, c2, c3 = words
+        c0, c1, c2, c3 = wanted
         for turn in reversed(range(ROUNDS)):
             k0, k1 = (first + turn * W0) & MASK, turn * W1 & MASK
             even, odd = c3 * pow(M0, -1, 1 << 32) & MASK, c1 * pow(M1, -1, 1 << 32) & MASK
@@ -129,7 +129,7 @@ def test_the_corners_of_the_word_have_the_bits_of_the_reference(law):
     for at in range(0, len(CORNERS), 4):
         wanted = CORNERS[at : at + 4]
         key, start = whence(wanted)
-        assert accelerated.Triton().words(key, start, 4, CPU).tolist() == wanted
+        assert words(accelerated.Triton(), key, start, 4).tolist() == wanted
         assert same(law, torch.float32, (start, 4), key)
 
 
@@ -145,18 +145,13 @@ def test_what_is_drawn_by_way_of_float32_has_no_seam(monkeypatch):
     assert same(LAWS["normal"], torch.float8_e4m3fn, (3, 2500))
 
 
-def test_a_write_is_counted_so_that_autograd_sees_it(monkeypatch):
-    monkeypatch.setitem(backend.BACKENDS, "cpu", accelerated.Triton())
+def test_by_its_name_it_serves_every_call_and_autograd_sees_what_it_writes(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "triton")
     out = torch.nn.Parameter(torch.empty(10))
     version = out._version
+    assert backend_for(out)._fast.__class__ is accelerated.Triton
     normal_(out, Stream(0).child("w"))
     assert out._version > version
+    assert normal_(torch.empty(0), Stream(0).child("w")).shape == (0,)
     with torch.inference_mode():
         normal_(torch.empty(10), Stream(0).child("w"))
-
-
-def test_where_no_values_stand_nothing_is_run():
-    accelerated.Triton().fill(torch.empty(0), KEY, 0, LAWS["normal"])
-    accelerated.Triton().fill(torch.empty(4, device="meta"), KEY, 0, LAWS["normal"])
-    with FakeTensorMode():
-        assert accelerated.Triton().words(KEY, 0, 5, CPU).shape == (5,)

@@ -31,17 +31,3 @@ def test_interpreted_it_has_the_bits_of_the_reference():
 @needs_triton
 def test_compiled_it_rounds_every_operation_by_itself(tmp_path):
     run("compiled_triton.py", TRITON_CACHE_DIR=str(tmp_path))
-
-
-def test_where_triton_cannot_serve_the_reason_is_told(monkeypatch):
-    def absent():
-        raise ModuleNotFoundError("No module named 'triton'", name="triton")
-
-    monkeypatch.setattr(accelerated, "_kernels", absent)
-    assert "No module named 'triton'" in accelerated.obstacle.__wrapped__(torch.device("cpu"))
-    assert "'meta'" in accelerated.obstacle.__wrapped__(torch.device("meta"))
-
-
-def test_other_bits_are_an_obstacle(monkeypatch):
-    monkeypatch.setattr(accelerated.Triton, "fill", lambda _, flat, *__: flat.zero_())
-    assert "other bits" in accelerated.obstacle.__wrapped__(torch.device("cpu"))
