@@ -7,9 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import torch
-
-from initium.random import _triton as accelerated
 
 HERE = Path(__file__).parent
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
