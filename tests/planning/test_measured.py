@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from initium.planning import _measured
 from initium.planning._measured import CHUNK, measured_std
 from initium.random import Stream, normal_
 
@@ -20,7 +21,9 @@ LAYOUTS = {
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("mean", [0.0, 30.0])
-def test_a_large_tensor_has_the_std_of_all_its_values(layout, dtype, mean):
+@pytest.mark.parametrize("large", [1, 1 << 40], ids=["compiled", "torch"])
+def test_a_large_tensor_has_the_std_of_all_its_values(layout, dtype, mean, large, monkeypatch):
+    monkeypatch.setattr(_measured, "LARGE", large)
     whole = normal_(torch.empty(3 * 64 * (N // 192), dtype=dtype), Stream(0, "w"), mean, 0.5)
     values = layout(whole)
     assert measured_std(values) == pytest.approx(float(values.double().std(correction=0)), rel=1e-6)

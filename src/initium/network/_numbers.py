@@ -61,8 +61,8 @@ def _uniform(value: torch.Tensor) -> float | None:
     """What every element is, where all are the same."""
     if value.is_meta or value.is_complex() or not value.numel() or value.layout != torch.strided:
         return None
-    first = value.flatten()[0]
-    return float(first) if bool((value == first).all()) else None
+    first, last = value[(0,) * value.dim()], value[(-1,) * value.dim()]
+    return float(first) if bool(first == last) and bool((value == first).all()) else None
 
 
 def used_at(operand: fx.Node, parameter: fx.Node, value: float, known: Mapping[fx.Node, float]) -> float | None:

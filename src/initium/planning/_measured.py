@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import torch
 
+from initium.planning._sums import KINDS, sums
+
 # Elements at a time: their float32 copy stays near a core.
 CHUNK = 1 << 18
+# From so many on, loading Numba is worth its second; to fill them has loaded it already.
+LARGE = 1 << 22
 
 
 def measured_std(values: torch.Tensor) -> float:
@@ -19,13 +24,22 @@ def measured_std(values: torch.Tensor) -> float:
         return float(wide.std(correction=0))
     # About one of the values, so that a spread that is small beside the mean is not lost; of a constant it is exactly 0.
     about = float(values[(0,) * values.dim()])
+    total, square = _sums(_in_memory_order(values), about)
+    count = values.numel()
+    return math.sqrt(max(0.0, square / count - (total / count) ** 2)) if math.isfinite(square) else math.nan
+
+
+def _sums(row: torch.Tensor, about: float) -> tuple[float, float]:
+    """The sums of ``v - about`` and of its square."""
+    if row.numel() >= LARGE and row.is_cpu and row.is_contiguous() and row.dtype in KINDS:
+        with suppress(ImportError):
+            return sums(row, about)
     total = square = 0.0
-    for chunk in _in_memory_order(values).split(CHUNK):
+    for chunk in row.split(CHUNK):
         wide = chunk.to(torch.float32, copy=True).sub_(about)
         total += float(wide.sum())
         square += float(wide.square_().sum())  # pairwise, where a dot product adds one after the other
-    count = values.numel()
-    return math.sqrt(max(0.0, square / count - (total / count) ** 2)) if math.isfinite(square) else math.nan
+    return total, square
 
 
 def _in_memory_order(values: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba import carray, config, njit, types
 from numba.extending import intrinsic
 
+from initium.compiled import compiled
 from initium.random import _philox, _quantile
 
 if TYPE_CHECKING:
@@ -275,11 +276,7 @@ KERNELS: dict[str, tuple[Callable[..., None], types.Type]] = {
 COMMON = (types.uint64, types.int64, types.int64, types.uint64, types.UniTuple(types.uint32, 4))
 
 
-def compiled(name: str) -> Callable[..., None]:
-    """A kernel as machine code, from the cache or anew."""
-    kernel, law = KERNELS[name]
-    signature = types.void(*COMMON, law)
-    try:
-        return njit(signature, cache=True, **OPTIONS)(kernel)
-    except Exception:  # noqa: BLE001  a cache that cannot be read or written fails in many ways, and none is ours
-        return njit(signature, **OPTIONS)(kernel)
+def kernel(name: str) -> Callable[..., None]:
+    """The kernel of a law."""
+    function, law = KERNELS[name]
+    return compiled(function, types.void(*COMMON, law), **OPTIONS)

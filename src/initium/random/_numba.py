@@ -38,7 +38,7 @@ NUMBERS: dict[type[Law], Callable[[Any], tuple[float, ...]]] = {
     Bernoulli: lambda law: (law.threshold,),
 }
 # Machine code is made, or loaded, when a law is first drawn.
-_compiled = cache(_kernels.compiled)
+_compiled = cache(_kernels.kernel)
 
 
 @cache
