@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from initium.errors import InitiumError
+from initium.random import Stream, permutation
 
 _TRAIN = 1437
 
@@ -55,7 +56,7 @@ def digits(seed: int) -> Digits:
         ) from error
     images = torch.as_tensor(found.data, dtype=torch.float32)
     labels = torch.as_tensor(found.target, dtype=torch.int64)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    order = permutation(len(images), Stream(seed, "digits"))
     return _standardised(images[order], labels[order])
 
 

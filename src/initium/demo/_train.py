@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from initium.random import Stream, bits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,7 +51,7 @@ def train(
     """Trains up to the last look; the points at the looks. A loss that is not finite ends the steps, not the looks."""
     diverged: int | None = None
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=_MOMENTUM)
-    draws = torch.Generator().manual_seed(seed)
+    draws = Stream(seed, "batches")
     points: list[Point] = []
     for step in range(max(looks) + 1):
         if step in looks:
@@ -57,7 +59,7 @@ def train(
         tick()
         if diverged is not None:
             continue
-        chosen = torch.randint(len(data.x), (_BATCH,), generator=draws)
+        chosen = bits(draws, _BATCH, start=step * _BATCH) * len(data.x) >> 32
         loss = F.cross_entropy(model(data.x[chosen]), data.y[chosen])
         if not math.isfinite(float(loss.detach())):
             diverged = step
