@@ -7,6 +7,7 @@ Run from a checkout, after ``make test`` or any installation of initium:
     python benchmarks/stream_quality.py --only normal words        # some parts of it
     python benchmarks/stream_quality.py --count 2^30 --write docs/stream-quality.md
     python benchmarks/stream_quality.py --self-check               # broken generators: is each caught?
+    python benchmarks/stream_quality.py --resolution               # the laws as float32 has them, without chance
     python benchmarks/stream_quality.py --raw | dieharder -a -g 200
     python benchmarks/stream_quality.py --raw --short 1024 | dieharder -a -g 200
 
@@ -21,7 +22,7 @@ import sys
 from pathlib import Path
 
 import torch
-from quality import page, raw
+from quality import page, raw, resolution
 from quality.battery import jobs
 from quality.broken import COUNT, attempts, caught
 from quality.results import Result, suspects
@@ -42,6 +43,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="PART", help="words, streams, or the name of a law")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the figures into a Markdown page as well")
     parser.add_argument("--self-check", action="store_true", help="try generators that are broken on purpose")
+    parser.add_argument("--resolution", action="store_true", help="how far the laws in float32 lie from the exact ones")
     parser.add_argument("--raw", nargs="?", type=_number, const=-1, metavar="N", help="words to stdout, N or endlessly")
     parser.add_argument(
         "--short", type=_number, metavar="N", help="with --raw: the first N words of each name, in turn"
@@ -90,6 +92,9 @@ def main(words: list[str]) -> int:
         return raw.write(raw.source(given.seed, given.name, given.short), given.raw)
     torch.set_num_threads(1)  # the stream is drawn on all cores; what is left to torch is small
     console = Console(width=None if sys.stdout.isatty() else 150)
+    if given.resolution:
+        console.print(page.resolution(list(resolution.lines())))
+        return 0
     if given.self_check:
         return int(check(console) > 0)
     results = measure(given, console)

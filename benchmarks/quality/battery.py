@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from initium.random import Stream
@@ -13,7 +15,7 @@ from quality.distribution import Cells, Moments, Samples
 from quality.serial import Lags, Pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from quality.cases import Case
     from quality.chunk import Tally
@@ -41,7 +43,7 @@ class Job:
     word: str
     title: str
     count: int
-    run: Callable[[Advance], list[Result]]
+    run: Callable[[Advance], Iterable[Result]]
 
 
 def tallies(case: Case, count: int) -> list[Tally]:
@@ -56,34 +58,30 @@ def jobs(count: int, seed: int) -> Iterator[Job]:
     yield from _stream_jobs(count, seed)
     for word, case in cases().items():
         stream = Stream(seed).child(word)
-        run = lambda advance, case=case, stream=stream: chunk.run(case, stream, tallies(case, count), count, advance)  # noqa: E731
-        yield Job(word, case.name, count, run)
+        yield Job(word, case.name, count, partial(chunk.run, case, stream, tallies(case, count), count))
 
 
 def _word_jobs(count: int, seed: int) -> Iterator[Job]:
-    root = Stream(seed)
-    one, short, first, carry = root.child(NAME), max(1, count // SHORT), min(MOST_STREAMS, count // 4), count // 16
-
-    def job(title: str, total: int, chunks: Callable[[], Iterator[words.Words]]) -> Job:
-        return Job("words", title, total, lambda advance: words.run(title, chunks(), total, advance))
-
-    yield job("words of one stream", count, lambda: words.long(one, count))
-    beginnings = lambda: words.short((root.child(f"layers.{i}.weight") for i in range(short)), SHORT)  # noqa: E731
-    yield job(f"first {SHORT} words of many names", short * SHORT, beginnings)
-    names = lambda: words.short((root.child(f"layers.{i}.weight") for i in range(first)), 4)  # noqa: E731
-    yield job("first 4 words of many names", first * 4, names)
-    seeds = lambda: words.short((Stream(seed + i).child(NAME) for i in range(first)), 4)  # noqa: E731
-    yield job("first 4 words of many seeds", first * 4, seeds)
-    yield job("words about index 2^34", carry, lambda: words.long(one, carry, start=(1 << 34) - carry // 2))
+    one, some, many = Stream(seed).child(NAME), max(1, count // SHORT), min(MOST_STREAMS, count // 4)
+    carry = count // 16
+    names = (Stream(seed).child(f"layers.{i}.weight") for i in itertools.count())
+    again = (Stream(seed).child(f"layers.{i}.weight") for i in itertools.count())
+    seeds = (Stream(seed + i).child(NAME) for i in itertools.count())
+    for title, total, drawn in (
+        ("words of one stream", count, words.long(one, count)),
+        (f"first {SHORT} words of many names", some * SHORT, words.short(itertools.islice(names, some), SHORT)),
+        ("first 4 words of many names", many * 4, words.short(itertools.islice(again, many), 4)),
+        ("first 4 words of many seeds", many * 4, words.short(itertools.islice(seeds, many), 4)),
+        ("words about index 2^34", carry, words.long(one, carry, start=(1 << 34) - carry // 2)),
+    ):
+        yield Job("words", title, total, partial(words.run, title, drawn, total))
 
 
 def _stream_jobs(count: int, seed: int) -> Iterator[Job]:
     per = max(streams.WIDTH, count // 4 // streams.STREAMS)
     pair = [cases()["uniform"], cases()["normal"]]
     for name, some in streams.neighbours(seed).items():
-        run = lambda advance, name=name, some=some: list(streams.compare(name, some, pair, per, advance))  # noqa: E731
-        yield Job("streams", name, (1 + len(pair)) * per * len(some), run)
+        yield Job("streams", name, (1 + len(pair)) * per * len(some), partial(streams.compare, name, some, pair, per))
     apart = min(1 << 22, max(1 << 14, count // len(streams.OFFSETS)))
-    stream = Stream(seed).child(NAME)
-    run = lambda advance: list(streams.far_places(stream, apart, advance))  # noqa: E731
-    yield Job("streams", "one stream, far apart", apart * len(streams.OFFSETS), run)
+    far = partial(streams.far_places, Stream(seed).child(NAME), apart)
+    yield Job("streams", "one stream, far apart", apart * len(streams.OFFSETS), far)

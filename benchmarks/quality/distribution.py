@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from quality.cases import Case
     from quality.chunk import Chunk
-    from quality.results import Floats
+    from quality.results import Counts, Floats
 
 MOMENTS = ("mean", "second moment", "third moment", "fourth moment")
 LEAST_IN_BIN = 64
@@ -36,12 +36,16 @@ class Moments:
             self.sums[order] += power.sum(dtype=np.float64)
         self.n += len(power)
 
-    def results(self) -> Iterator[Result]:
+    def scores(self) -> Iterator[float]:
         """One z a moment."""
         m = self.case.moments
-        for order, (name, total) in enumerate(zip(MOMENTS, self.sums, strict=False), start=1):
-            deviation = math.sqrt((m[2 * order] - m[order] ** 2) / self.n)
-            yield score(self.case.name, name, (total / self.n - m[order]) / deviation)
+        for order, total in enumerate(self.sums, start=1):
+            yield (total / self.n - m[order]) / math.sqrt((m[2 * order] - m[order] ** 2) / self.n)
+
+    def results(self) -> Iterator[Result]:
+        """The same, named."""
+        for name, z in zip(MOMENTS, self.scores(), strict=False):
+            yield score(self.case.name, name, z)
 
 
 class Cells:
@@ -66,18 +70,10 @@ class Cells:
         squared = _anderson(gap[inner], below[inner], above[inner], n)
         p = both(1 - anderson_sf(squared), anderson_sf(squared))
         yield Result(case.name, f"Anderson-Darling, {len(gap):,} edges", f"A^2 = {squared:.3f}", p)
-        yield self._chi_square(below, n)
+        shares, observed = binned(case, self.counts, max(2, min(case.bins, n // LEAST_IN_BIN)))
+        yield counted(case.name, f"chi-square of {len(shares):,} bins", observed, shares)
         for point in case.tails:
             yield self._beyond(point, n)
-
-    def _chi_square(self, below: Floats, n: int) -> Result:
-        bins = max(2, min(self.case.bins, n // LEAST_IN_BIN))
-        middle = np.concatenate([[0.0], below]) / 2 + np.concatenate([below, [1.0]]) / 2
-        of = np.minimum((middle * bins).astype(np.int64), bins - 1)
-        shares = np.bincount(of, np.diff(below, prepend=0.0, append=1.0), bins)
-        observed = np.bincount(of, self.counts, bins).astype(np.int64)
-        kept = shares > 0
-        return counted(self.case.name, f"chi-square of {bins:,} bins", observed[kept], shares[kept])
 
     def _beyond(self, point: float, n: int) -> Result:
         """Values from ``point`` on and, where the law is symmetric, below ``-point``."""
@@ -89,6 +85,16 @@ class Cells:
         lower = int(self.counts[: int(np.searchsorted(edges, -point)) + 1].sum())
         share = float((case.above(place) + case.below(-place))[0])
         return rare(case.name, f"values beyond {point:g} on either side", upper + lower, n, share)
+
+
+def binned(case: Case, counts: Counts, bins: int) -> tuple[Floats, Counts]:
+    """Whole cells put together into so many nearly equiprobable bins: the shares of the mass, and the counts."""
+    below = case.below(case.edges)
+    middle = np.concatenate([[0.0], below]) / 2 + np.concatenate([below, [1.0]]) / 2
+    of = np.minimum((middle * bins).astype(np.int64), bins - 1)
+    shares = np.bincount(of, np.diff(below, prepend=0.0, append=1.0), bins)
+    kept = shares > 0
+    return shares[kept], np.bincount(of, counts, bins).astype(np.int64)[kept]
 
 
 def _kolmogorov(source: str, test: str, distance: float, n: int) -> Result:
@@ -122,8 +128,8 @@ class Samples:
     MOST = 128
 
     def __init__(self, case: Case, count: int, size: int) -> None:
-        self.case, self.size = case, size
-        self.every = max(1, count // size // self.MOST)
+        self.case, self.size = case, min(size, count)
+        self.every = max(1, count // self.size // self.MOST)
         self.seen = 0
         self.kolmogorov: list[float] = []
         self.anderson: list[float] = []
@@ -131,7 +137,7 @@ class Samples:
     def add(self, chunk: Chunk) -> None:
         """Sort every so-manieth chunk."""
         self.seen += 1
-        if (self.seen - 1) % self.every or len(chunk.values) < min(self.size, 1 << 16):
+        if (self.seen - 1) % self.every or len(chunk.values) < self.size:
             return
         x = np.sort(chunk.values).astype(np.float64)
         below, above = (np.clip(side(x), 1e-300, 1.0) for side in (self.case.below, self.case.above))
