@@ -59,10 +59,11 @@ def _progress(console: Console) -> Progress:
 
 def measure(given: argparse.Namespace, console: Console) -> list[Result]:
     """Every part that was asked for."""
-    asked = [job for job in jobs(given.count, given.seed) if not given.only or job.word in given.only]
-    known = sorted({job.word for job in jobs(given.count, given.seed)})
-    if not asked:
-        sys.exit(f"--only knows {', '.join(known)}; got {', '.join(given.only)}")
+    known = list(jobs(given.count, given.seed))
+    words = dict.fromkeys(job.word for job in known)
+    if unknown := [word for word in given.only or () if word not in words]:
+        sys.exit(f"--only knows {', '.join(words)}; got {', '.join(unknown)}.")
+    asked = [job for job in known if not given.only or job.word in given.only]
     results: list[Result] = []
     with _progress(console) as progress:
         whole = progress.add_task("all", total=sum(job.count for job in asked))
@@ -81,7 +82,9 @@ def check(console: Console) -> int:
         right = attempt.sound != bool(found)
         wrong += not right
         by = f"{found[0].test} (p = {page.probability(found[0].p)}), {len(found)} in all" if found else "nothing"
-        console.print(f"{'as it should' if right else 'WRONG'}: {attempt.name}: caught by {by}", markup=False)
+        console.print(
+            f"{'as it should' if right else 'WRONG'}: {attempt.name}: caught by {by}", markup=False, soft_wrap=True
+        )
     return wrong
 
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 # Words a stream, in the sequence made of the beginnings of many streams: a small layer's worth.
 SHORT = 1024
 MOST_STREAMS = 1 << 18
-NAME = "layers.0.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,11 @@ def jobs(count: int, seed: int) -> Iterator[Job]:
 
 
 def _word_jobs(count: int, seed: int) -> Iterator[Job]:
-    one, some, many = Stream(seed).child(NAME), max(1, count // SHORT), min(MOST_STREAMS, count // 4)
+    one, some, many = Stream(seed).child(streams.NAME), max(1, count // SHORT), min(MOST_STREAMS, count // 4)
     carry = count // 16
     names = (Stream(seed).child(f"layers.{i}.weight") for i in itertools.count())
     again = (Stream(seed).child(f"layers.{i}.weight") for i in itertools.count())
-    seeds = (Stream(seed + i).child(NAME) for i in itertools.count())
+    seeds = (Stream(seed + i).child(streams.NAME) for i in itertools.count())
     for title, total, drawn in (
         ("words of one stream", count, words.long(one, count)),
         (f"first {SHORT} words of many names", some * SHORT, words.short(itertools.islice(names, some), SHORT)),
@@ -83,5 +82,5 @@ def _stream_jobs(count: int, seed: int) -> Iterator[Job]:
     for name, some in streams.neighbours(seed).items():
         yield Job("streams", name, (1 + len(pair)) * per * len(some), partial(streams.compare, name, some, pair, per))
     apart = min(1 << 22, max(1 << 14, count // len(streams.OFFSETS)))
-    far = partial(streams.far_places, Stream(seed).child(NAME), apart)
+    far = partial(streams.far_places, Stream(seed).child(streams.NAME), apart)
     yield Job("streams", "one stream, far apart", apart * len(streams.OFFSETS), far)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Birthdays:
-    r"""Marsaglia's test with m birthdays in a year of ``m^3 / 4`` days: one coincidence expected in each batch.
+    """Marsaglia's test with m birthdays in a year of ``m^3 / 4`` days: one coincidence expected in each batch.
 
-    The number of equal spacings is nearly Poisson with mean ``m^3 / (4 days)``; near enough, by the rule of L'Ecuyer
-    and Simard (2001, section 5), for as many batches as come together here. A birthday is two words: its top bits.
+    The number of equal spacings is nearly Poisson with mean ``m^3 / (4 days)``, and the nearer the longer the year
+    (L'Ecuyer & Simard 2001): so a birthday is the top bits of two words.
     """
 
     LARGEST = 22

@@ -9,7 +9,7 @@ import torch
 
 from initium.random import Stream, bernoulli_, bits, normal_, uniform_
 from quality import chunk, streams, words
-from quality.battery import NAME, tallies
+from quality.battery import tallies
 from quality.cases import cases
 from quality.results import suspects
 
@@ -75,7 +75,7 @@ def _words(change: Callable[[torch.Tensor, int], torch.Tensor] = lambda drawn, _
     def draw(stream: Stream, count: int, start: int) -> torch.Tensor:
         return change(bits(stream, count, start), start)
 
-    return words.run("words", words.long(Stream(0).child(NAME), COUNT, draw), COUNT, _nothing)
+    return words.run("words", words.long(Stream(0).child(streams.NAME), COUNT, draw), COUNT, _nothing)
 
 
 def _neighbours(change: Callable[[Stream, int], tuple[Stream, int]] = lambda *place: place) -> list[Result]:
@@ -83,7 +83,7 @@ def _neighbours(change: Callable[[Stream, int], tuple[Stream, int]] = lambda *pl
         stream, start = change(stream, start)
         return bits(stream, count, start)
 
-    results = list(streams.far_places(Stream(0).child(NAME), PER, _nothing, draw))
+    results = list(streams.far_places(Stream(0).child(streams.NAME), PER, _nothing, draw))
     for name, some in streams.neighbours(0).items():
         results += streams.compare(name, some, [], PER, _nothing, draw=draw)
     return results
