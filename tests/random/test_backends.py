@@ -138,6 +138,15 @@ def test_a_backend_of_no_name_and_one_for_another_device_are_refused(monkeypatch
     assert (out == 7).all()
 
 
+@pytest.mark.parametrize("name", ["reference", "numba"])
+def test_a_tensor_whose_memory_was_freed_is_refused(monkeypatch, name):
+    monkeypatch.setenv(choice.VARIABLE, name)
+    out = torch.empty(10)
+    out.untyped_storage().resize_(0)
+    with pytest.raises(ArgumentError, match="no memory any more"):
+        normal_(out, STREAM)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_threads_write_and_change_nothing(threads):
     before = torch.get_num_threads()

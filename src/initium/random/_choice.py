@@ -44,6 +44,11 @@ def backend_for(out: torch.Tensor) -> Backend:
     """The backend that fills a tensor: the one that INITIUM_BACKEND names, or the fastest for its device and size."""
     if not bare(out):
         return REFERENCE
+    if not out.data_ptr():
+        raise ArgumentError(
+            f"the tensor of shape {tuple(out.shape)} has no memory any more: its storage was freed, as sharded training "
+            "does between steps. Gather it first, or fill it before it is sharded."
+        )
     named = _SET.get(_KEY)
     if named:
         return _forced(os.fsdecode(named), out)
