@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
-needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+TRITON = version("triton") if find_spec("triton") else "0"
+needs_triton = pytest.mark.skipif(
+    tuple(map(int, TRITON.split(".")[:2])) < (3, 3), reason=f"needs Triton 3.3; here is {TRITON} (0: none)"
+)
 
 
 def run(name, **environment):
