@@ -2,9 +2,9 @@
 # Numba has no types to offer, and hands an intrinsic its first argument itself. What it compiles is checked bit by bit.
 """The laws as machine code for a CPU: what ``_reference`` defines, to the bit, in loops that become vector instructions.
 
-A kernel makes ``BLOCK`` values at a time in buffers that stay in the first cache, one short loop a step: in one loop
-for all of it, a core would wait for the long chain of operations. Numba fuses no multiply with an add unless told to.
-All of it stands in this one file, because Numba compiles anew when the file of a kernel changes, and looks at no other.
+A kernel makes ``BLOCK`` values at a time in buffers that stay in the first cache, by short loops: a core looks some 130
+operations ahead, and the chain of one value is longer than that, so in one loop for all of it the core would wait. Numba fuses no multiply with an add unless told to.
+All that may change stands in this one file: Numba compiles anew when the file of a kernel does, and looks at no other.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, config, njit, types
-from numba.extending import intrinsic
 
 from initium.compiled import compiled
 from initium.random import _philox, _quantile
+from initium.random._intrinsics import bits_of, float_of, pointer_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +25,15 @@ if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]  set when 
     raise ImportError("NUMBA_DISABLE_JIT is set")
 
 BLOCK = 1024
+# Counters that hold a block of words, wherever it starts in the first; words of 64 bits that hold four each, and three
+# floats a value.
+COUNTERS = BLOCK // 4 + 1
+ROOM = 3 * BLOCK // 2
 # How a value is stored: float32, float64, bfloat16, float16, a byte of truth, an int64 word.
 SINGLE, DOUBLE, BRAIN, HALF, TRUTH, WORD = range(6)
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy", "boundscheck": False}
 
-U32, U64, I32, F32 = np.uint32, np.uint64, np.int32, np.float32
+U32, U64, I32, I64, F32 = np.uint32, np.uint64, np.int32, np.int64, np.float32
 ROUNDS, M0, M1 = _philox.ROUNDS, U64(_philox.M0), U64(_philox.M1)
 W0, W1 = U32(_philox.W0), U32(_philox.W1)
 A0, A1, A2, A3 = map(F32, _quantile.A)
@@ -48,50 +51,53 @@ ODD, GRAIN = I32(1 - (1 << 24)), F32(2.0**-24)
 TOO_LARGE, NORMAL_FROM, REBIAS = U32(0x47800000), U32(0x38800000), U32(0xC8000FFF)
 
 
-@intrinsic
-def _bits(_context, value):
-    """The bits of a float32."""
-    return types.uint32(types.float32), lambda _, build, __, given: build.bitcast(given[0], ir.IntType(32))
-
-
-@intrinsic
-def _float(_context, bits):
-    """The float32 of so many bits."""
-    return types.float32(types.uint32), lambda _, build, __, given: build.bitcast(given[0], ir.FloatType())
-
-
-@intrinsic
-def _pointer(_context, address):
-    """A place in memory."""
-    return types.voidptr(types.uint64), lambda _, build, __, given: build.inttoptr(given[0], ir.IntType(8).as_pointer())
+@njit(**OPTIONS)
+def _round(even, below, odd, under, left, right):
+    """A round of Philox on words 0 to 3 of a counter."""
+    low, high = U64(even) * M0, U64(odd) * M1
+    return U32(high >> U64(32)) ^ below ^ left, U32(high), U32(low >> U64(32)) ^ under ^ right, U32(low)
 
 
 @njit(**OPTIONS)
-def _words(words, start, count, key):
-    """Philox4x32-10; the place in ``words`` of the first of ``count`` words that were asked for."""
+def _words(words, room, start, count, key):
+    """Philox4x32-10, half of the rounds at a time; the place in ``words`` of the first of the words asked for."""
     first, skip = start >> U64(2), start & U64(3)
     k0, k1, s0, s1 = key
-    for i in range((skip + U64(count) + U64(3)) >> U64(2)):
+    counters = (I64(skip) + count + 3) >> 2
+    evens, belows, odds, unders = room[:COUNTERS], room[COUNTERS:], room[2 * COUNTERS :], room[3 * COUNTERS :]
+    for i in range(counters):
         counter = first + U64(i)
         even, below, odd, under = U32(counter), U32(counter >> U64(32)), s0, s1
         left, right = k0, k1
-        for _ in range(ROUNDS):
-            low, high = U64(even) * M0, U64(odd) * M1
-            even, below = U32(high >> U64(32)) ^ below ^ left, U32(high)
-            odd, under = U32(low >> U64(32)) ^ under ^ right, U32(low)
+        for _ in range(ROUNDS // 2):
+            even, below, odd, under = _round(even, below, odd, under, left, right)
+            left, right = U32(left + W0), U32(right + W1)
+        evens[i], belows[i], odds[i], unders[i] = even, below, odd, under
+    k0, k1 = U32(k0 + U32(ROUNDS // 2) * W0), U32(k1 + U32(ROUNDS // 2) * W1)
+    for i in range(counters):
+        even, below, odd, under = U32(evens[i]), U32(belows[i]), U32(odds[i]), U32(unders[i])
+        left, right = k0, k1
+        for _ in range(ROUNDS - ROUNDS // 2):
+            even, below, odd, under = _round(even, below, odd, under, left, right)
             left, right = U32(left + W0), U32(right + W1)
         words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3] = even, below, odd, under
     return I32(skip)
 
 
 @njit(**OPTIONS)
-def _minus_log(p, out, count):
+def _minus_log(p, room, out, count):
+    """-log p: the exponent and the first half of the series, then the second."""
+    floats = room.view(np.float32)
+    mantissas, series, exponents = floats[:BLOCK], floats[BLOCK:], floats[2 * BLOCK :]
     for i in range(count):
-        bits = U32(_bits(p[i]) + SHIFT)
-        exponent = F32(I32(bits >> U32(23)) - I32(127))
-        m = _float(U32((bits & MANTISSA) + ROOT)) - ONE
-        series = ((((((L0 * m + L1) * m + L2) * m + L3) * m + L4) * m + L5) * m + L6) * m + L7
-        out[i] = exponent * -LOG_2 - series * m
+        bits = U32(bits_of(p[i]) + SHIFT)
+        m = float_of(U32((bits & MANTISSA) + ROOT)) - ONE
+        mantissas[i] = m
+        exponents[i] = F32(I32(bits >> U32(23)) - I32(127)) * -LOG_2
+        series[i] = ((L0 * m + L1) * m + L2) * m + L3
+    for i in range(count):
+        m = mantissas[i]
+        out[i] = exponents[i] - ((((series[i] * m + L4) * m + L5) * m + L6) * m + L7) * m
 
 
 @njit(**OPTIONS)
@@ -104,7 +110,7 @@ def _quantile_of(p, s, signs, out, count, mean, std):
         tail = p[i] < TAIL
         above = ((((C0 * x + C1) * x + C2) * x + C3) * x + C4) if tail else (((A0 * r + A1) * r + A2) * r + A3) * q
         under = (((D0 * x + D1) * x + D2) * x + D3) if tail else (((B0 * r + B1) * r + B2) * r + B3)
-        out[i] = _float(_bits(above / under) | (signs[i] & SIGN)) * std + mean
+        out[i] = float_of(bits_of(above / under) | (signs[i] & SIGN)) * std + mean
 
 
 @njit(**OPTIONS)
@@ -116,10 +122,10 @@ def _clamp(out, count, low, high):
 @njit(**OPTIONS)
 def _half(value):
     """A float32 as the bits of the nearest float16, ties to even."""
-    bits = _bits(value)
+    bits = bits_of(value)
     size = bits & MAGNITUDE
     normal = U32(size + REBIAS + ((size >> U32(13)) & U32(1))) >> U32(13)
-    small = U32(_bits(_float(size) + MIDDLE) - _bits(MIDDLE))
+    small = U32(bits_of(float_of(size) + MIDDLE) - bits_of(MIDDLE))
     found = U32(0x7C00) if size >= TOO_LARGE else (small if size < NORMAL_FROM else normal)
     return np.uint16(found | ((bits & SIGN) >> U32(16)))
 
@@ -127,51 +133,52 @@ def _half(value):
 @njit(**OPTIONS)
 def _brain(value):
     """A float32 as the bits of the nearest bfloat16, ties to even."""
-    bits = _bits(value)
+    bits = bits_of(value)
     return np.uint16(U32(bits + U32(0x7FFF) + ((bits >> U32(16)) & U32(1))) >> U32(16))
 
 
 @njit(**OPTIONS)
 def _place(address, kind, at, count, beside):
     """Where float32 values are made: in the destination itself if it holds such, else beside it."""
-    return carray(_pointer(address + U64(4 * at)), (count,), np.float32) if kind == SINGLE else beside[:count]
+    return carray(pointer_to(address + U64(4 * at)), (count,), np.float32) if kind == SINGLE else beside[:count]
 
 
 @njit(**OPTIONS)
 def _store(made, address, kind, at, count):
     if kind == DOUBLE:
-        doubles = carray(_pointer(address + U64(8 * at)), (count,), np.float64)
+        doubles = carray(pointer_to(address + U64(8 * at)), (count,), np.float64)
         for i in range(count):
             doubles[i] = made[i]
     elif kind == BRAIN:
-        brains = carray(_pointer(address + U64(2 * at)), (count,), np.uint16)
+        brains = carray(pointer_to(address + U64(2 * at)), (count,), np.uint16)
         for i in range(count):
             brains[i] = _brain(made[i])
     elif kind == HALF:
-        halves = carray(_pointer(address + U64(2 * at)), (count,), np.uint16)
+        halves = carray(pointer_to(address + U64(2 * at)), (count,), np.uint16)
         for i in range(count):
             halves[i] = _half(made[i])
     elif kind == TRUTH:
-        truths = carray(_pointer(address + U64(at)), (count,), np.uint8)
+        truths = carray(pointer_to(address + U64(at)), (count,), np.uint8)
         for i in range(count):
             truths[i] = np.uint8(made[i] != 0)
 
 
 @njit(**OPTIONS)
 def _buffers():
-    """Words, p, s, and values; one allocation."""
-    whole = np.empty(4 * BLOCK + 8, np.uint32)
-    words, floats = whole[: BLOCK + 8], whole[BLOCK + 8 :].view(np.float32)
-    return words, floats[:BLOCK], floats[BLOCK : 2 * BLOCK], floats[2 * BLOCK :]
+    """Words, p, s, values, and room for what a step hands to the next; one allocation."""
+    whole = np.empty(ROOM + 2 * BLOCK + 4, np.uint64)
+    rest = whole[ROOM:].view(np.uint32)
+    words, floats = rest[: BLOCK + 8], rest[BLOCK + 8 :].view(np.float32)
+    return words, floats[:BLOCK], floats[BLOCK : 2 * BLOCK], floats[2 * BLOCK :], whole[:ROOM]
 
 
 def words(address, kind, count, start, key, law):
     """The words themselves, as int64."""
-    block = _buffers()[0]
+    block, _, _, _, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
-        out = carray(_pointer(address + U64(8 * at)), (n,), np.int64)
+        mine = block[_words(block, room, start + U64(at), n, key) :]
+        out = carray(pointer_to(address + U64(8 * at)), (n,), np.int64)
         for i in range(n):
             out[i] = mine[i]
 
@@ -179,10 +186,10 @@ def words(address, kind, count, start, key, law):
 def uniform(address, kind, count, start, key, law):
     """``centre + half * u``."""
     centre, half = law
-    block, _, _, beside = _buffers()
+    block, _, _, beside, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
+        mine = block[_words(block, room, start + U64(at), n, key) :]
         out = _place(address, kind, at, n, beside)
         for i in range(n):
             odd = I32(I32(mine[i] >> U32(8)) * I32(2) + ODD)
@@ -193,13 +200,13 @@ def uniform(address, kind, count, start, key, law):
 def normal(address, kind, count, start, key, law):
     """``mean + std * z``: the top bit is the sign, the other 31 are the tail probability."""
     mean, std = law
-    block, p, s, beside = _buffers()
+    block, p, s, beside, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
+        mine = block[_words(block, room, start + U64(at), n, key) :]
         for i in range(n):
             p[i] = (F32(I32(mine[i] & MAGNITUDE)) + MIDDLE) * STEP
-        _minus_log(p, s, n)
+        _minus_log(p, room, s, n)
         out = _place(address, kind, at, n, beside)
         _quantile_of(p, s, mine, out, n, mean, std)
         _store(out, address, kind, at, n)
@@ -208,16 +215,16 @@ def normal(address, kind, count, start, key, law):
 def truncated(address, kind, count, start, key, law):
     """The smaller tail's quantile, clamped to the bounds."""
     mean, std, low, high, below, above, mass = law
-    block, p, s, beside = _buffers()
+    block, p, s, beside, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
+        mine = block[_words(block, room, start + U64(at), n, key) :]
         for i in range(n):
             lower = (F32(mine[i]) + MIDDLE) * STEP * mass + below
             upper = (F32(U32(~mine[i])) + MIDDLE) * STEP * mass + above
             p[i] = min(lower, upper, MIDDLE)
             mine[i] = SIGN if lower < upper else U32(0)
-        _minus_log(p, s, n)
+        _minus_log(p, room, s, n)
         out = _place(address, kind, at, n, beside)
         _quantile_of(p, s, mine, out, n, mean, std)
         _clamp(out, n, low, high)
@@ -228,16 +235,16 @@ def curved(address, kind, count, start, key, law):
     """A polynomial in the share of the mass, or in its logarithm, clamped to the bounds."""
     edge, step, low, high, by_log, rest, share, slope = law[:8]
     coefficients = law[8:]
-    block, p, s, beside = _buffers()
+    block, p, s, beside, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
+        mine = block[_words(block, room, start + U64(at), n, key) :]
         for i in range(n):
             p[i] = (F32(mine[i]) + MIDDLE) * STEP
         if by_log != 0:
             for i in range(n):
                 p[i] = p[i] * share + rest
-            _minus_log(p, s, n)
+            _minus_log(p, room, s, n)
         x = s if by_log != 0 else p
         out = _place(address, kind, at, n, beside)
         for i in range(n):
@@ -255,10 +262,10 @@ def curved(address, kind, count, start, key, law):
 def bernoulli(address, kind, count, start, key, law):
     """1 where the word is below the threshold."""
     threshold = law[0]
-    block, _, _, beside = _buffers()
+    block, _, _, beside, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
-        mine = block[_words(block, start + U64(at), n, key) :]
+        mine = block[_words(block, room, start + U64(at), n, key) :]
         out = _place(address, kind, at, n, beside)
         for i in range(n):
             out[i] = ONE if U64(mine[i]) < threshold else F32(0)
