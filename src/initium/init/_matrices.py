@@ -51,8 +51,8 @@ def orthogonal_(
         section 3 (no equation number); Stewart (1980), section 3.
 
     Deviation:
-        Also in bfloat16, float16 and complex numbers, in channels_last and any other layout; computed in float64, so
-        that the bits in float32 do not depend on the number of threads.
+        Also in bfloat16, float16 and complex numbers, in channels_last and any other layout; computed in float64, and on
+        a CPU the bits do not depend on the number of threads. Meanwhile ``torch.get_num_threads()`` is 1.
     """
     return random.orthogonal_(tensor, random.Once(generator), gain, batch_axes=batch_axes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,7 @@ from initium import checks
 from initium.errors import ArgumentError
 from initium.random import _door
 from initium.random._fills import bits, normal_
+from initium.random._haar import WIDTH, orthonormal
 from initium.random._reference import CHUNK
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 
     from initium.random._stream import Stream
 
-# What stands for a Gaussian that came out as exactly 0 (one word in 2^25): any number so small, for a sign to exist.
-SPECK = 2.0**-30
 HALF = 16
 
 
@@ -55,7 +55,8 @@ def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *,
         Stewart (1980), SIAM J. Numer. Anal. 17(3), section 3; Mezzadri (2007), section 5, for the signs.
 
     Deviation:
-        Computed in float64 and then rounded: the bits in float32 and below do not depend on the number of threads.
+        Computed in float64, whatever the dtype, and each group of columns by one thread: on a CPU the bits do not depend
+        on the number of threads. Meanwhile ``torch.get_num_threads()`` is 1.
     """
     out, stream = checks.destination(out), _door.named(stream)
     gain, batch_axes = checks.finite(gain, "gain"), checks.integer(batch_axes, "batch_axes")
@@ -66,11 +67,42 @@ def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *,
         )
     if checks.holds_nothing(out):
         return out
-    batch, rows = out.shape[:batch_axes], out.shape[batch_axes]
+    count, rows = math.prod(out.shape[:batch_axes]), out.shape[batch_axes]
+    cols = math.prod(out.shape[batch_axes + 1 :])
     with torch.no_grad():
-        q = _haar(math.prod(batch), rows, math.prod(out.shape[batch_axes + 1 :]), stream, out)
-        out.copy_(q.mul_(gain).to(_single(out)).reshape(out.shape))
-    return out
+        whole = out if out.is_contiguous() else torch.empty_like(out, memory_format=torch.contiguous_format)
+        _fill(whole.view(count, rows, cols), stream, gain)
+        return out if whole is out else out.copy_(whole)
+
+
+def _fill(out: torch.Tensor, stream: Stream, gain: float) -> None:
+    """Fill (count, rows, cols): matrix by matrix, or as many small ones at a time as a chunk holds."""
+    count, rows, cols = out.shape
+    long, short = max(rows, cols), min(rows, cols)
+    few = max(1, CHUNK // (rows * cols)) if short <= WIDTH else 1
+    for place in range(0, count, few):
+        part = out[place] if few == 1 or count == 1 else out[place : place + few]
+        draw = partial(_gaussian, part, stream, place * rows * cols)
+        orthonormal(long, short, draw, partial(_write, part, gain))
+
+
+def _gaussian(like: torch.Tensor, stream: Stream, start: int, first: int, last: int) -> torch.Tensor:
+    """Rows ``first`` to ``last`` of the tall Gaussian matrices whose first element has the flat index ``start``."""
+    *batch, cols = *like.shape[:-2], min(like.shape[-2:])
+    dtype = torch.complex128 if like.is_complex() else torch.float64
+    rows = torch.empty(*batch, last - first, cols, dtype=dtype, device=like.device)
+    return normal_(rows, stream, start=start + first * cols)
+
+
+def _write(out: torch.Tensor, gain: float, first: int, columns: torch.Tensor) -> None:
+    """Write columns of a tall matrix, or rows of a wide one, from ``first`` on."""
+    # torch transposes fast within one dtype, and a narrow dtype is the rounded float32.
+    columns = (columns if gain == 1 else columns.mul_(gain)).to(_single(out))
+    last = first + columns.shape[-1]
+    if out.shape[-2] >= out.shape[-1]:
+        out[..., first:last].copy_(columns)
+    else:
+        out[..., first:last, :].copy_(columns.mT)
 
 
 def _single(out: torch.Tensor) -> torch.dtype:
@@ -78,27 +110,6 @@ def _single(out: torch.Tensor) -> torch.dtype:
     if out.is_complex():
         return torch.complex128 if out.dtype == torch.complex128 else torch.complex64
     return torch.float64 if out.dtype == torch.float64 else torch.float32
-
-
-def _haar(count: int, rows: int, cols: int, stream: Stream, like: torch.Tensor) -> torch.Tensor:
-    """``count`` matrices of shape (rows, cols) in double precision."""
-    long, short = max(rows, cols), min(rows, cols)
-    dtype = torch.complex128 if like.is_complex() else torch.float64
-    gaussian = normal_(torch.empty(count, long, short, dtype=dtype, device=like.device), stream)
-    q = _householder(gaussian)
-    return q if rows >= cols else q.transpose(-1, -2)
-
-
-def _householder(gaussian: torch.Tensor) -> torch.Tensor:
-    """Stewart's reflectors from Gaussian columns of shape (..., n, k), multiplied out; ``gaussian`` is used up."""
-    columns = gaussian.tril_()
-    a = columns.diagonal(dim1=-2, dim2=-1)
-    a.masked_fill_(a == 0, SPECK)
-    norm = torch.linalg.vector_norm(columns, dim=-2)
-    sign, tau = a.sgn(), 1 + a.abs() / norm
-    reflectors = columns.div_((a + sign * norm).unsqueeze(-2))
-    q = torch.linalg.householder_product(reflectors, tau.to(columns.dtype))
-    return q.mul_(sign.neg_().unsqueeze(-2))
 
 
 def delta_orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0) -> torch.Tensor:
