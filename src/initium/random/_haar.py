@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium.random._choice import bare
 from initium.random._workers import in_turn, workers
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ WIDTH = 96
 # Columns that one thread makes at a time: they stay in its cache while all blocks pass by. Not a power of 2, whose
 # multiples, as the distances of rows, would put a whole column into a few lines of the cache.
 GROUP = 2 * WIDTH
-# rows * cols^2 up to which one thread is done before others have begun: some 20 ms.
-ALONE = 1 << 28
+# rows * cols^2 up to which one thread is done in a few milliseconds, and others would be in its way.
+ALONE = 1 << 26
 # Gaussians that are drawn at a time, before each goes to its block.
 DRAWN = 1 << 20
 # What is added to a Gaussian: nothing, save to one of exactly 0 (one word in 2^25), so that a sign exists.
@@ -61,9 +62,10 @@ def orthonormal(
     columns, in any order and by any thread; it may overwrite them.
     """
     gaussians = [draw(0, rows)] if cols <= WIDTH else _drawn(rows, cols, draw)
-    if gaussians[0].device.type == "cpu":
-        with workers(-(-cols // GROUP) if rows * cols**2 > ALONE else 1) as each:
-            _make(gaussians, take, each, GROUP)
+    if gaussians[0].is_cpu:
+        with workers() as each:
+            shared = rows * cols**2 > ALONE and bare(gaussians[0])
+            _make(gaussians, take, each if shared else in_turn, GROUP)
     else:
         _make(gaussians, take, in_turn, cols)
 

@@ -1,4 +1,4 @@
-"""A long fill by several threads, a piece each at a time: no value depends on who writes it."""
+"""Long work by several threads, a piece each at a time: no value depends on who writes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # Elements. For fewer than the least another thread is not worth waking; the most lets an interrupt in after milliseconds.
 LEAST, MOST = 1 << 15, 1 << 20
@@ -29,28 +29,33 @@ if hasattr(os, "register_at_fork"):
 
 
 def share(work: Callable[[int, int], None], count: int) -> None:
-    """Call ``work(at, length)`` until all of ``count`` is done, by as many threads as torch uses.
-
-    On an error or an interrupt no further piece is begun, and none is still being written when it is raised.
-    """
+    """Call ``work(at, length)`` until all of ``count`` is done, by as many threads as torch uses."""
     threads = max(1, min(torch.get_num_threads(), count // LEAST))
     piece = max(4, min(MOST, -(-count // (4 * threads)) * 4))
-    starts = deque(range(0, count, piece))
+    spread(lambda at: work(at, min(piece, count - at)), range(0, count, piece), threads)
+
+
+def spread(work: Callable[[int], None], parts: Iterable[int], threads: int) -> None:
+    """Call ``work`` on each part, the first ones first, by so many threads, the calling one among them.
+
+    On an error or an interrupt no further part is begun, and none is still being worked on when it is raised.
+    """
+    left = deque(parts)
 
     def take() -> None:
         while True:
             try:
-                at = starts.popleft()
+                part = left.popleft()
             except IndexError:
                 return
-            work(at, min(piece, count - at))
+            work(part)
 
     helpers: list[Future[None]] = []
     try:
         _call(helpers, take, threads - 1)
         take()
     finally:
-        starts.clear()
+        left.clear()
         wait(helpers)
     for helper in helpers:
         helper.result()

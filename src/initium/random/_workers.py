@@ -1,4 +1,4 @@
-"""Work cut into parts that do not depend on the number of threads, each part done by one thread.
+"""Linear algebra cut into parts that do not depend on the number of threads, each part done by one thread.
 
 A library of linear algebra rounds a product as it splits it among threads. If it never splits one, the bits of the
 result cannot depend on the threads: they are as many as torch has, and each takes whole parts.
@@ -7,11 +7,13 @@ result cannot depend on the threads: they are as many as torch has, and each tak
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
+
+from initium.random._threads import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -30,8 +32,8 @@ class Each(Protocol):
 
 
 @contextmanager
-def workers(parts: int) -> Generator[Each]:
-    """As many threads as torch has, but no more than there are parts; meanwhile torch itself splits nothing.
+def workers() -> Generator[Each]:
+    """As many threads as torch has; meanwhile torch itself splits nothing.
 
     torch has one number for the whole process: other threads of the program split nothing either until this is over,
     and one that uses torch for the first time meanwhile stays with one thread.
@@ -40,12 +42,7 @@ def workers(parts: int) -> Generator[Each]:
         threads = torch.get_num_threads()
         try:
             torch.set_num_threads(1)
-            if min(threads, parts) <= 1:
-                yield in_turn
-            else:
-                # What the number of threads means to OpenMP is each thread's own: a worker says it for itself.
-                with ThreadPoolExecutor(min(threads, parts), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                    yield _side_by_side(pool)
+            yield partial(_side_by_side, threads)
         finally:
             torch.set_num_threads(threads)
 
@@ -55,15 +52,14 @@ def in_turn(function: Callable[[Part], Done], parts: Sequence[Part], /) -> list[
     return [function(part) for part in parts]
 
 
-def _side_by_side(pool: ThreadPoolExecutor) -> Each:
-    inference = torch.is_inference_mode_enabled()
+def _side_by_side(threads: int, function: Callable[[Part], Done], parts: Sequence[Part], /) -> list[Done]:
+    """The modes of autograd, and what the number of threads means to OpenMP, belong to a thread: each is told."""
+    inference, done = torch.is_inference_mode_enabled(), dict[int, Done]()
 
-    def each(function: Callable[[Part], Done], parts: Sequence[Part], /) -> list[Done]:
-        # The modes of autograd belong to a thread as well.
-        def one(part: Part) -> Done:
-            with torch.inference_mode(inference), torch.no_grad():
-                return function(part)
+    def one(place: int) -> None:
+        torch.set_num_threads(1)
+        with torch.inference_mode(inference), torch.no_grad():
+            done[place] = function(parts[place])
 
-        return list(pool.map(one, parts))
-
-    return each
+    spread(one, range(len(parts)), min(threads, len(parts)))
+    return [done[place] for place in range(len(parts))]
