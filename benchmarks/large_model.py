@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 STARTS = {
-    "transformers": "model.init_weights() by transformers",
+    "transformers": "_init_weights of transformers on every module",
     "initialize": "initium.initialize(model, batch)",
     "lean": "initium.initialize(model, batch, undo=False)",
     "apply": "plan.apply(model, undo=False), planned before on meta",
