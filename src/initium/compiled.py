@@ -19,13 +19,18 @@ def compiled(function: Callable[..., Any], signature: Any, **options: Any) -> Ca
     Returns:
         The function, compiled.
 
+    Raises:
+        ImportError: Numba is not there, or told to compile nothing.
+
     Example:
         >>> from initium.compiled import compiled
         >>> compiled(lambda x: 2 * x, "int64(int64)")(3)
         6
     """
-    from numba import njit  # noqa: PLC0415  takes as long to load as a small model to fill
+    from numba import config, njit  # noqa: PLC0415  takes as long to load as a small model to fill
 
+    if config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]  set when Numba reads its variables
+        raise ImportError("NUMBA_DISABLE_JIT is set")
     try:
         return njit(signature, cache=True, **options)(function)
     except Exception:  # noqa: BLE001  a cache that cannot be read or written fails in many ways, and costs only time

@@ -14,6 +14,7 @@ LAYOUTS = {
     "contiguous": lambda x: x,
     "transposed": lambda x: x.view(-1, 8).t(),
     "channels last": lambda x: x.view(3, 8, -1, 8).to(memory_format=torch.channels_last),
+    "negated": lambda x: torch.view_as_complex(x.float().view(-1, 2)).conj().imag if x.dtype == torch.float32 else x,
     "every other": lambda x: x.view(-1, 2)[:, 0],
 }
 

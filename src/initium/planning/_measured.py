@@ -31,7 +31,8 @@ def measured_std(values: torch.Tensor) -> float:
 
 def _sums(row: torch.Tensor, about: float) -> tuple[float, float]:
     """The sums of ``v - about`` and of its square."""
-    if row.numel() >= LARGE and row.is_cpu and row.is_contiguous() and row.dtype in KINDS:
+    plain = type(row) is torch.Tensor and row.is_cpu and row.is_contiguous() and not row.is_neg()
+    if plain and row.numel() >= LARGE and row.dtype in KINDS:
         with suppress(ImportError):
             return sums(row, about)
     total = square = 0.0
