@@ -32,7 +32,7 @@ GROUP = 2 * WIDTH
 # rows * cols^2 up to which one thread is done in a few milliseconds, and others would be in its way.
 ALONE = 1 << 26
 # Gaussians that are drawn at a time, before each goes to its block.
-DRAWN = 1 << 20
+DRAWN = 1 << 18
 # What is added to a Gaussian: nothing, save to one of exactly 0 (one word in 2^25), so that a sign exists.
 SPECK = 2.0**-100
 
@@ -88,7 +88,7 @@ def _drawn(rows: int, cols: int, draw: Callable[[int, int], torch.Tensor]) -> li
 def _make(gaussians: Sequence[torch.Tensor], take: Callable[[int, torch.Tensor], None], each: Each, group: int) -> None:
     blocks = each(_block, gaussians)
     if len(blocks) == 1:
-        take(0, _own(blocks[0]))
+        take(0, _own_(torch.empty_like(blocks[0].u), blocks[0]))
         return
     cols = sum(block.u.shape[-1] for block in blocks)
     # The last columns meet the most blocks, so they go first.
@@ -120,14 +120,14 @@ def _columns(blocks: Sequence[Block], first: int, last: int) -> torch.Tensor:
             torch.linalg.solve_triangular(block.inverse, w, upper=True, out=w)
             later[start:].addmm_(block.u, w, alpha=-1)
         if start >= first:
-            q[start:, start - first : stop - first] = _own(block)
+            _own_(q[start:, start - first : stop - first], block)
     return q
 
 
-def _own(block: Block) -> torch.Tensor:
+def _own_(out: torch.Tensor, block: Block) -> torch.Tensor:
     """The block's own columns, from its first row on: ``(I - U T U^H) [diag(-sign); 0]``."""
     top = block.u[..., : block.u.shape[-1], :]
     w = torch.linalg.solve_triangular(block.inverse, top.mH * block.sign.unsqueeze(-2), upper=True)
-    q = block.u @ w
-    q.diagonal(dim1=-2, dim2=-1).sub_(block.sign)
-    return q
+    torch.matmul(block.u, w, out=out)
+    out.diagonal(dim1=-2, dim2=-1).sub_(block.sign)
+    return out

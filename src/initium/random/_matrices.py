@@ -96,10 +96,13 @@ def _gaussian(like: torch.Tensor, stream: Stream, start: int, first: int, last: 
 
 def _write(out: torch.Tensor, gain: float, first: int, columns: torch.Tensor) -> None:
     """Write columns of a tall matrix, or rows of a wide one, from ``first`` on."""
-    # torch transposes fast within one dtype, and a narrow dtype is the rounded float32.
-    columns = (columns if gain == 1 else columns.mul_(gain)).to(_single(out))
+    columns = columns if gain == 1 else columns.mul_(gain)
+    tall = out.shape[-2] >= out.shape[-1]
+    if not tall or out.element_size() < _single(out).itemsize:
+        # torch transposes fast within one dtype, and a narrow dtype is the rounded float32.
+        columns = columns.to(_single(out))
     last = first + columns.shape[-1]
-    if out.shape[-2] >= out.shape[-1]:
+    if tall:
         out[..., first:last].copy_(columns)
     else:
         out[..., first:last, :].copy_(columns.mT)
