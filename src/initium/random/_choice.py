@@ -44,7 +44,7 @@ def backend_for(out: torch.Tensor) -> Backend:
     """The backend that fills a tensor: the one that INITIUM_BACKEND names, or the fastest for its device and size."""
     if not bare(out):
         return REFERENCE
-    if not out.data_ptr():
+    if out.untyped_storage().nbytes() < (out.storage_offset() + out.numel()) * out.element_size():
         raise ArgumentError(
             f"the tensor of shape {tuple(out.shape)} has no memory any more: its storage was freed, as sharded training "
             "does between steps. Gather it first, or fill it before it is sharded."

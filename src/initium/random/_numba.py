@@ -70,7 +70,7 @@ class Numba:
     def _fill_beside(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """For a dtype that no kernel stores: float32 values, a chunk at a time, which torch converts."""
         flat = out.view(-1)
-        beside = torch.empty(min(CHUNK, flat.numel()), dtype=torch.float32)
+        beside = torch.empty(min(CHUNK, flat.numel()), dtype=torch.float32, device="cpu")
         for at in range(0, flat.numel(), CHUNK):
             part = flat[at : at + CHUNK]
             made = beside[: part.numel()]
