@@ -1,5 +1,9 @@
 """Inside what others do with tensors: traces, fake modes, compilation."""
 
+import subprocess
+import sys
+import textwrap
+
 import pytest
 import torch
 from torch import nn
@@ -52,3 +56,22 @@ def test_a_fill_is_one_call_in_a_symbolic_trace(fill):
     graph = torch.fx.symbolic_trace(Noisy(fill))
     assert graph(torch.ones(8, 4)).shape == (8, 3)
     assert sum(node.op == "call_function" and "initium" in node.target.__module__ for node in graph.graph.nodes) == 1
+
+
+def test_inside_a_gradient_transform_a_fill_is_a_constant(fill):
+    normal = init.normal_(torch.empty(8, 4))  # whatever was drawn before
+    assert normal.isfinite().all()
+    gradient = torch.func.grad(lambda x: (fill(torch.empty(8, 4)) * x).sum())(torch.ones(8, 4))
+    assert gradient.any()
+
+
+def test_imported_inside_a_fake_mode_it_fills_outside():
+    code = """
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    with FakeTensorMode():
+        from initium import init
+    print(bool(init.normal_(torch.zeros(9)).any()))
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "True"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -35,28 +34,14 @@ def _seed(value: SupportsIndex) -> int:
     return seed
 
 
-class _Draw(threading.local):
-    """Room for the words of one draw, made once a thread: to make it takes as long as to draw."""
-
-    def __init__(self) -> None:
-        with torch.inference_mode(mode=False):  # of inference mode it could not be written to outside
-            self.words = torch.empty(4, dtype=torch.int64, device="cpu")
-
-
-_DRAW = _Draw()
-
-
 def words_from(generator: torch.Generator | None) -> Key:
     """Four words drawn from torch's generator."""
     if _len_torch_dispatch_stack():
         # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
         with _disable_current_modes():
             return words_from(generator)
-    if generator is None or generator.device.type == "cpu":
-        room = _DRAW.words
-    else:
-        room = torch.empty(4, dtype=torch.int64, device=generator.device)
-    k0, k1, s0, s1 = room.random_(1 << 32, generator=generator).tolist()
+    device = "cpu" if generator is None else generator.device
+    k0, k1, s0, s1 = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator).tolist()
     return k0, k1, s0, s1
 
 
