@@ -10,6 +10,8 @@ import torch
 
 from initium.random import Stream, normal_
 from initium.random import _triton as accelerated
+from initium.random import _write as written
+from initium.random._backend import STORED
 from initium.random._choice import VARIABLE, backend_for
 from initium.random._float32 import nearest
 from initium.random._laws import Bernoulli, Normal, Uniform
@@ -17,8 +19,10 @@ from initium.random._philox import M0, M1, MASK, ROUNDS, W0, W1
 from initium.random._quantile import TAIL
 from initium.random._reference import Reference
 from initium.random._truncated import law as cut
+from initium.random._write import write
 
-KEY = Stream(0).child("layers.0.weight").key
+STREAM = Stream(0).child("layers.0.weight")
+KEY = STREAM.key
 LAWS = {
     "uniform": Uniform(0.25, 0.75),
     "normal": Normal(0.0, 1.0),
@@ -54,7 +58,12 @@ def drawn(a_backend, law, dtype, span, key=KEY):
     """The bits of a fill, with one element on either side that it must leave alone."""
     start, count = span
     whole = torch.ones(count + 2).to(dtype)
-    a_backend.fill(whole[1:-1], key, start, law)
+    if dtype in STORED:
+        a_backend.fill(whole[1:-1], key, start, law)
+    else:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv(VARIABLE, type(a_backend).__name__.lower())
+            write(whole[1:-1], STREAM, start, law)
     return whole.view(BITS[dtype])
 
 
@@ -141,8 +150,10 @@ def test_the_ends_of_a_dtype_are_rounded_as_torch_rounds_them(dtype, std):
 
 
 def test_what_is_drawn_by_way_of_float32_has_no_seam(monkeypatch):
-    monkeypatch.setattr(accelerated, "CHUNK", 1001)
-    assert same(LAWS["normal"], torch.float8_e4m3fn, (3, 2500))
+    fill = LAWS["normal"], torch.float8_e4m3fn, (3, 2500)
+    expected = drawn(Reference(), *fill)
+    monkeypatch.setattr(written, "CHUNK", 1001)
+    assert torch.equal(drawn(accelerated.Triton(), *fill), expected)
 
 
 def test_by_its_name_it_serves_every_call_and_autograd_sees_what_it_writes(monkeypatch):

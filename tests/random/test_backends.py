@@ -17,12 +17,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from initium.errors import ArgumentError
 from initium.random import Once, Stream, bernoulli_, bits, normal_, orthogonal_, trunc_normal_, uniform_
 from initium.random import _choice as choice
+from initium.random._backend import STORED
 from initium.random._laws import Bernoulli, Normal, Uniform
 from initium.random._numba import Numba
 from initium.random._reference import Reference
 from initium.random._threads import LEAST, MOST, share
 from initium.random._truncated import law
 from initium.random._verified import Verified
+from initium.random._write import write
 
 REFERENCE, NUMBA = Reference(), Numba()
 STREAM = Stream(0).child("layers.0.weight")
@@ -52,8 +54,12 @@ def same(found, wanted):
 
 def filled(backend, count, start, a_law, dtype):
     out = torch.empty(count, dtype=dtype)
-    backend.fill(out, STREAM.key, start, a_law)
-    return out
+    if dtype in STORED:
+        backend.fill(out, STREAM.key, start, a_law)
+        return out
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(choice.VARIABLE, type(backend).__name__.lower())
+        return write(out, STREAM, start, a_law)
 
 
 def python(code, **environment):
@@ -147,6 +153,25 @@ def test_a_tensor_whose_memory_was_freed_is_refused(monkeypatch, name):
     out.untyped_storage().resize_(0)
     with pytest.raises(ArgumentError, match="no memory any more"):
         normal_(out, STREAM)
+
+
+@pytest.mark.parametrize("name", ["reference", "numba"])
+def test_a_view_into_freed_memory_is_refused(monkeypatch, name):
+    monkeypatch.setenv(choice.VARIABLE, name)
+    whole = torch.empty(4000)
+    part = whole[100:3000]
+    whole.untyped_storage().resize_(0)
+    with pytest.raises(ArgumentError, match="no memory any more"):
+        normal_(part, STREAM)
+
+
+@pytest.mark.parametrize("name", ["reference", "numba"])
+def test_a_narrow_parameter_is_filled_whatever_the_default_device(monkeypatch, name):
+    monkeypatch.setenv(choice.VARIABLE, name)
+    out = torch.nn.Parameter(torch.zeros(2000, dtype=torch.float8_e4m3fn))
+    with torch.device("meta"):
+        normal_(out, STREAM)
+    assert same(out.detach(), normal_(torch.empty(2000), STREAM).to(torch.float8_e4m3fn))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
+if TYPE_CHECKING:
     from initium.random._laws import Law
     from initium.random._stream import Key
+
+
+# What backends write: a tensor of another dtype gets float32 values, a piece at a time. bool is for Bernoulli laws.
+STORED = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.bool))
 
 
 class Backend(Protocol):
@@ -19,5 +23,5 @@ class Backend(Protocol):
         ...
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
+        """Write the values of flat indices start onwards into a contiguous tensor of a dtype in STORED, rounded to it."""
         ...

@@ -12,14 +12,13 @@ from torch.autograd.graph import increment_version
 
 from initium.random import _kernels
 from initium.random._laws import Bernoulli, Curved, Law, Normal, Truncated, Uniform
-from initium.random._reference import CHUNK
-from initium.random._threads import LEAST, share
+from initium.random._threads import share
 
 if TYPE_CHECKING:
     from initium.random._stream import Key
 
 Kernel = Callable[[int, int, int, int, tuple[int, int, int, int], tuple[float, ...]], None]
-STORED = {
+KINDS = {
     torch.float32: _kernels.SINGLE,
     torch.float64: _kernels.DOUBLE,
     torch.bfloat16: _kernels.BRAIN,
@@ -42,8 +41,8 @@ _compiled = cache(_kernels.kernel)
 
 
 @cache
-def _prepared(law: type[Law], dtype: torch.dtype) -> tuple[Kernel, Callable[[Any], tuple[float, ...]], int | None]:
-    return _compiled(law.__name__), NUMBERS[law], STORED.get(dtype)
+def _prepared(law: type[Law], dtype: torch.dtype) -> tuple[Kernel, Callable[[Any], tuple[float, ...]], int]:
+    return _compiled(law.__name__), NUMBERS[law], KINDS[dtype]
 
 
 class Numba:
@@ -55,27 +54,10 @@ class Numba:
         share(lambda at, n: kernel(address + 8 * at, _kernels.WORD, n, start + at, key, (0,)), out.numel())
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
+        """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
         kernel, numbers, kind = _prepared(type(law), out.dtype)
-        if kind is None:
-            self._fill_beside(out, key, start, law)
-            return
-        given, count, address = numbers(law), out.numel(), _written(out)
-        if count < 2 * LEAST:
-            kernel(address, kind, count, start, key, given)
-            return
-        size = out.element_size()
-        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, given), count)
-
-    def _fill_beside(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """For a dtype that no kernel stores: float32 values, a chunk at a time, which torch converts."""
-        flat = out.view(-1)
-        beside = torch.empty(min(CHUNK, flat.numel()), dtype=torch.float32, device="cpu")
-        for at in range(0, flat.numel(), CHUNK):
-            part = flat[at : at + CHUNK]
-            made = beside[: part.numel()]
-            self.fill(made, key, start + at, law)
-            part.copy_(made)
+        given, address, size = numbers(law), _written(out), out.element_size()
+        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, given), out.numel())
 
 
 def _written(out: torch.Tensor) -> int:

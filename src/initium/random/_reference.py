@@ -28,7 +28,7 @@ class Reference:
             part.copy_(_philox.words(key, start + at, part.numel(), out.device))
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
+        """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
         with torch.no_grad():
             flat = out.view(-1)
             for at in range(0, flat.numel(), CHUNK):

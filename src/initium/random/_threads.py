@@ -30,8 +30,11 @@ if hasattr(os, "register_at_fork"):
 
 def share(work: Callable[[int, int], None], count: int) -> None:
     """Call ``work(at, length)`` until all of ``count`` is done, by as many threads as torch uses."""
-    threads = max(1, min(torch.get_num_threads(), count // LEAST))
-    piece = max(4, min(MOST, -(-count // (4 * threads)) * 4))
+    if count < 2 * LEAST:
+        work(0, count)
+        return
+    threads = min(torch.get_num_threads(), count // LEAST)
+    piece = min(MOST, -(-count // (4 * threads)) * 4)
     spread(lambda at: work(at, min(piece, count - at)), range(0, count, piece), threads)
 
 

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 # Counters a program draws, four elements each: two a thread. The interpreter takes its time for a program, however
 # little that draws.
 BLOCK, INTERPRETED = 256, 1 << 11
-# Dtypes that the kernel rounds to by itself; the others are copied from float32, so many elements at a time.
-DIRECT = frozenset({torch.float32, torch.float64, torch.bfloat16, torch.float16})
-CHUNK = 1 << 22
 
 # What the kernel takes: a law as a function of the words, and its numbers.
 Drawn = tuple[object, tuple[object, ...]]
@@ -50,18 +47,9 @@ class Triton:
             _launch(out, key, start, (_kernels().raw, ()))
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
-        """Write the values of flat indices start onwards into a contiguous tensor of any floating dtype (or bool)."""
-        if not out.numel():
-            return
-        if out.dtype in DIRECT or (out.dtype == torch.bool and isinstance(law, Bernoulli)):
+        """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
+        if out.numel():
             _launch(out, key, start, _drawn(law))
-        else:
-            flat = out.view(-1)
-            for at in range(0, flat.numel(), CHUNK):
-                part = flat[at : at + CHUNK]
-                values = torch.empty(part.numel(), dtype=torch.float32, device=flat.device)
-                _launch(values, key, start + at, _drawn(law))
-                part.copy_(values)
 
 
 def _drawn(law: Law) -> Drawn:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.checks import holds_nothing
+from initium.random._backend import STORED
 from initium.random._choice import backend_for
 from initium.random._reference import CHUNK
 
@@ -21,7 +22,7 @@ def write(out: torch.Tensor, stream: Stream, start: int, law: Law, imaginary: La
     """Fill ``out`` by ``law``; a complex tensor takes its parts from the children ``re`` and ``im``."""
     if holds_nothing(out):
         return out
-    if imaginary is None and out.is_contiguous() and not out.is_neg():
+    if imaginary is None and out.dtype in STORED and out.is_contiguous() and not out.is_neg():
         backend_for(out).fill(out, stream.key, start, law)
         return out
     with torch.no_grad():
