@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from initium.planning import _measured
+from initium.planning import _measured, _sums
 from initium.planning._measured import CHUNK, measured_std
 from initium.random import Stream, normal_
 
@@ -45,6 +45,31 @@ def test_what_is_not_finite_has_no_std(value, place):
     assert math.isnan(measured_std(values))
 
 
+def test_infinities_of_both_signs_have_no_std():
+    values = torch.zeros(N)
+    values[1], values[-1] = math.inf, -math.inf
+    assert math.isnan(measured_std(values))
+
+
 def test_nothing_has_none():
     assert math.isnan(measured_std(torch.empty(0)))
     assert math.isnan(measured_std(torch.empty(3, device="meta")))
+
+
+@pytest.mark.parametrize("large", [1, 1 << 40], ids=["compiled", "torch"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("first", "std"), [(0.0, 1e20), (0.0, 1e-25), (100.0, 0.02), (1e4, 1e-3)])
+def test_neither_size_nor_an_outlier_in_front_costs_digits(first, std, dtype, large, monkeypatch):
+    monkeypatch.setattr(_measured, "LARGE", large)
+    values = normal_(torch.empty(N, dtype=dtype), Stream(0, "w"), 0.0, std)
+    if first:
+        values[0] = first
+    assert measured_std(values) == pytest.approx(float(values.double().std(correction=0)), rel=1e-6)
+
+
+def test_a_compiler_that_fails_costs_only_time(monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(_sums, "compiled", broken)
+    assert _sums.by_numba.__wrapped__() is _sums.by_torch
