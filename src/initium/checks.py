@@ -215,7 +215,9 @@ def number(value: SupportsFloat, what: str) -> float:
     found = real(value, what)
     if math.isnan(found):
         raise ArgumentError(f"{what} must be a number; got nan.")
-    return found
+    return (
+        found + 0.0
+    )  # of the two zeros the one that equals both, so that what is remembered by it depends on no order
 
 
 def integer(value: object, what: str, least: int | None = None) -> int:

@@ -1,6 +1,8 @@
 """The backends: the contract's bits from each of them, chosen by device and size, whatever surrounds them."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from torch.testing._internal.two_tensor import TwoTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from initium.errors import ArgumentError
+from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random import Once, Stream, bernoulli_, bits, normal_, orthogonal_, trunc_normal_, uniform_
 from initium.random import _choice as choice
 from initium.random._backend import STORED
@@ -407,6 +409,17 @@ def test_torchs_generator_gives_the_key_of_one_call():
     assert once.child("mask").seed == sum(word << 32 * place for place, word in enumerate(words))
     for fill in (normal_, uniform_, trunc_normal_, bernoulli_, orthogonal_):
         assert torch.equal(*(fill(torch.empty(4, 4), Once(torch.Generator().manual_seed(5))) for _ in range(2)))
+
+
+def test_two_draws_to_come_are_two_and_none_can_be_copied():
+    generator = torch.Generator().manual_seed(5)
+    first, second = Once(generator), Once(generator)
+    assert first != second
+    assert len({first, second, first}) == 2
+    assert first.key != second.key
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(ArgumentTypeError, match="from_generator"):
+            copied(first)
 
 
 def test_bits_come_from_the_chosen_backend_too(monkeypatch):

@@ -309,3 +309,15 @@ def test_a_spread_of_a_gap_is_drawn_and_no_spread_is_a_constant():
     assert (uniform_(torch.empty(3), STREAM, 1e8, 1e8) == 1e8).all()
     # The cure that the message names.
     assert float(normal_(torch.empty(1000, dtype=torch.float64), STREAM, 0.0, 1e-6).add_(1e8).std()) > 0
+
+
+@pytest.mark.parametrize("first", [0.0, -0.0])
+def test_no_zero_depends_on_which_zero_was_asked_for_before(first):
+    for zero in (first, -first):
+        for fill in (
+            lambda out, z: normal_(out, STREAM, z, 0.0),
+            lambda out, z: uniform_(out, STREAM, z, z),
+            lambda out, z: trunc_normal_(out, STREAM, -5.0, 0.0, z, 1.0),
+            lambda out, z: trunc_normal_(out, STREAM, z, 1e-3, -1.0, z),
+        ):
+            assert not fill(torch.empty(3), zero)[fill(torch.empty(3), zero) == 0].signbit().any()

@@ -77,7 +77,7 @@ def normal_(
 @lru_cache(maxsize=256)
 def _normal(mean: float, std: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
     part = nearest(std * PART if parts else std)
-    law = Normal(nearest(mean) + 0.0, part)  # no -0.0, which the cache would take for 0.0
+    law = Normal(nearest(mean), part)
     if std:
         kept(law, f"N({mean!r}, {std!r}^2)")
     return law, Normal(0.0, part) if parts else None
@@ -130,7 +130,7 @@ def _uniform(low: float, high: float, parts: bool) -> Laws:  # noqa: FBT001  a k
     checks.ordered(low, high)
     centre, half = centred(low, high)
     part = nearest(half * PART) if parts else half
-    law = Uniform(centre + 0.0, part)
+    law = Uniform(centre, part)
     if low < high:
         kept(law, f"U({low!r}, {high!r})")
     return law, Uniform(0.0, part) if parts else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from initium import checks
+from initium.errors import ArgumentTypeError
 from initium.random._stream import WORDS, Stream, words_from
 
 if TYPE_CHECKING:
@@ -45,6 +46,19 @@ class Once(Stream):
     def __init__(self, generator: torch.Generator | None = None) -> None:
         object.__setattr__(self, "_generator", checks.generator(generator))  # a Stream is frozen
         object.__setattr__(self, "_drawn", None)
+
+    # What it is, is its draw, which may not have been made: two are never the same, and none can be copied.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise ArgumentTypeError(
+            "a key that a generator is still to draw cannot be copied or saved. Use `Stream.from_generator(generator)`, "
+            "which draws at once, and its child of a name."
+        )
 
     @property
     def key(self) -> Key:
