@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import memory
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STREAM = random.Stream(0, "weight")
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 SMALL, CALLS = (40, 25), 2000
 
 
@@ -126,17 +126,9 @@ def peak(row: Row) -> str:
         before = torch.cuda.memory_allocated()
         row.ours(row.tensor)
         return f"{(torch.cuda.max_memory_allocated() - before) / 1e6:.1f}"
-    if not RESET.exists():
-        return "?"
-    RESET.write_text("5")
-    before = _resident()
+    before = memory.forgotten()
     row.ours(row.tensor)
-    return f"{max(0, _resident() - before) / 1e6:.1f}"
-
-
-def _resident() -> int:
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+    return "?" if before is None else f"{max(0, memory.peak() - before) / 1e6:.1f}"
 
 
 def large_table(count: int, repeats: int, device: str) -> Table:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import time
-from pathlib import Path
 
+import memory
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -71,8 +72,7 @@ def started(name: str, layers: int) -> dict[str, float]:
     )
     model = with_memory(model)
     initium.random.normal_(torch.empty(1 << 20), initium.random.Stream(0, "warm"))
-    Path("/proc/self/clear_refs").write_text("5")
-    before, began = peak(), time.perf_counter()
+    before, began = memory.forgotten() or 0, time.perf_counter()
     if name == "transformers":
         for module in model.modules():
             model._init_weights(module)  # noqa: SLF001  what its from_config calls on each module
@@ -82,15 +82,9 @@ def started(name: str, layers: int) -> dict[str, float]:
         initium.initialize(model, batch, seed=0, undo=name == "initialize")
     return {
         "seconds": time.perf_counter() - began,
-        "bytes": peak() - before,
+        "bytes": memory.peak() - before if before else math.nan,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
-
-
-def peak() -> int:
-    """The most resident memory since it was last reset."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
 
 
 def main() -> None:

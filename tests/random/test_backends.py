@@ -27,6 +27,7 @@ from initium.random._threads import LEAST, MOST, share
 from initium.random._truncated import law
 from initium.random._verified import Verified
 from initium.random._write import write
+from torch_threads import torch_threads
 
 REFERENCE, NUMBA = Reference(), Numba()
 STREAM = Stream(0).child("layers.0.weight")
@@ -178,12 +179,8 @@ def test_a_narrow_parameter_is_filled_whatever_the_default_device(monkeypatch, n
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_threads_write_and_change_nothing(threads):
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         found = filled(NUMBA, 3 * MOST + 5, 3, LAWS["normal"], torch.bfloat16)
-    finally:
-        torch.set_num_threads(before)
     for at in range(0, len(found), LEAST):
         part = found[at : at + LEAST]
         assert same(part, filled(NUMBA, len(part), 3 + at, LAWS["normal"], torch.bfloat16))
@@ -202,13 +199,8 @@ def test_no_piece_is_written_after_an_interrupt_was_raised():
         time.sleep(0.2)
         writing.discard(at)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            share(work, 100 * MOST)
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(2), pytest.raises(KeyboardInterrupt):
+        share(work, 100 * MOST)
     assert not writing
     assert len(begun) <= 3
 
@@ -219,13 +211,8 @@ def test_an_error_in_another_thread_is_raised_here():
             raise ZeroDivisionError
         time.sleep(0.05)
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(ZeroDivisionError):
-            share(work, 8 * MOST)
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(2), pytest.raises(ZeroDivisionError):
+        share(work, 8 * MOST)
 
 
 def test_autograd_learns_of_the_change():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from initium.errors import ArgumentError, ArgumentTypeError, InitiumError
 from initium.random import Stream, bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
 from initium.random._reference import CHUNK
+from torch_threads import torch_threads
 
 STREAM = Stream(0).child("layers.0.weight")
 
@@ -74,13 +75,9 @@ def test_a_scalar_takes_the_first_value(fill):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_does_not_matter(fill, threads):
-    before = torch.get_num_threads()
     expected = fill(torch.empty(CHUNK))
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         assert torch.equal(fill(torch.empty(CHUNK)), expected)
-    finally:
-        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

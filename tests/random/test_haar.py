@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from initium.random import Stream, _haar, normal_, orthogonal_
+from torch_threads import torch_threads
 
 STREAM = Stream(0).child("layers.0.weight")
 B, G = _haar.WIDTH, _haar.GROUP
@@ -38,13 +39,8 @@ def rounding(long, short):
 
 
 def with_threads(number, fill):
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
+    with torch_threads(number):
         return fill()
-    finally:
-        assert torch.get_num_threads() == number
-        torch.set_num_threads(before)
 
 
 @pytest.fixture

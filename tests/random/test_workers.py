@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from initium.random._workers import workers
+from torch_threads import torch_threads
 
 
 @pytest.fixture(params=[1, 2])
 def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    with torch_threads(request.param) as number:
+        yield number
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
