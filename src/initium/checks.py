@@ -17,8 +17,8 @@ from initium.errors import ArgumentError, ArgumentTypeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What almost every call fills: known to be sound by a few cheap questions, so that small fills cost little.
-_PLAIN = frozenset((torch.Tensor, nn.Parameter))
+# What almost every call fills, with nothing of its own to say about it: known to be sound by a few cheap questions, so that small fills cost little.
+PLAIN = frozenset((torch.Tensor, nn.Parameter))
 _COMMON = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 _EXACT = 1 << 53
 _SMALLEST = torch.finfo(torch.float32).smallest_normal
@@ -44,7 +44,7 @@ def tensor(out: object) -> torch.Tensor:
 
 def made(out: object) -> None:
     """Refuse a parameter without a shape."""
-    if type(out) not in _PLAIN and isinstance(out, torch.Tensor) and is_lazy(out):
+    if type(out) not in PLAIN and isinstance(out, torch.Tensor) and is_lazy(out):
         raise ArgumentError(
             "the parameter of a lazy module has no shape yet. Run the module once on a batch, then fill its parameters."
         )
@@ -61,7 +61,7 @@ def one_shape(out: torch.Tensor) -> torch.Tensor:
 
 def destination(out: object, *, truth: bool = False) -> torch.Tensor:
     """Refuse what cannot hold random values of its own, each element once."""
-    if _sound(out):
+    if sound(out):
         return cast("torch.Tensor", out)
     out = one_shape(tensor(out))
     if not (out.is_floating_point() or out.is_complex() or (truth and out.dtype == torch.bool)):
@@ -77,10 +77,10 @@ def destination(out: object, *, truth: bool = False) -> torch.Tensor:
     return writable(out)
 
 
-def _sound(out: object) -> bool:
+def sound(out: object) -> bool:
     """Whether a few cheap questions already tell that nothing is wrong; one element after the other cannot overlap."""
     return (
-        type(out) in _PLAIN
+        type(out) in PLAIN
         and isinstance(out, torch.Tensor)
         and out.dtype in _COMMON
         and out.layout is torch.strided
@@ -166,7 +166,7 @@ def _repeated(taken: int, stride: int, size: int) -> int | None:
 
 def holds_nothing(out: torch.Tensor) -> bool:
     """Nothing to write to: no elements, or no values behind them (meta and fake tensors)."""
-    fake = type(out) not in _PLAIN and getattr(out, "fake_mode", None) is not None
+    fake = type(out) not in PLAIN and getattr(out, "fake_mode", None) is not None
     return fake or out.is_meta or not out.numel()
 
 

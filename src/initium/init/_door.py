@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from initium import checks
+from initium.checks import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,8 @@ def overridable(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         tensor: Any = args[0] if args else kwargs.get("tensor")
-        checks.made(tensor)
+        if type(tensor) not in PLAIN:
+            checks.made(tensor)
         if has_torch_function_variadic(tensor):
             return handle_torch_function(call, (tensor,), *args, **kwargs)
         return function(*args, **kwargs)

@@ -166,7 +166,9 @@ def of_layer(layer: nn.Module) -> Fans:
 
 def torch_fans(tensor: torch.Tensor) -> Fans:
     """The fans by torch's rule, which reads any shape as (out, in, *kernel)."""
-    return _by_torch(_shape(tensor, 0))
+    shape = _shape(tensor, 0)
+    # A std is a number: a symbolic trace is of the sizes at hand from here on.
+    return _by_torch(shape if all(type(size) is int for size in shape) else tuple(map(int, shape)))
 
 
 @lru_cache(maxsize=256)

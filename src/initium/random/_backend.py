@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 STORED = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.bool))
 
 
+# Fills a short tensor, given its address, its length and the key.
+Short = Callable[[int, int, "Key"], None]
+
+
 class Backend(Protocol):
     """What a backend must offer; the arguments are checked before they come here."""
 
@@ -24,4 +29,13 @@ class Backend(Protocol):
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """Write the values of flat indices start onwards into a contiguous tensor of a dtype in STORED, rounded to it."""
+        ...
+
+
+@runtime_checkable
+class Compiling(Backend, Protocol):
+    """A backend that can tell how it fills, once and for all: what is asked again for every fill takes longer than a short one."""
+
+    def compiled(self, out: torch.Tensor, law: Law) -> Short:
+        """From flat index 0 onwards, by this law, in the dtype of ``out``; checks nothing."""
         ...

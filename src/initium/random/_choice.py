@@ -13,19 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch._C import (
-    _functorch,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  torch's stubs leave it out
-    _len_torch_dispatch_stack,  # pyright: ignore[reportPrivateUsage]  the public question costs as much as a small fill
-)
 
 from initium.errors import ArgumentError
+from initium.random._observed import observed
 from initium.random._reference import Reference
 from initium.random._verified import Verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from initium.random._backend import Backend
+    from initium.random._backend import Backend, Short
+    from initium.random._laws import Law
 
 
 _DISPATCH = "__torch_dispatch__"  # torch has it, and its stubs do not
@@ -57,14 +55,22 @@ def backend_for(out: torch.Tensor) -> Backend:
     return _triton() if out.is_cuda else REFERENCE
 
 
+def compiled_for(out: torch.Tensor, law: Law) -> Short | None:
+    """What Numba compiled to fill such a tensor by a law, from (address, count, key), once it is loaded and believed."""
+    if not out.is_cpu or forced() or _RENT.paid < PRICE:
+        return None
+    chosen = _numba()
+    return chosen.compiled(out, law) if isinstance(chosen, Verified) else None
+
+
+def forced() -> bool:
+    """Whether the variable names a backend."""
+    return bool(_SET.get(_KEY))
+
+
 def bare(out: torch.Tensor) -> bool:
     """Whether a tensor is memory and nothing else: no subclass, mode or transform wants to see what is done to it."""
-    return (
-        getattr(type(out), _DISPATCH) is _PLAIN
-        and not _len_torch_dispatch_stack()
-        and _functorch.peek_interpreter_stack() is None
-        and not torch.compiler.is_compiling()
-    )
+    return getattr(type(out), _DISPATCH) is _PLAIN and not observed()
 
 
 class _Rent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,18 +12,18 @@ from initium.checks import holds_nothing
 from initium.errors import ArgumentError
 from initium.random import _door, _truncated
 from initium.random._choice import backend_for
+from initium.random._fill import fill, remembered
 from initium.random._float32 import centred, nearest
-from initium.random._laws import Bernoulli, Law, Normal, Uniform
+from initium.random._laws import Bernoulli, Normal, Uniform
 from initium.random._spread import kept
 from initium.random._write import write
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
 
+    from initium.random._fill import Laws
     from initium.random._stream import Stream
 
-# The law of a real value, or of the two parts of a complex one.
-Laws = tuple[Law, Law | None]
 # A complex value has two parts: each takes half of the variance.
 PART = math.sqrt(0.5)
 
@@ -69,13 +68,12 @@ def normal_(
     Deviation:
         The tail's square root is fitted away, so that every operation is exact to the bit; largest error 5e-6.
     """
-    out, stream = checks.destination(out), _door.named(stream)
-    laws = _normal(checks.finite(mean, "mean"), checks.scale(std, "std"), out.is_complex())
-    return write(out, stream, _door.index(start, out.numel()), *laws)
+    return fill(out, stream, start, _normal, mean, std)
 
 
-@lru_cache(maxsize=256)
-def _normal(mean: float, std: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
+@remembered
+def _normal(parts: bool, mean: SupportsFloat, std: SupportsFloat) -> Laws:  # noqa: FBT001  a key of the cache
+    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
     part = nearest(std * PART if parts else std)
     law = Normal(nearest(mean), part)
     if std:
@@ -120,13 +118,12 @@ def uniform_(
         ``low``, which shifts the mean. A complex value lies in a square about the centre with
         ``E|z - centre|^2 = (high - low)^2 / 12``, the variance of the real law; torch's has twice that.
     """
-    out, stream = checks.destination(out), _door.named(stream)
-    laws = _uniform(checks.finite(low, "low"), checks.finite(high, "high"), out.is_complex())
-    return write(out, stream, _door.index(start, out.numel()), *laws)
+    return fill(out, stream, start, _uniform, low, high)
 
 
-@lru_cache(maxsize=256)
-def _uniform(low: float, high: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
+@remembered
+def _uniform(parts: bool, low: SupportsFloat, high: SupportsFloat) -> Laws:  # noqa: FBT001  a key of the cache
+    low, high = checks.finite(low, "low"), checks.finite(high, "high")
     checks.ordered(low, high)
     centre, half = centred(low, high)
     part = nearest(half * PART) if parts else half
@@ -183,14 +180,13 @@ def trunc_normal_(  # noqa: PLR0917  as normal_ and uniform_: the numbers of the
         Of a complex value, both parts are ``mean + (x - mean) / sqrt(2)`` of a cut x (the imaginary part about 0),
         so that the bounds hold for ``sqrt(2)`` times a part.
     """
-    out, stream = checks.destination(out), _door.named(stream)
-    bounds = checks.number(low, "low"), checks.number(high, "high")
-    laws = _cut(checks.finite(mean, "mean"), checks.scale(std, "std"), *bounds, out.is_complex())
-    return write(out, stream, _door.index(start, out.numel()), *laws)
+    return fill(out, stream, start, _cut, mean, std, low, high)
 
 
-@lru_cache(maxsize=256)
-def _cut(mean: float, std: float, low: float, high: float, parts: bool) -> Laws:  # noqa: FBT001  a key of the cache
+@remembered
+def _cut(parts: bool, mean: SupportsFloat, std: SupportsFloat, low: SupportsFloat, high: SupportsFloat) -> Laws:  # noqa: FBT001  a key of the cache
+    low, high = checks.number(low, "low"), checks.number(high, "high")
+    mean, std = checks.finite(mean, "mean"), checks.scale(std, "std")
     checks.ordered(low, high)
     if low == math.inf or high == -math.inf:
         raise ArgumentError(f"nothing lies between {low!r} and {high!r}.")

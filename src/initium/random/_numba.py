@@ -15,6 +15,7 @@ from initium.random._laws import Bernoulli, Curved, Law, Normal, Truncated, Unif
 from initium.random._threads import share
 
 if TYPE_CHECKING:
+    from initium.random._backend import Short
     from initium.random._stream import Key
 
 Kernel = Callable[[int, int, int, int, tuple[int, int, int, int], tuple[float, ...]], None]
@@ -58,6 +59,12 @@ class Numba:
         kernel, numbers, kind = _prepared(type(law), out.dtype)
         given, address, size = numbers(law), _written(out), out.element_size()
         share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, given), out.numel())
+
+    def compiled(self, out: torch.Tensor, law: Law) -> Short:
+        """What fills a tensor too short for two threads, from its address, its length and the key."""
+        kernel, numbers, kind = _prepared(type(law), out.dtype)
+        given = numbers(law)
+        return lambda address, count, key: kernel(address, kind, count, 0, key, given)
 
 
 def _written(out: torch.Tensor) -> int:

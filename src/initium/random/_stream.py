@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,7 +15,9 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
+from initium.random._observed import observed
 
+_CPU = torch.device("cpu")
 Key = tuple[int, int, int, int]
 WORDS = Struct("<4I")
 UNNAMED = (
@@ -34,15 +37,33 @@ def _seed(value: SupportsIndex) -> int:
     return seed
 
 
+# Where each thread draws its keys: to make a tensor for every one takes as long as to fill 500 elements.
+_ROOMS = threading.local()
+
+
 def words_from(generator: torch.Generator | None) -> Key:
     """Four words drawn from torch's generator."""
     if _len_torch_dispatch_stack():
         # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
         with _disable_current_modes():
             return words_from(generator)
-    device = "cpu" if generator is None else generator.device
-    k0, k1, s0, s1 = torch.empty(4, dtype=torch.int64, device=device).random_(1 << 32, generator=generator).tolist()
+    device = _CPU if generator is None else generator.device
+    room = _room() if device == _CPU and not observed() else _words(device)
+    k0, k1, s0, s1 = room.random_(1 << 32, generator=generator).tolist()
     return k0, k1, s0, s1
+
+
+def _room() -> torch.Tensor:
+    try:
+        return _ROOMS.words
+    except AttributeError:
+        with torch.inference_mode(mode=False):
+            _ROOMS.words = _words(_CPU)
+        return _ROOMS.words
+
+
+def _words(device: torch.device) -> torch.Tensor:
+    return torch.empty(4, dtype=torch.int64, device=device)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Elements. For fewer than the least another thread is not worth waking; the most lets an interrupt in after milliseconds.
 LEAST, MOST = 1 << 15, 1 << 20
+ALONE = 2 * LEAST
 
 
 @cache
@@ -30,7 +31,7 @@ if hasattr(os, "register_at_fork"):
 
 def share(work: Callable[[int, int], None], count: int) -> None:
     """Call ``work(at, length)`` until all of ``count`` is done, by as many threads as torch uses."""
-    if count < 2 * LEAST:
+    if count < ALONE:
         work(0, count)
         return
     threads = min(torch.get_num_threads(), count // LEAST)

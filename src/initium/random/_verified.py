@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from initium.random._backend import Compiling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from initium.random._backend import Backend
+    from initium.random._backend import Backend, Short
     from initium.random._laws import Law
     from initium.random._stream import Key
 
@@ -37,6 +39,11 @@ class Verified:
         known = self._chosen.get(case)
         chosen = known or self._choose(case, out, lambda backend, to: backend.fill(to, KEY, START, law))
         chosen.fill(out, key, start, law)
+
+    def compiled(self, out: torch.Tensor, law: Law) -> Short | None:
+        """What the fast backend fills short tensors with, where it is believed and has such a thing."""
+        chosen = self._chosen.get((type(law), out.dtype, out.get_device()))
+        return chosen.compiled(out, law) if isinstance(chosen, Compiling) else None
 
     def _choose(self, case: object, like: torch.Tensor, draw: Callable[[Backend, torch.Tensor], None]) -> Backend:
         found, wanted = (torch.empty(PROBED, dtype=like.dtype, device=like.device) for _ in range(2))

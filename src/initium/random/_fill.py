@@ -1,0 +1,89 @@
+"""One draw, from what the caller gave to numbers in memory; the short ones in few steps.
+
+A thousand elements take as long as a dozen calls of Python functions, so that a short fill which was made before, by the
+same numbers and in the same dtype, asks only what can have changed since and calls what was compiled.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from torch.autograd.graph import increment_version
+
+from initium import checks
+from initium.checks import sound
+from initium.random import _door
+from initium.random._choice import compiled_for, forced
+from initium.random._laws import Law
+from initium.random._observed import observed
+from initium.random._stream import Stream
+from initium.random._threads import ALONE
+from initium.random._write import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import SupportsFloat
+
+    import torch
+
+    from initium.random._backend import Short
+
+# The law of a real value, or of the two parts of a complex one.
+Laws = tuple[Law, Law | None]
+# What a number is if an equal one of its type is the same: a tensor is none, nor is a number of the user's own class.
+_OWN = frozenset((int, float))
+_MOST = 1024  # so many laws are kept, and then forgotten together
+_known: dict[Any, Short] = {}
+
+
+def fill(
+    out: torch.Tensor, stream: Stream, start: int, laws: Callable[..., Laws], *numbers: SupportsFloat
+) -> torch.Tensor:
+    """Check all that a draw is given, and write it."""
+    try:
+        call = _known.get((laws, out.dtype, numbers, *map(type, numbers)))
+    except (AttributeError, TypeError):  # no tensor, or a number that cannot be looked up: the checks tell
+        call = None
+    if (
+        call is not None
+        and type(start) is int
+        and start == 0
+        and isinstance(stream, Stream)  # pyright: ignore[reportUnnecessaryIsInstance]  checked at the door
+        and stream.name is not None
+        and sound(out)
+        and 0 < (count := out.numel()) < ALONE
+        and out.is_cpu
+        and not out.is_neg()
+        and not observed()
+        and not forced()
+        and out.untyped_storage().nbytes() >= (out.storage_offset() + count) * out.element_size()
+    ):
+        key = stream.key
+        increment_version(out)
+        call(out.data_ptr(), count, key)
+        return out
+    out, stream = checks.destination(out), _door.named(stream)
+    law, imaginary = laws(out.is_complex(), *numbers)
+    write(out, stream, _door.index(start, out.numel()), law, imaginary)
+    if imaginary is None and _OWN.issuperset(map(type, numbers)):
+        _learn(out, law, (laws, out.dtype, numbers, *map(type, numbers)))
+    return out
+
+
+def _learn(out: torch.Tensor, law: Law, case: object) -> None:
+    if short := compiled_for(out, law):
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[case] = short
+
+
+def remembered(laws: Callable[..., Laws]) -> Callable[..., Laws]:
+    """Laws by their numbers, kept where these are Python's own."""
+    kept = lru_cache(maxsize=256, typed=True)(laws)
+
+    @wraps(laws)
+    def call(parts: bool, *numbers: SupportsFloat) -> Laws:  # noqa: FBT001  a key
+        return (kept if _OWN.issuperset(map(type, numbers)) else laws)(parts, *numbers)
+
+    return call
