@@ -1,5 +1,7 @@
 """Short fills: what is kept of one to make the next quick changes nothing that can be seen."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -81,7 +83,7 @@ def test_a_negated_view_gets_the_values_themselves():
     [
         (lambda: normal_(torch.empty(5), Stream(0)), ArgumentError),
         (lambda: normal_(torch.empty(5), "layers.0.weight"), ArgumentTypeError),
-        (lambda: normal_(torch.empty(5), STREAM, True), ArgumentTypeError),
+        (lambda: normal_(torch.empty(5), STREAM, mean=True), ArgumentTypeError),
         (lambda: normal_(torch.empty(5), STREAM, start=-1), ArgumentError),
         (lambda: normal_(torch.empty(5), STREAM, start=0.0), ArgumentTypeError),
         (lambda: normal_(torch.empty(1).expand(5), STREAM), ArgumentError),
@@ -154,9 +156,7 @@ def test_what_is_kept_has_an_end(monkeypatch):
         assert 1 <= len(fills._known) <= 3
 
 
-def test_each_thread_draws_its_keys_apart(monkeypatch):
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_each_thread_draws_its_keys_apart():
     def drawn(seed):
         generator = torch.Generator().manual_seed(seed)
         return [normal_(torch.empty(4), Once(generator)).tolist() for _ in range(50)]

@@ -25,3 +25,14 @@ def float_of(_context, bits):
 def pointer_to(_context, address):
     """A place in memory."""
     return types.voidptr(types.uint64), lambda _, build, __, given: build.inttoptr(given[0], ir.IntType(8).as_pointer())
+
+
+@intrinsic
+def widest(_context):
+    """Have the function that this stands in use vectors as wide as the CPU has; LLVM by itself stops at 256 bits on many."""
+
+    def marked(_, build, __, ___):
+        # llvmlite knows the attributes of LLVM that have no value, and lets no other pass its own `add`.
+        set.add(build.function.attributes, '"prefer-vector-width"="512"')
+
+    return types.void(), marked

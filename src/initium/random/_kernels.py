@@ -16,7 +16,7 @@ from numba import carray, config, njit, types
 
 from initium.compiled import compiled
 from initium.random import _philox, _quantile
-from initium.random._intrinsics import bits_of, float_of, pointer_to
+from initium.random._intrinsics import bits_of, float_of, pointer_to, widest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,7 @@ def _round(even, below, odd, under, left, right):
 @njit(**OPTIONS)
 def _words(words, room, start, count, key):
     """Philox4x32-10, half of the rounds at a time; the place in ``words`` of the first of the words asked for."""
+    widest()
     first, skip = start >> U64(2), start & U64(3)
     k0, k1, s0, s1 = key
     counters = (I64(skip) + count + 3) >> 2
@@ -87,6 +88,7 @@ def _words(words, room, start, count, key):
 @njit(**OPTIONS)
 def _minus_log(p, room, out, count):
     """-log p: the exponent and the first half of the series, then the second."""
+    widest()
     floats = room.view(np.float32)
     mantissas, series, exponents = floats[:BLOCK], floats[BLOCK:], floats[2 * BLOCK :]
     for i in range(count):
@@ -103,6 +105,7 @@ def _minus_log(p, room, out, count):
 @njit(**OPTIONS)
 def _quantile_of(p, s, signs, out, count, mean, std):
     """``mean + std * z``: z from the tail probability p, s = -log p, and the top bit of ``signs``."""
+    widest()
     for i in range(count):
         q = MIDDLE - p[i]
         r = SPLIT - q * q
@@ -115,6 +118,7 @@ def _quantile_of(p, s, signs, out, count, mean, std):
 
 @njit(**OPTIONS)
 def _clamp(out, count, low, high):
+    widest()
     for i in range(count):
         out[i] = min(max(out[i], low), high)
 
@@ -145,6 +149,7 @@ def _place(address, kind, at, count, beside):
 
 @njit(**OPTIONS)
 def _store(made, address, kind, at, count):
+    widest()
     if kind == DOUBLE:
         doubles = carray(pointer_to(address + U64(8 * at)), (count,), np.float64)
         for i in range(count):
@@ -174,6 +179,7 @@ def _buffers():
 
 def words(address, kind, count, start, key, law):
     """The words themselves, as int64."""
+    widest()
     block, _, _, _, room = _buffers()
     for at in range(0, count, BLOCK):
         n = min(BLOCK, count - at)
@@ -185,6 +191,7 @@ def words(address, kind, count, start, key, law):
 
 def uniform(address, kind, count, start, key, law):
     """``centre + half * u``."""
+    widest()
     centre, half = law
     block, _, _, beside, room = _buffers()
     for at in range(0, count, BLOCK):
@@ -199,6 +206,7 @@ def uniform(address, kind, count, start, key, law):
 
 def normal(address, kind, count, start, key, law):
     """``mean + std * z``: the top bit is the sign, the other 31 are the tail probability."""
+    widest()
     mean, std = law
     block, p, s, beside, room = _buffers()
     for at in range(0, count, BLOCK):
@@ -214,6 +222,7 @@ def normal(address, kind, count, start, key, law):
 
 def truncated(address, kind, count, start, key, law):
     """The smaller tail's quantile, clamped to the bounds."""
+    widest()
     mean, std, low, high, below, above, mass = law
     block, p, s, beside, room = _buffers()
     for at in range(0, count, BLOCK):
@@ -233,6 +242,7 @@ def truncated(address, kind, count, start, key, law):
 
 def curved(address, kind, count, start, key, law):
     """A polynomial in the share of the mass, or in its logarithm, clamped to the bounds."""
+    widest()
     edge, step, low, high, by_log, rest, share, slope = law[:8]
     coefficients = law[8:]
     block, p, s, beside, room = _buffers()
@@ -261,6 +271,7 @@ def curved(address, kind, count, start, key, law):
 
 def bernoulli(address, kind, count, start, key, law):
     """1 where the word is below the threshold."""
+    widest()
     threshold = law[0]
     block, _, _, beside, room = _buffers()
     for at in range(0, count, BLOCK):
