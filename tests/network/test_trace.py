@@ -3,9 +3,10 @@
 import copy
 import random
 from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from itertools import chain
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -148,27 +149,97 @@ def test_a_weight_that_a_failing_forward_pass_writes_to_is_put_back():
     assert torch.equal(model.a.weight, before)
 
 
+def in_a_thread(self, x):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(self.a, x).result()
+
+
 UNSEEN = {
+    "a reference": lambda self, x: F.linear(x, self.kept[0]),
+    "another thread": in_a_thread,
+    "a branch": lambda self, x: torch.cond(x.sum() > 0, self.a, lambda y: -self.a(y), (x,)),
+}
+BELOW = {
     "vmap": lambda self, x: torch.vmap(lambda row: self.a.weight @ row)(x),
     "torch.func": lambda self, x: torch.func.grad(lambda y: self.a(y).tanh().sum())(x),
+    "a derivative along": lambda self, x: torch.func.jvp(lambda y: self.a(y).tanh(), (x,), (x + 1,))[1],
     "autograd": lambda self, x: torch.autograd.grad(self.a(x.requires_grad_()).tanh().sum(), x, create_graph=True)[0],
-    "a reference": lambda self, x: F.linear(x, self.kept[0]),
+    "an ensemble": lambda self, x: torch.vmap(lambda w: torch.func.functional_call(self.a, {"weight": w}, (x,)))(
+        torch.stack([self.a.weight, -self.a.weight])
+    ),
 }
 
 
-@pytest.mark.parametrize("how", UNSEEN)
+class Hidden(nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.a, self.how = nn.Linear(4, 8), how
+        self.kept = [self.a.weight]
+
+    def forward(self, x):
+        return self.how(self, x)
+
+
+@pytest.mark.parametrize("how", UNSEEN.values(), ids=UNSEEN)
 def test_a_value_made_out_of_sight_is_refused_and_not_taken_for_a_constant(how):
-    class Hidden(nn.Module):
+    with pytest.raises(TraceError, match=r"can(not)? be traced"):
+        read(Hidden(how), as_batch(torch.randn(5, 4)))
+
+
+@pytest.mark.parametrize("how", BELOW.values(), ids=BELOW)
+def test_what_torch_func_and_autograd_make_of_operations_is_traced_below_them(how):
+    model, batch = Hidden(how), as_batch(torch.randn(5, 4))
+    network = read(model, batch)
+    (output,) = run_walk(Walk(network), [*chain.from_iterable(network.trace.bind(model, batch))])
+    torch.testing.assert_close(output, model(batch.args[0].clone()))
+    assert {use.name for use in network.uses} == {"a.weight"}
+    assert any("below autograd" in note for note in network.strange)
+    assert not any(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize("how", [BELOW["vmap"], BELOW["an ensemble"]])
+def test_torch_func_is_traced_on_meta_too(how):
+    with torch.device("meta"):
+        model, batch = Hidden(how), as_batch(torch.randn(5, 4))
+    assert {use.name for use in read(model, batch).uses} == {"a.weight"}
+
+
+ASKING = {
+    "is a parameter": lambda self, x: self.a(x) if isinstance(self.a.weight, nn.Parameter) else self.nothing(x),
+    "a hook on a gradient": lambda self, x: [y := self.a(x), y.register_hook(lambda grad: 2 * grad)][0],
+    "a gradient kept": lambda self, x: [y := self.a(x), y.retain_grad()][0],
+    "a deep copy": lambda self, x: self.a(copy.deepcopy(x)),
+}
+
+
+@pytest.mark.parametrize("how", ASKING.values(), ids=ASKING)
+def test_a_model_that_asks_for_parameters_and_gradients_is_traced_with_them(how):
+    network = read(Hidden(how), as_batch(torch.randn(5, 4)))
+    assert [(use.name, str(use.before), str(use.after)) for use in network.uses] == [("a.weight", "input", "output")]
+    assert not network.trace.below
+
+
+def test_a_batch_of_a_class_that_adds_attributes_is_followed_as_tensors():
+    class Image(torch.Tensor):
+        pass
+
+    network = read(nn.Linear(4, 8), as_batch(torch.randn(5, 4).as_subclass(Image)))
+    assert [use.name for use in network.uses] == ["weight"]
+
+
+def test_a_packed_sequence_comes_out():
+    class Recurrent(nn.Module):
         def __init__(self):
             super().__init__()
-            self.a = nn.Linear(4, 8)
-            self.kept = [self.a.weight]
+            self.cell = nn.GRU(4, 5)
 
-        def forward(self, x):
-            return UNSEEN[how](self, x)
+        def forward(self, packed):
+            return self.cell(packed)[0]
 
-    with pytest.raises(TraceError, match="where it cannot be traced"):
-        read(Hidden(), as_batch(torch.randn(5, 4)))
+    packed = nn.utils.rnn.pack_sequence([torch.randn(3, 4), torch.randn(2, 4)])
+    network = read(Recurrent(), as_batch((packed,)))
+    assert isinstance(network.trace.output, nn.utils.rnn.PackedSequence)
+    assert [use.name for use in network.uses] == ["cell.weight_ih_l0", "cell.weight_hh_l0"]
 
 
 def test_constants_and_masks_are_no_hidden_values():
@@ -385,7 +456,7 @@ def test_a_sparse_batch_is_taken():
     assert [use.name for use in read(nn.Linear(8, 4), as_batch(torch.randn(3, 8).to_sparse())).uses] == ["weight"]
 
 
-def test_a_model_that_insists_on_parameters_is_not_said_to_refuse_the_batch():
+def test_a_model_that_insists_on_parameters_is_given_them():
     class Insisting(nn.Module):
         def __init__(self):
             super().__init__()
@@ -394,8 +465,7 @@ def test_a_model_that_insists_on_parameters_is_not_said_to_refuse_the_batch():
         def forward(self, x):
             return F.linear(x, self.get_parameter("line.weight"))
 
-    with pytest.raises(TraceError, match="runs, but could not be traced"):
-        read(Insisting(), as_batch(torch.randn(2, 4)))
+    assert [use.name for use in read(Insisting(), as_batch(torch.randn(2, 4))).uses] == ["line.weight"]
 
 
 def test_values_that_are_asked_for_as_a_list_or_an_array_are_noticed():
@@ -499,10 +569,45 @@ class Differentiating(nn.Module):
 
 
 @pytest.mark.parametrize("how", ["grad", "backward"])
-def test_a_model_that_differentiates_in_its_forward_pass_takes_the_batch_and_cannot_be_traced(how):
+def test_a_model_that_differentiates_in_its_forward_pass_is_traced_and_left_without_gradients(how):
     model = Differentiating(how)
-    with pytest.raises(TraceError, match=r"runs, but could not be traced.*batch=None"):
-        read(model, as_batch(torch.randn(5, 4)))
+    uses = read(model, as_batch(torch.randn(5, 4))).uses
+    assert {use.name for use in uses} == {"line.weight"}
     assert model.line.weight.grad is None
     with pytest.raises(BatchError, match="cannot take this batch"):
         read(model, as_batch(torch.randn(5, 7)))
+
+
+def test_a_python_module_that_a_model_leads_to_is_not_touched():
+    world = ModuleType("world")
+    world.there, world.seen = [1], []
+
+    class Watching(dict):
+        def clear(self):
+            raise AssertionError
+
+    class Holding(nn.Linear):
+        def forward(self, x):
+            world.seen.append(len(x))
+            return super().forward(x)
+
+    model = Holding(4, 4)
+    model.library, model.globals = world, Watching(there=1)
+    read(model, as_batch(torch.randn(5, 4)))
+    assert world.seen == [5]
+    assert model.library is world
+
+
+def test_an_object_whose_class_looks_attributes_up_elsewhere_is_a_batch():
+    class Data:
+        def __init__(self, **values):
+            vars(self)["store"] = values
+
+        def __getattr__(self, name):
+            return vars(self)["store"][name]
+
+    class Graphs(nn.Linear):
+        def forward(self, data):
+            return super().forward(data.x)
+
+    assert [use.name for use in read(Graphs(4, 4), as_batch((Data(x=torch.randn(5, 4)),))).uses] == ["weight"]

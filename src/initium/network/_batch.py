@@ -54,7 +54,15 @@ def batch_tensors(batch: Batch) -> list[torch.Tensor]:
 
     Copies, because the forward pass may write to its input (an in-place activation as its first step).
     """
-    return [tensor.detach().clone() for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
+    return [_plain(tensor.detach().clone()) for tensor in tensors_in((batch.args, dict(batch.kwargs)))]
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor of a class that only adds attributes (an image of a library) as a tensor, which the tracer follows."""
+    plain: Any = torch.Tensor
+    kind: Any = type(tensor)
+    named = kind is not plain and kind.__torch_dispatch__ is plain.__torch_dispatch__
+    return tensor.as_subclass(torch.Tensor) if named else tensor
 
 
 def called_with(batch: Batch, tensors: Iterable[torch.Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -64,7 +72,7 @@ def called_with(batch: Batch, tensors: Iterable[torch.Tensor]) -> tuple[tuple[An
     """
     given: tuple[Any, Any] = (batch.args, dict(batch.kwargs))
     shared = {id(tensor): tensor for tensor in tensors_in(given)}
-    with contextlib.suppress(TypeError, RuntimeError, NotImplementedError):  # it may hold a lock, or another's handle
+    with contextlib.suppress(Exception):  # it may hold a lock, another's handle, or a class of its own mind
         given = copy.deepcopy(given, cast("dict[int, Any]", shared))
     return replaced(given, iter(tensors))
 

@@ -44,13 +44,22 @@ def _with_children(value: Any, parts: dict[Any, Any]) -> Any:  # noqa: ANN401 - 
         for key, part in parts.items():
             object.__setattr__(other, key, part)
         return other
-    other = copy.copy(value)
+    other = _copied(value)
     if isinstance(value, Mapping):
         for key, part in parts.items():  # one by one: some mappings of model libraries forbid update()
             cast("dict[Any, Any]", other)[key] = part
     else:
         vars(other).update(parts)
     return other
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401 - any container
+    try:
+        return copy.copy(value)
+    except Exception:  # noqa: BLE001 - of a class that looks attributes up elsewhere, which a copy has not yet
+        other = object.__new__(type(value))
+        vars(other).update(vars(value))
+        return other
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], Any]) -> Any:  # noqa: ANN401 - any container

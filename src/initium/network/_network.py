@@ -50,4 +50,9 @@ class Network:
             "trains it: assign it as nn.Parameter, and keep layers in nn.ModuleList, not in a list"
             for each in self.strays
         )
-        return (*unknown, *strays)
+        below = (
+            "torch.func or torch.autograd.grad is used, so the model was traced below autograd: gradients are measured "
+            "through its torch.no_grad() parts too"
+        )
+        beyond = [below] if self.trace is not None and self.trace.below else []
+        return (*unknown, *strays, *beyond)

@@ -92,6 +92,8 @@ PRODUCTS: dict[str, tuple[int, int]] = {
     "baddbmm": (1, 2),
     "addbmm": (1, 2),
     "_grouped_mm": (0, 1),
+    "_sparse_mm": (0, 1),
+    "_sparse_addmm": (1, 2),
 }
 RECURRENT = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 CELLS = {"lstm_cell": 4, "gru_cell": 3, "rnn_tanh_cell": 1, "rnn_relu_cell": 1}

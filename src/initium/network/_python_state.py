@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import random
 from collections import OrderedDict, deque
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from operator import is_
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # A model may hold its whole data set: containers beyond these are copied themselves, what is in them is not looked into.
 _DEEPEST, _LONGEST = 6, 10_000
@@ -34,7 +35,8 @@ def keep(model: nn.Module) -> tuple[list[tuple[Any, Any]], list[torch.Tensor]]:
 def put_back(held: list[tuple[Any, Any]]) -> None:
     """Gives every holder what it held; each stays the object that it is."""
     for value, state in held:
-        _refill(value, state)
+        if _differs(value, state):
+            _refill(value, state)
 
 
 def _reached(model: nn.Module) -> Iterator[Any]:
@@ -60,7 +62,7 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
     """A module, or an object that is there for its attributes (a cache, a configuration, a namespace)."""
     if isinstance(value, nn.Module | SimpleNamespace):
         return True
-    return hasattr(value, "__dict__") and not (callable(value) or isinstance(value, type | torch.Tensor))
+    return hasattr(value, "__dict__") and not (callable(value) or isinstance(value, type | torch.Tensor | ModuleType))
 
 
 def _state(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one a kind of holder
@@ -81,6 +83,30 @@ def _state(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one a kind of holder
             return value.getstate()
         case _:
             return dict(vars(value)) if _is_plain(value) else None
+
+
+def _differs(value: Any, state: Any) -> bool:  # noqa: ANN401
+    """False for a container that holds the very objects that it held, in their order: it is left alone.
+
+    It may be the world's (the globals of a Python module), and the world looks on while a container is refilled.
+    """
+    match value:
+        case dict():
+            return not _same(_flat(cast("dict[Any, Any]", value).items()), _flat(state))
+        case list() | deque() | set():
+            return not _same(list(cast("list[Any]", value)), list(state))
+        case np.ndarray() | torch.Generator() | np.random.Generator() | random.Random():
+            return True
+        case _:
+            return not _same(_flat(vars(value).items()), _flat(state.items()))
+
+
+def _same(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(is_, now, before))
+
+
+def _flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
+    return [each for pair in pairs for each in pair]
 
 
 def _refill(value: Any, state: Any) -> None:  # noqa: ANN401

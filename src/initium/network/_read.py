@@ -60,7 +60,10 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     traced = trace(model, batch)
     graph = readings(traced, dict(model.named_parameters()))
     every, parts = uses(graph), roles(graph)
-    parameters = tuple(_facts(one, every, parts) for one in held(model))
+    mine: dict[str, list[Use]] = {}
+    for use in every:
+        mine.setdefault(use.name, []).append(use)
+    parameters = tuple(_facts(one, mine.get(one.name, []), parts) for one in held(model))
     strays = tuple(_strays(traced.graph))
     return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays)
 
@@ -99,12 +102,12 @@ def _refuse_lazy(model: nn.Module) -> None:
             )
 
 
-def _facts(one: Held, every: list[Use], parts: dict[str, Part]) -> Facts:
+def _facts(one: Held, mine: list[Use], parts: dict[str, Part]) -> Facts:
     """The facts of one parameter from the graph; from its module where the graph does not use it."""
     if one.name not in parts:
         idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
         return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
-    part, mine = parts[one.name], [use for use in every if use.name == one.name]
+    part = parts[one.name]
     alike = [use for use in mine if (use.layout in {"lookup", "added"}) == (part.role == "embedding")]
     first, notes = next(iter(alike), None), tuple(_notes(part, alike))
     return Facts(

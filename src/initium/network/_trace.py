@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import torch
-from torch import fx
+from torch import fx, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -18,7 +16,6 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 from torch.func import functional_call
-from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, TraceError
@@ -26,12 +23,14 @@ from initium.network._batch import batch_tensors, called_with
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
+from initium.network._noted import noting_shapes
 from initium.network._ops import QUESTIONS, op_name
 from initium.network._rejoined import root
 from initium.network._trouble import (
     quiet,
     raise_if_model_fails,
     refuse_scripted,
+    refuse_sharded,
     refuse_unseen,
     where_in,
     without_values,
@@ -39,9 +38,9 @@ from initium.network._trouble import (
 from initium.network._watch import Calls, Watch, own_backwards, written
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from initium.network._batch import Batch
 
@@ -62,6 +61,8 @@ class Trace:
         functions: The user's ``autograd.Function``s: the graph has their forward pass, and its gradient is that one's.
         shapes: The shape of every parameter and buffer, by name.
         modes: Whether each module was in training mode.
+        below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
+            ``no_grad()`` has a gradient in it.
     """
 
     graph: fx.GraphModule
@@ -74,6 +75,7 @@ class Trace:
     functions: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
+    below: bool = False
 
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
@@ -126,23 +128,54 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
         TraceError: The model runs, but not under ``make_fx``; or it asks for values that a fake tensor has not.
     """
     refuse_scripted(model)
-    with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
+    refuse_sharded(model)
+    failures: list[Exception] = []
+    for way in _WAYS:
         try:
-            return _trace(model, batch)
-        except TraceError:
-            raise
-        except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            raise TraceError(without_values(model, error)) from error
-        except Exception as error:
-            raise_if_model_fails(model, batch)
-            where = where_in(model, error)
-            raise TraceError(
-                f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {str(error).rstrip('.')}. "
-                "Trace the part that can be traced, or plan from the modules alone (batch=None)."
-            ) from error
+            with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
+                return _attempt(model, batch, way)
+        except TraceError as error:
+            failures.append(error)
+            if isinstance(error.__cause__, DataDependentOutputException | DynamicOutputShapeException):
+                break
+    raise failures[0]
 
 
-def _trace(model: nn.Module, batch: Batch) -> Trace:
+def _attempt(model: nn.Module, batch: Batch, way: _Way) -> Trace:
+    try:
+        return _trace(model, batch, way)
+    except TraceError:
+        raise
+    except (DataDependentOutputException, DynamicOutputShapeException) as error:
+        raise TraceError(without_values(model, error)) from error
+    except Exception as error:
+        raise_if_model_fails(model, batch)
+        where = where_in(model, error)
+        raise TraceError(
+            f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {str(error).rstrip('.')}. "
+            "Trace the part that can be traced, or plan from the modules alone (batch=None)."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a model is traced.
+
+    Attributes:
+        own: Its parameters are parameters and require a gradient, as the model may ask or need; else plain tensors, which
+            keep no activation for a backward pass.
+        below: Below autograd, where what ``torch.func`` and ``torch.autograd.grad`` make of operations is seen, and the
+            high-level operations and ``no_grad()`` are not.
+    """
+
+    own: bool
+    below: bool
+
+
+_WAYS = (_Way(own=False, below=False), _Way(own=True, below=False), _Way(own=True, below=True))
+
+
+def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     state = [p.detach() for p in parameters.values()] + [b.detach().clone() for b in buffers.values()]
     inputs = batch_tensors(batch)
@@ -158,10 +191,15 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
 
     if mode is not None:
         state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
+    if way.own:
+        state[: len(parameters)] = [
+            nn.Parameter(tensor, parameter.requires_grad)
+            for tensor, parameter in zip(state, parameters.values(), strict=False)
+        ]
     watch = Watch([] if mode else parameters.values())
     try:
-        with watch if mode is None else contextlib.nullcontext(), own_backwards() as functions:
-            graph = _make_graph(run, [*state, *inputs], mode)
+        with watch, own_backwards() as functions:
+            graph = _make_graph(run, [*state, *inputs], mode, below=way.below)
         refuse_unseen(model, watch, graph)
     finally:
         watch.put_back()
@@ -172,13 +210,14 @@ def _trace(model: nn.Module, batch: Batch) -> Trace:
         graph=graph,
         parameters=tuple(parameters),
         buffers=tuple(buffers),
-        output=map_tensors(output, lambda _: torch.empty(0, device="meta")),
+        output=map_tensors(output, lambda _: torch.empty(0, device="cpu")),  # a packed sequence takes no other device
         fake=mode is not None,
         written=_written(graph, tuple(parameters)),
         asked=asked,
         functions=tuple(functions),
         shapes=_shapes(model),
         modes=tuple(module.training for module in model.modules()),
+        below=way.below,
     )
 
 
@@ -204,32 +243,26 @@ def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[st
     return frozenset(names[each] for each in roots if each in names)
 
 
-def _make_graph(run: Any, tensors: list[Tensor], mode: FakeTensorMode | None) -> fx.GraphModule:  # noqa: ANN401
-    """``make_fx`` before dispatch; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
+def _make_graph(
+    run: Callable[..., list[Tensor]], tensors: list[Tensor], mode: FakeTensorMode | None, *, below: bool
+) -> fx.GraphModule:
+    """``make_fx``; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
     calls = Calls()
 
     def watched(*tensors: Tensor) -> list[Tensor]:
         with calls:
             return run(*tensors)
 
-    with mode or contextlib.nullcontext(), quiet(), _no_memory_format():
+    with mode or contextlib.nullcontext(), quiet(), noting_shapes():
         made = make_fx(
             watched,
             tracing_mode="real",
-            pre_dispatch=True,
+            pre_dispatch=not below,
             _allow_non_fake_inputs=True,
             _error_on_data_dependent_ops=False,
         )(*tensors)
     calls.remove_idle(made.graph)
     return made
-
-
-@contextlib.contextmanager
-def _no_memory_format() -> Generator[None]:
-    """Nobody here reads a value's memory format, and torch 2.6 cannot tell it of a value inside ``vmap``."""
-    note: Any = proxy_tensor._extract_tensor_metadata  # noqa: SLF001  # pyright: ignore - private, and not exported
-    with patch.object(proxy_tensor, note.__name__, partial(note, include_contiguity=False)):
-        yield
 
 
 @contextlib.contextmanager

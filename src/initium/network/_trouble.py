@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from initium.errors import BatchError, TraceError
 from initium.network._batch import batch_tensors, called_with
-from initium.network._watch import Watch
+from initium.network._watch import Watch, blind
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -32,13 +32,28 @@ def refuse_scripted(model: nn.Module) -> None:
             )
 
 
+def refuse_sharded(model: nn.Module) -> None:
+    """What holds a part of a weight gathers the whole out of the tracer's sight."""
+    for name, parameter in model.named_parameters():
+        if hasattr(parameter, "device_mesh"):
+            raise TraceError(
+                f"`{name}` is sharded ({type(parameter).__name__}), and a sharded model cannot be traced. Plan before it is "
+                "sharded (on the meta device it needs no memory), or from the modules alone (batch=None)."
+            )
+
+
 def refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None:
     """A value that no operation of the graph makes would be taken for a constant, and what it is made of for unused."""
     for value in watch.unseen(graph):
         raise TraceError(
-            f"{type(model).__name__} computes a value of shape {tuple(value.shape)} where it cannot be traced: inside "
-            "torch.func or vmap, by torch.autograd.grad within forward(), or through a reference to a weight that is kept "
+            f"{type(model).__name__} computes a value of shape {tuple(value.shape)} where it cannot be traced: by "
+            "operations in torch.func or torch.autograd.grad that have no graph, or through a reference to a weight that is kept "
             "outside of its module. Trace the part that can be traced, or plan from the modules alone (batch=None)."
+        )
+    if blind(graph, len(list(model.parameters()))):
+        raise TraceError(
+            f"no parameter of {type(model).__name__} reaches its output where it can be traced: the work is done in other "
+            "threads or processes. Pass the part that does it, or plan from the modules alone (batch=None)."
         )
 
 

@@ -25,6 +25,8 @@ _LIFTED = frozenset({torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fres
 class Watch(TorchDispatchMode):
     """Sees every operation of a run: copies a tensor of the model before the first write to it, and notes what is made."""
 
+    supports_higher_order_operators = True
+
     def __init__(self, mine: Iterable[Tensor]) -> None:
         super().__init__()
         self._mine = {_place(tensor): tensor for tensor in mine}
@@ -39,7 +41,7 @@ class Watch(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         given = set(map(_place, _tensors((args, kwargs))))
         for tensor in _tensors(result):
-            if func not in _LIFTED and _place(tensor) not in given:
+            if func not in _LIFTED and _place(tensor) not in {0, *given}:
                 self._made[_place(tensor)] = StorageWeakRef(tensor.untyped_storage())
         return result
 
@@ -51,10 +53,8 @@ class Watch(TorchDispatchMode):
 
     def unseen(self, graph: fx.GraphModule) -> Iterator[Tensor]:
         """The graph's constants that this run computed out of the tracer's sight; masks and counts aside."""
-        for node in graph.graph.nodes:
-            value = getattr(graph, str(node.target), None) if node.op == "get_attr" else None
-            lifted = all(user.target in _LIFTED for user in node.users)
-            if isinstance(value, torch.Tensor) and value.is_floating_point() and not lifted and self._knows(value):
+        for value in _constants(graph):
+            if self._knows(value):
                 yield value
 
     def _knows(self, value: Tensor) -> bool:
@@ -64,6 +64,23 @@ class Watch(TorchDispatchMode):
         return place in self._mine or (place in self._made and not self._made[place].expired())
 
 
+def _constants(graph: torch.nn.Module) -> Iterator[Tensor]:
+    """The floating tensors that a graph holds itself, and those of the graphs in it (the branches of a ``cond``)."""
+    for node in getattr(graph, "graph").nodes:  # noqa: B009 - of a module that is a graph
+        value = getattr(graph, str(node.target), None) if node.op == "get_attr" else None
+        if isinstance(value, torch.nn.Module) and hasattr(value, "graph"):
+            yield from _constants(value)
+        lifted = all(user.target in _LIFTED for user in node.users)
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and not lifted:
+            yield value
+
+
+def blind(graph: fx.GraphModule, parameters: int) -> bool:
+    """True where no parameter is used and constants stand in their place: the work is done in another thread."""
+    placeholders = [node for node in graph.graph.nodes if node.op == "placeholder"][:parameters]
+    return bool(placeholders) and not any(node.users for node in placeholders) and any(True for _ in _constants(graph))
+
+
 class Calls(TorchFunctionMode):
     """Notes what a graph cannot show; entered inside what is traced.
 
@@ -71,7 +88,7 @@ class Calls(TorchFunctionMode):
     checkpoint) the mode is off already, and the function has its own way back. A graph that kept the idle switch would
     have no gradient there, nor after it, because the return to "on" is the function's and not the program's.
 
-    And questions that are no operation (``tolist``, ``numpy``): each is asked again as one that is.
+    And questions that are no operation (``tolist``, ``numpy``): each is asked again as one that is. So is a deep copy.
     """
 
     def __init__(self) -> None:
@@ -82,6 +99,8 @@ class Calls(TorchFunctionMode):
         """Runs the call as it is, a switch in any version of torch."""
         if func in _UNSEEN and isinstance(args[0], torch.Tensor):
             args[0].detach().sum().item()
+        if func is torch.Tensor.__deepcopy__:  # a copy of the memory, which no operation shows
+            return args[0].detach().clone()
         if func is not _SWITCH:
             return func(*args, **(kwargs or {}))
         self._switched.append(torch.is_grad_enabled() != args[0])

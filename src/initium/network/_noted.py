@@ -1,0 +1,56 @@
+"""What the tracer notes of a value: its shape and its dtype, and nothing that has to be made of tensors."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
+
+import torch
+from torch.fx.experimental import proxy_tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A value that a node made.
+
+    Attributes:
+        shape: Of the tensor; empty for a nested one, which has none.
+        dtype: Of its elements.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def noted(value: Any, include_real: bool = False) -> Any:  # noqa: ANN401, ARG001, FBT001, FBT002 - torch's signature
+    """Tensors as what is noted of them, in the container in which they came; anything else as it is."""
+    if isinstance(value, torch.Tensor):
+        return Noted(() if value.is_nested else tuple(value.shape), value.dtype)
+    if isinstance(value, list | tuple):
+        return [noted(part) for part in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: noted(part) for key, part in cast("dict[Any, Any]", value).items()}
+    return value
+
+
+@contextlib.contextmanager
+def noting_shapes() -> Generator[None]:
+    """While it lasts, tracing notes shapes alone.
+
+    As it comes, it makes a fake tensor of every value, each in a mode of its own with a stack trace: most of the time that
+    a deep network takes. And torch 2.6 cannot tell the memory format of a value inside ``vmap``.
+    """
+    with patch.object(proxy_tensor, "extract_val", noted), patch.object(proxy_tensor, _FORMAT, _nothing):
+        yield
+
+
+_FORMAT = "_extract_tensor_metadata"
+
+
+def _nothing(value: torch.Tensor) -> None:
+    """The second note, in which nobody looks."""
