@@ -9,9 +9,12 @@ import typer
 from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
+from initium.cli._libraries import library_of
 from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
+
+_NO_DATA = "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
 
 
 class FailOn(StrEnum):
@@ -49,14 +52,15 @@ def diagnose(
         --batch shop.data:batch \\
         --loss torch.nn.functional:cross_entropy
     """  # noqa: D301 - a backspace tells click to keep the lines
-    if batch is None and shape is None:
-        raise ArgumentError(
-            "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
-        )
+    if batch is None and shape is None and library_of(target) is None:
+        raise ArgumentError(_NO_DATA)
     check_writable(json, "--json")
     _target.seeded(seed)
     model, function = _target.model(target), _target.loss(loss)
-    report = _front.diagnose(model, _target.batch(batch, shape, seed), function)
+    given = _target.batch(batch, shape, seed, (target, model))
+    if given is None:
+        raise ArgumentError(_NO_DATA)
+    report = _front.diagnose(model, given, function)
     if json is not None:
         json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)

@@ -7,7 +7,10 @@ import typer
 
 Target = Annotated[
     str,
-    typer.Argument(help="The model: package.module:name or file.py:name, an nn.Module or a callable that makes one."),
+    typer.Argument(
+        help="The model: package.module:name or file.py:name, an nn.Module or a callable that makes one; or timm:NAME, "
+        "torchvision:NAME, hf:TYPE, hf:config.json, built with random weights."
+    ),
 ]
 Shape = Annotated[str | None, typer.Option(help="Sizes of one input tensor, such as 32,64: standard normal values.")]
 BatchTarget = Annotated[

@@ -28,14 +28,17 @@ def plan(
     initium plan models.py:build --shape 32,64
     initium plan shop.models:build --batch shop.data:batch \\
         --scheme he_normal --json plan.json
+    initium plan timm:vit_tiny_patch16_224
+    initium plan hf:config.json --shape 2,128
     """  # noqa: D301 - a backspace tells click to keep the lines
     check_writable(json, "--json")
     _target.seeded(seed)
-    model = _target.model(target)
-    made = _front.plan(model, _target.batch(batch, shape, seed), scheme)
+    model = _target.model(target, planned=True)
+    given = _target.batch(batch, shape, seed, (target, model))
+    made = _front.plan(model, given, scheme)
     if json is not None:
         made.save(json)
         say_written(json)
     write(str(made))
-    if batch is None and shape is None:
+    if given is None:
         write("      to trace it: --shape 32,64 or --batch file.py:name")

@@ -9,13 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from initium.cli._inputs import sized
+from initium.cli._libraries import hollow, library_batch, library_model, library_of
 from initium.cli._named import named, signature
 from initium.errors import ArgumentError
-from initium.random import Stream, normal_
+from initium.network import map_tensors
+from initium.random import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Parameters of a library's model from which on it is planned without memory.
+_LARGE = 1 << 28
 # As many as the demo takes.
 _SEEDS = 1 << 63
 
@@ -29,8 +34,15 @@ def seeded(seed: int) -> None:
     np.random.seed(seed % (1 << 32))  # noqa: NPY002 - the global generator is the one that a target may use
 
 
-def model(target: str) -> nn.Module:
-    """The module that a target names, or that the callable makes which it names."""
+def model(target: str, *, planned: bool = False) -> nn.Module:
+    """The module that a target names, or that the callable makes which it names, or that a library builds.
+
+    A library's model that is only planned needs no memory where it is large.
+    """
+    if library_of(target) is not None:
+        empty = hollow(target) if planned else None
+        large = empty is not None and sum(each.numel() for each in empty.parameters()) > _LARGE
+        return empty if empty is not None and large else library_model(target)
     found = named(target)
     made = found if isinstance(found, nn.Module) else _called(found, target, "an nn.Module")
     if not isinstance(made, nn.Module):
@@ -40,14 +52,19 @@ def model(target: str) -> nn.Module:
     return made
 
 
-def batch(target: str | None, shape: str | None, seed: int) -> object:
-    """The batch that was asked for: a target's, standard normal values of a shape, or none."""
+def batch(target: str | None, shape: str | None, seed: int, of: tuple[str, nn.Module] | None = None) -> object:
+    """The batch that was asked for: a target's, values of a shape, an example of what a library's model takes, or none."""
     if target is not None and shape is not None:
         raise ArgumentError("--batch and --shape were both given; one of them says what the batch is.")
     if target is not None:
         found = named(target)
         return _called(found, target, "a batch") if callable(found) else found
-    return None if shape is None else _values(shape, seed)
+    sizes, stream = None if shape is None else _sizes(shape), Stream(seed).child("batch")
+    if of is not None and library_of(of[0]) is not None:
+        made = library_batch(*of, sizes, stream)
+        hollow_one = any(each.is_meta for each in of[1].parameters())
+        return map_tensors(made, lambda each: each.to("meta")) if hollow_one else made
+    return None if sizes is None else sized(sizes, stream)
 
 
 def loss(target: str | None) -> Callable[..., Any] | None:
@@ -77,16 +94,6 @@ def _called(found: object, target: str, what: str) -> object:
         return cast("Callable[[], object]", found)()
     except Exception as error:
         raise ArgumentError(f"{target}() failed: {type(error).__name__}: {str(error).rstrip('.')}.") from error
-
-
-def _values(shape: str, seed: int) -> torch.Tensor:
-    """Keyed by name, so that the values do not depend on what the model drew, nor repeat it."""
-    sizes = _sizes(shape)
-    try:
-        empty = torch.empty(sizes)
-    except (RuntimeError, OverflowError, TypeError) as error:
-        raise ArgumentError(f"--shape {shape} does not fit into memory; give smaller sizes.") from error
-    return normal_(empty, Stream(seed).child("batch"))
 
 
 def _sizes(shape: str) -> tuple[int, ...]:
