@@ -28,8 +28,6 @@ def plan(
     initium plan models.py:build --shape 32,64
     initium plan shop.models:build --batch shop.data:batch \\
         --scheme he_normal --json plan.json
-    initium plan timm:vit_tiny_patch16_224
-    initium plan hf:config.json --shape 2,128
     """  # noqa: D301 - a backspace tells click to keep the lines
     check_writable(json, "--json")
     _target.seeded(seed)
