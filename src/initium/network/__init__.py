@@ -7,6 +7,7 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
 from initium.network._read import as_module, read
+from initium.network._residual import Residual, Stream
 from initium.network._trace import Trace, trace
 from initium.network._walk import Walk, run_walk
 
@@ -17,7 +18,9 @@ __all__ = [
     "Held",
     "Neighbour",
     "Network",
+    "Residual",
     "Role",
+    "Stream",
     "Trace",
     "Use",
     "Walk",
