@@ -20,8 +20,11 @@ from initium.gains import gain
 from initium.network import Batch
 from initium.planning import Plan
 from initium.records import (
+    Blocks,
     Constant,
+    DeltaOrthogonal,
     Finding,
+    Identity,
     Keep,
     Normal,
     Orthogonal,
@@ -30,6 +33,7 @@ from initium.records import (
     Signal,
     TruncatedNormal,
     Uniform,
+    Values,
 )
 from initium.report import Report
 from initium.signal import measure
@@ -41,8 +45,11 @@ __all__ = [
     "ArgumentTypeError",
     "Batch",
     "BatchError",
+    "Blocks",
     "Constant",
+    "DeltaOrthogonal",
     "Finding",
+    "Identity",
     "InitiumError",
     "Keep",
     "LossError",
@@ -59,6 +66,7 @@ __all__ = [
     "UnhealthyError",
     "Uniform",
     "UnknownNameError",
+    "Values",
     "__version__",
     "diagnose",
     "errors",

@@ -24,6 +24,8 @@ TABLE = {
     "lecun_uniform": (Uniform, lambda fan_in, _out: math.sqrt(1 / fan_in)),
     "lecun_normal": (Normal, lambda fan_in, _out: math.sqrt(1 / fan_in)),
     "orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
+    "delta_orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
+    "delta_orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
     "orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
 }
 every = pytest.mark.parametrize("spec", TABLE)
@@ -92,7 +94,7 @@ def test_facts_are_passed_through(spec, facts, network):
 @every
 def test_packed_matrices_are_orthogonal_each_and_otherwise_one_draw(spec, everything):
     fills = {row.name: row.fill for row in rows(everything, scheme(spec))}
-    orthogonal = spec.startswith("orthogonal")
+    orthogonal = "orthogonal" in spec
     assert isinstance(fills["state"], Packed) == (orthogonal or spec == "textbook")
     assert isinstance(fills["fused"], Packed) == orthogonal
     assert isinstance(fills["experts"], Packed) == orthogonal

@@ -1,5 +1,6 @@
 """Which law fills a parameter: schemes from the literature, each an expression of small rules over facts."""
 
+from initium.schemes._delta_orthogonal import delta_orthogonal
 from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
@@ -20,6 +21,7 @@ __all__ = [
     "Scheme",
     "Selector",
     "always",
+    "delta_orthogonal",
     "each_matrix",
     "first_of",
     "followed_by",

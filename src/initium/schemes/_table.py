@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from initium.schemes._delta_orthogonal import delta_orthogonal
 from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
@@ -30,6 +31,7 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "lecun_uniform": lecun_uniform,
         "lecun_normal": lecun_normal,
         "orthogonal": orthogonal,
+        "delta_orthogonal": delta_orthogonal,
     }
 )
 """Every named scheme, as the function that makes it."""
