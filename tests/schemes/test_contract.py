@@ -23,6 +23,15 @@ TABLE = {
     "he_uniform('fan_out')": (Uniform, lambda _in, fan_out: math.sqrt(2 / fan_out)),
     "lecun_uniform": (Uniform, lambda fan_in, _out: math.sqrt(1 / fan_in)),
     "lecun_normal": (Normal, lambda fan_in, _out: math.sqrt(1 / fan_in)),
+    "gpt2": (Normal, lambda _in, _out: 0.02),
+    "gpt2(0.05)": (Normal, lambda _in, _out: 0.05),
+    "depth_scaled": (Normal, lambda _in, _out: 0.02),
+    "zero_residual": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "fixup": (Normal, lambda fan_in, _out: math.sqrt(2 / fan_in)),
+    "fixup(scalars=False)": (Normal, lambda fan_in, _out: math.sqrt(2 / fan_in)),
+    "t_fixup": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "deepnorm": (Normal, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "subln": (Normal, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
     "delta_orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
     "delta_orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
@@ -95,7 +104,7 @@ def test_facts_are_passed_through(spec, facts, network):
 def test_packed_matrices_are_orthogonal_each_and_otherwise_one_draw(spec, everything):
     fills = {row.name: row.fill for row in rows(everything, scheme(spec))}
     orthogonal = "orthogonal" in spec
-    assert isinstance(fills["state"], Packed) == (orthogonal or spec == "textbook")
+    assert isinstance(fills["state"], Packed) == (orthogonal or spec in {"textbook", "zero_residual"})
     assert isinstance(fills["fused"], Packed) == orthogonal
     assert isinstance(fills["experts"], Packed) == orthogonal
     if orthogonal:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from initium.network._claims import Claim, claims
 from initium.network._joins import Join, Joins, joins
 from initium.network._residual import Residual, Stream
+from initium.network._silencers import silencers
 from initium.network._streams import streams
 from initium.network._sums import Steps, steps
 
@@ -49,39 +50,42 @@ def branches(flow: Flow) -> Branches:
     for node, claim in claimed.items():
         place = places[claim.join][claim.branch]
         read.of[node] = replace(place, place="last" if claim.last else "inside")
-    read.of.update(_outside(read, claimed))
+    read.of.update(_outside(read, claimed, places))
     return read
 
 
 def _places(read: Branches, claimed: dict[fx.Node, Claim]) -> dict[fx.Node, list[Residual]]:
     """For every join the place of what stands in each of its branches."""
-    lines = read.lines
     on: dict[int, list[Join]] = defaultdict(list)
     for join in read.joins.found.values():
-        on[lines[join.node]].append(join)
-    memories = _memories(read.joins, lines, claimed)
-    known = {number: _stream(number, several, memories) for number, several in on.items()}
-    reads = {number: _read_most(memories, several) for number, several in on.items()}
+        on[read.lines[join.node]].append(join)
+    memories = _memories(read.joins, read.lines, claimed)
+    ends = _ends(on, memories)
     found: dict[fx.Node, list[Residual]] = {}
     for number, several in on.items():
-        encoder = known.get(reads[number])
-        decoder = next((known[other] for other, memory in reads.items() if memory == number), None)
         index = 0
         for join, normalised in zip(several, _norms_after(read.joins, several), strict=True):
-            made = [_place(read, join, branch) for branch in join.branches]
-            found[join.node] = [
-                replace(
-                    each,
-                    stream=known[number],
-                    index=index + place,
-                    norm_after=normalised,
-                    encoder=encoder,
-                    decoder=decoder,
-                )
-                for place, each in enumerate(made)
-            ]
-            index += len(made)
+            found[join.node] = []
+            for place, branch in enumerate(join.branches):
+                made = replace(_place(read, join, branch), **ends[number], norm_after=normalised)
+                found[join.node].append(replace(made, index=index, crosses=(join.node, place) in memories))
+                index += 1
     return found
+
+
+def _ends(on: dict[int, list[Join]], memories: dict[tuple[fx.Node, int], int]) -> dict[int, dict[str, Any]]:
+    """For every stream what its weights say of it: itself, the one that it reads, and the one that reads it."""
+    known = {number: _stream(number, several, memories) for number, several in on.items()}
+    reads = {number: _read_most(memories, several) for number, several in on.items()}
+    readers = {memory: number for number, memory in reversed(reads.items())}
+    return {
+        number: {
+            "stream": stream,
+            "encoder": known.get(reads[number]),
+            "decoder": known.get(readers.get(number, -1)),
+        }
+        for number, stream in known.items()
+    }
 
 
 def _memories(read: Joins, lines: dict[fx.Node, int], claimed: dict[fx.Node, Claim]) -> dict[tuple[fx.Node, int], int]:
@@ -140,6 +144,7 @@ def _place(read: Branches, join: Join, branch: Branch) -> Residual:
         norm_first=_norm_first(read.joins, join, branch),
         norm_last=bool(ends.norms),
         norm_before_last=_norm_before_last(flow, branch),
+        silencers=silencers(flow, ends)[1],
     )
 
 
@@ -179,26 +184,32 @@ def _normalised_since(flow: Flow, node: fx.Node | None) -> bool:
     return False
 
 
-def _outside(read: Branches, claimed: dict[fx.Node, Claim]) -> Iterator[tuple[fx.Node, Residual]]:
+def _outside(
+    read: Branches, claimed: dict[fx.Node, Claim], places: dict[fx.Node, list[Residual]]
+) -> Iterator[tuple[fx.Node, Residual]]:
     """Weights in no branch: on a stream, past a branch, or beside them all."""
     flow, lines = read.joins.flow, read.lines
     shortcuts = {join.shortcut for join in read.joins.found.values()}
-    before = _before(read.joins)
+    begins = _begins(read.joins)
     for node in flow.weights:
         if node in claimed:
             continue
-        on = node in lines or node in before or any(parent in lines for parent in flow.parents[node])
-        yield node, Residual("shortcut" if node in shortcuts else "stream" if on else "beside")
+        on = node in lines or node in begins or any(parent in lines for parent in flow.parents[node])
+        made = Residual("shortcut" if node in shortcuts else "stream" if on else "beside")
+        if node in begins:
+            first = places[begins[node]][0]
+            made = replace(made, stream=first.stream, encoder=first.encoder, decoder=first.decoder)
+        yield node, made
 
 
-def _before(read: Joins) -> set[fx.Node]:
-    """What the streams are made of, their branches left out."""
-    found = [join.home for join in read.found.values() if join.home not in read.found]
-    seen, stack = set(found), found
-    while stack:
-        here = stack.pop()
-        parents = (read.found[here].bypass,) if here in read.found else read.flow.parents[here]
-        fresh = [parent for parent in parents if parent not in seen]
-        seen.update(fresh)
-        stack += fresh
-    return seen
+def _begins(read: Joins) -> dict[fx.Node, fx.Node]:
+    """What the streams are made of, their branches left out, with the first join on each."""
+    found: dict[fx.Node, fx.Node] = {}
+    for join in read.found.values():
+        stack = [join.home] if join.home not in read.found else []
+        while stack:
+            here = stack.pop()
+            if here not in found:
+                found[here] = join.node
+                stack += (read.found[here].bypass,) if here in read.found else read.flow.parents[here]
+    return found

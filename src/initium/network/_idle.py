@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch import fx
-
-from initium.network._ops import NORMS, op_name
+from initium.network._silencers import names_of, silencers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from torch import fx
 
     from initium.network._branches import Branches
     from initium.network._flow import Flow
 
-FACTOR = "multiplies the output of a residual branch (LayerScale, ReZero, SkipInit)"
-NORM = "scales the norm that ends a residual branch"
-GATE = "makes the gate of a residual branch (adaLN-Zero)"
 ADDED = "adds a signal from outside to a residual stream (zero-convolution)"
 UPDATE = "second factor of a low-rank update (LoRA)"
 
@@ -26,46 +21,12 @@ def idle(branches: Branches) -> dict[str, str]:
     flow = branches.joins.flow
     found: dict[str, str] = {}
     for ends in branches.ends:
-        found |= dict.fromkeys(ends.multipliers, FACTOR)
-        for norm in ends.norms:
-            found |= dict.fromkeys(_scale(flow, norm), NORM)
-        for gate in ends.gates:
-            found |= dict.fromkeys(_makers(flow, gate), GATE)
+        reason, names = silencers(flow, ends)
+        found |= dict.fromkeys(names, reason)
     for node in flow.parents:
         if flow.joins(node) and node not in branches.joins.found:
             found |= _beside(branches, node)
     return found
-
-
-def _names(flow: Flow, node: object) -> tuple[str, ...]:
-    origin = flow.read.kinds.origin.get(node) if isinstance(node, fx.Node) else None
-    return origin.names if origin else ()
-
-
-def _scale(flow: Flow, norm: fx.Node) -> Iterator[str]:
-    """The scale of a norm: an argument of it, or what multiplies it next where it is written out."""
-    if op_name(norm) in NORMS:
-        place = NORMS[op_name(norm)][0]
-        yield from _names(flow, norm.args[place] if len(norm.args) > place else None)
-        return
-    here = norm
-    while len(flow.users[here]) == 1:
-        (here,) = flow.users[here]
-        if op_name(here) == "mul":
-            yield from (name for each in flow.read.kinds.parameter_inputs(here) for name in _names(flow, each))
-            return
-        if len(flow.parents[here]) > 1 or here in flow.weights:
-            return
-
-
-def _makers(flow: Flow, gate: fx.Node) -> Iterator[str]:
-    """The weight whose output, as it is, is a gate."""
-    if flow.bounded(gate):
-        return
-    while gate not in flow.weights and len(flow.parents[gate]) == 1:
-        (gate,) = flow.parents[gate]
-    for site in flow.weights.get(gate, ()):
-        yield from (*_names(flow, site.weight), *_names(flow, site.bias))
 
 
 def _beside(branches: Branches, node: fx.Node) -> dict[str, str]:
@@ -76,7 +37,9 @@ def _beside(branches: Branches, node: fx.Node) -> dict[str, str]:
         home = flow.home[other]
         if home not in flow.weights or not flow.parents[home]:
             continue
-        names = [name for site in flow.weights[home] for name in (*_names(flow, site.weight), *_names(flow, site.bias))]
+        names = [
+            name for site in flow.weights[home] for name in (*names_of(flow, site.weight), *names_of(flow, site.bias))
+        ]
         if one in branches.lines and other not in branches.lines:
             found |= dict.fromkeys(names, ADDED)
         elif _updates(flow, home, flow.home[one]):

@@ -34,7 +34,7 @@ class Residual:
             so that its output is added, possibly through dropout, scales, gates and norms, to a value that bypasses the
             branch; ``shortcut``: it carries the stream past a branch (a projection); ``beside``: it serves several
             branches and is on no stream (a modulation by a condition).
-        stream: The stream that its branch comes back to; ``None`` in no branch.
+        stream: The stream that its branch comes back to, or that it is the beginning of; ``None`` elsewhere.
         index: 0, 1, ... for the branches of that stream in execution order.
         length: The most weights in a row inside the branch.
         alpha: What the stream is multiplied by before the sum, ``None`` where it is no known number.
@@ -44,6 +44,9 @@ class Residual:
         norm_last: True where the branch's output is normalised before the sum.
         norm_after: True where the sum is normalised on the stream (post-norm).
         norm_before_last: True where what the last weight reads was normalised since the weight before it (sub-norm).
+        crosses: True where the branch also reads another stream (cross-attention).
+        silencers: The parameters at whose zero the branch starts silent: its first multiplier, the weight that makes its
+            gate, or the scale of its last norm; empty where those are its last weights themselves.
         encoder: The other stream that this stream's branches read.
         decoder: The other stream whose branches read this one.
     """
@@ -59,12 +62,14 @@ class Residual:
     norm_last: bool = False
     norm_after: bool = False
     norm_before_last: bool = False
+    crosses: bool = False
+    silencers: tuple[str, ...] = ()
     encoder: Stream | None = None
     decoder: Stream | None = None
 
     @property
     def branches(self) -> int:
-        """How many branches the stream has; 0 in no branch."""
+        """How many branches the stream has; 0 on none."""
         return self.stream.branches if self.stream else 0
 
     @property
