@@ -31,9 +31,9 @@ def _weight(facts: Facts, place: Residual) -> Choice:
     if place.crosses:
         return scaled("normal", 1.0, facts, f"cross-attention has gain 1: {PAPER}")
     if not (place.norm_first and place.norm_before_last):
-        where = "start with" if not place.norm_first else "have before its last weight"
+        lacks = "does not start with a norm" if not place.norm_first else "has no norm before its last weight"
         cure = "Sub-LN is x + W2 LN(phi(W1 LN(x))), and in attention x + W_out LN(attention(LN(x)))."
-        raise refuse(facts, "subln", f"does not {where} a normalisation", cure)
+        raise refuse(facts, "subln", lacks, cure)
     if kept_scale(facts):
         return scaled("normal", 1.0, facts, f"queries and keys have gain 1: {PAPER}")
     return scaled("normal", gain_of(place), facts, f"gamma for {place.branches} branches: {PAPER}")
