@@ -7,6 +7,7 @@ from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._parts import each_matrix
+from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
 from initium.schemes._select import followed_by, frozen, layout, named, owned_by, role
@@ -38,6 +39,7 @@ __all__ = [
     "on",
     "orthogonal",
     "owned_by",
+    "rnn",
     "role",
     "rows",
     "scheme",

@@ -11,6 +11,7 @@ from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
+from initium.schemes._rnn import rnn
 from initium.schemes._textbook import textbook
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "lecun_normal": lecun_normal,
         "orthogonal": orthogonal,
         "delta_orthogonal": delta_orthogonal,
+        "rnn": rnn,
     }
 )
 """Every named scheme, as the function that makes it."""
