@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from initium.network import Network
-    from initium.planning import Overrides, Plan
+    from initium.planning import Overrides, Plan, Prior
     from initium.records import Receipt
     from initium.schemes import Scheme
 
@@ -26,6 +26,8 @@ def plan(
     batch: object = None,
     scheme: Scheme | str = "textbook",
     overrides: Overrides | None = None,
+    *,
+    prior: Prior | None = None,
 ) -> Plan:
     """Which law for every parameter of a model, and why; nothing is written.
 
@@ -36,6 +38,8 @@ def plan(
             guessed from the modules, and every row says so.
         scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme.
         overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
+        prior: For the bias of an output, how often each class comes: ``{"head.bias": [900, 100]}``, counts or shares for a
+            softmax, a probability or one for each unit for sigmoids. The row says which formula was taken, and why.
 
     Returns:
         The plan: prints as a table, saves to JSON, compares with another, applies.
@@ -44,7 +48,8 @@ def plan(
         BatchError: The batch is empty, holds NaN, or does not fit the model.
         TraceError: The model cannot be traced.
         UnknownNameError: No scheme has that name.
-        PlanError: An override that matches nothing or does not fit.
+        PlanError: An override or a prior that matches nothing or does not fit.
+        ArgumentError: A prior that is zero, negative or not finite; a zero is cured by smoothing.
 
     Example:
         >>> import torch, initium
@@ -52,7 +57,7 @@ def plan(
         >>> initium.plan(net, torch.randn(2, 8))["0.weight"].law
         'He normal, fan_in'
     """
-    return plan_for(_read(model, batch), scheme, overrides)
+    return plan_for(_read(model, batch), scheme, overrides, prior)
 
 
 def initialize(
@@ -61,6 +66,7 @@ def initialize(
     scheme: Scheme | str = "textbook",
     overrides: Overrides | None = None,
     *,
+    prior: Prior | None = None,
     seed: int = 0,
     undo: bool = True,
 ) -> Receipt:
@@ -71,6 +77,7 @@ def initialize(
         batch: As for :func:`plan`.
         scheme: As for :func:`plan`.
         overrides: As for :func:`plan`.
+        prior: As for :func:`plan`.
         seed: The same seed gives the same weights on any device, in any order.
         undo: Keep a copy of all that is overwritten until the call has succeeded, as :meth:`Plan.apply` does. False saves
             the memory of it.
@@ -82,6 +89,7 @@ def initialize(
         BatchError: As for :func:`plan`.
         TraceError: As for :func:`plan`.
         UnknownNameError: As for :func:`plan`.
+        ArgumentError: As for :func:`plan`.
         PlanError: As for :func:`plan`; or a parameter that must not be written (frozen, computed, integer, on ``meta``).
 
     Example:
@@ -90,7 +98,7 @@ def initialize(
         >>> initium.initialize(net, torch.randn(2, 8), seed=0).action
         'apply textbook'
     """
-    return plan(model, batch, scheme, overrides).apply(model, seed=seed, undo=undo)
+    return plan(model, batch, scheme, overrides, prior=prior).apply(model, seed=seed, undo=undo)
 
 
 def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:

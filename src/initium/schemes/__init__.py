@@ -7,6 +7,7 @@ from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._parts import each_matrix
+from initium.schemes._prior import numbers, sigmoid_prior, softmax_prior
 from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
@@ -36,6 +37,7 @@ __all__ = [
     "lecun_uniform",
     "named",
     "normal",
+    "numbers",
     "on",
     "orthogonal",
     "owned_by",
@@ -43,6 +45,8 @@ __all__ = [
     "role",
     "rows",
     "scheme",
+    "sigmoid_prior",
+    "softmax_prior",
     "textbook",
     "uniform",
     "zeros",
