@@ -28,6 +28,8 @@ TABLE = {
     "delta_orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
     "rnn": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "rnn(t_max=50, split=True)": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "siren": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "siren(omega=12.5)": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
 }
 every = pytest.mark.parametrize("spec", TABLE)

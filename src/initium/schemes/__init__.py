@@ -12,6 +12,7 @@ from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
 from initium.schemes._select import followed_by, frozen, layout, named, owned_by, role
+from initium.schemes._siren import siren
 from initium.schemes._spec import scheme
 from initium.schemes._table import SCHEMES
 from initium.schemes._textbook import textbook
@@ -46,6 +47,7 @@ __all__ = [
     "rows",
     "scheme",
     "sigmoid_prior",
+    "siren",
     "softmax_prior",
     "textbook",
     "uniform",

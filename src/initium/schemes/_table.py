@@ -12,6 +12,7 @@ from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._rnn import rnn
+from initium.schemes._siren import siren
 from initium.schemes._textbook import textbook
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "orthogonal": orthogonal,
         "delta_orthogonal": delta_orthogonal,
         "rnn": rnn,
+        "siren": siren,
     }
 )
 """Every named scheme, as the function that makes it."""
