@@ -18,7 +18,7 @@ from initium.errors import (
 )
 from initium.gains import gain
 from initium.network import Batch
-from initium.planning import Plan
+from initium.planning import Plan, mup_groups
 from initium.records import (
     Blocks,
     Constant,
@@ -36,7 +36,7 @@ from initium.records import (
     Values,
 )
 from initium.report import Report
-from initium.signal import measure
+from initium.signal import coordinate_check, measure
 
 __version__ = version("initium")
 
@@ -68,6 +68,7 @@ __all__ = [
     "UnknownNameError",
     "Values",
     "__version__",
+    "coordinate_check",
     "diagnose",
     "errors",
     "gain",
@@ -76,6 +77,7 @@ __all__ = [
     "initialize",
     "lsuv",
     "measure",
+    "mup_groups",
     "plan",
     "schemes",
 ]

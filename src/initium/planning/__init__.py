@@ -2,6 +2,7 @@
 
 from initium.planning._atomic import all_or_nothing
 from initium.planning._diff import Change, PlanDiff
+from initium.planning._groups import mup_groups
 from initium.planning._make import plan
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
@@ -9,4 +10,15 @@ from initium.planning._prior import Prior
 from initium.planning._spread import expected_std
 from initium.planning._write import write
 
-__all__ = ["Change", "Overrides", "Plan", "PlanDiff", "Prior", "all_or_nothing", "expected_std", "plan", "write"]
+__all__ = [
+    "Change",
+    "Overrides",
+    "Plan",
+    "PlanDiff",
+    "Prior",
+    "all_or_nothing",
+    "expected_std",
+    "mup_groups",
+    "plan",
+    "write",
+]

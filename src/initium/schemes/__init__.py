@@ -4,6 +4,7 @@ from initium.schemes._delta_orthogonal import delta_orthogonal
 from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._mup import Optimizer, lr_factor, mup
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._parts import each_matrix
@@ -16,14 +17,19 @@ from initium.schemes._siren import siren
 from initium.schemes._spec import scheme
 from initium.schemes._table import SCHEMES
 from initium.schemes._textbook import textbook
+from initium.schemes._widths import Shapes, Widths, check_shapes, widths
 
 __all__ = [
     "SCHEMES",
     "Choice",
+    "Optimizer",
     "Rule",
     "Scheme",
     "Selector",
+    "Shapes",
+    "Widths",
     "always",
+    "check_shapes",
     "delta_orthogonal",
     "each_matrix",
     "first_of",
@@ -36,6 +42,8 @@ __all__ = [
     "layout",
     "lecun_normal",
     "lecun_uniform",
+    "lr_factor",
+    "mup",
     "named",
     "normal",
     "numbers",
@@ -51,5 +59,6 @@ __all__ = [
     "softmax_prior",
     "textbook",
     "uniform",
+    "widths",
     "zeros",
 ]
