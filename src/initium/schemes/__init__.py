@@ -13,6 +13,7 @@ from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
 from initium.schemes._select import followed_by, frozen, layout, named, owned_by, role
+from initium.schemes._shaped import dks, tat
 from initium.schemes._siren import siren
 from initium.schemes._spec import scheme
 from initium.schemes._table import SCHEMES
@@ -31,6 +32,7 @@ __all__ = [
     "always",
     "check_shapes",
     "delta_orthogonal",
+    "dks",
     "each_matrix",
     "first_of",
     "followed_by",
@@ -57,6 +59,7 @@ __all__ = [
     "sigmoid_prior",
     "siren",
     "softmax_prior",
+    "tat",
     "textbook",
     "uniform",
     "widths",

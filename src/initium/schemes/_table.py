@@ -12,6 +12,7 @@ from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._rnn import rnn
+from initium.schemes._shaped import dks, tat
 from initium.schemes._siren import siren
 from initium.schemes._textbook import textbook
 
@@ -36,6 +37,8 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "delta_orthogonal": delta_orthogonal,
         "rnn": rnn,
         "siren": siren,
+        "dks": dks,
+        "tat": tat,
     }
 )
 """Every named scheme, as the function that makes it."""
