@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
-from initium._front import diagnose, initialize, plan
+from initium._front import diagnose, initialize, plan, predict
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -69,5 +69,6 @@ __all__ = [
     "lsuv",
     "measure",
     "plan",
+    "predict",
     "schemes",
 ]

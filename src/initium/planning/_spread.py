@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from initium.planning._blocks import block_shape
 from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.signal import Law
 
 if TYPE_CHECKING:
     from initium.records import Fill
@@ -48,3 +49,9 @@ def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:
             return expected_std(fill.each, block_shape(shape, fill))
         case _:
             assert_never(fill)
+
+
+def law_of_fill(fill: Fill, shape: tuple[int, ...]) -> Law | None:
+    """Mean and std of an element of a fill; ``None`` for what is kept."""
+    std = expected_std(fill, shape)
+    return None if std is None else Law(fill.value if isinstance(fill, Constant) else 0.0, std)

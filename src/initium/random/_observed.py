@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch._C import (
     _functorch,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  torch's stubs leave it out
-    _is_tracing,
+    _is_tracing,  # pyright: ignore[reportPrivateUsage]
     _len_torch_dispatch_stack,  # pyright: ignore[reportPrivateUsage]  the public question costs as much as a small fill
 )
 
