@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
-from initium._front import diagnose, initialize, plan
+from initium._front import diagnose, initialize, plan, predict
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -79,5 +79,6 @@ __all__ = [
     "measure",
     "mup_groups",
     "plan",
+    "predict",
     "schemes",
 ]

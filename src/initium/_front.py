@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose import examine
 from initium.network import as_batch, read
+from initium.planning import law_of_fill
 from initium.planning import plan as plan_for
 from initium.report import Report
 from initium.signal import measure
+from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from initium.network import Network
     from initium.planning import Overrides, Plan, Prior
-    from initium.records import Receipt
+    from initium.records import Receipt, Signal
     from initium.schemes import Scheme
 
 
@@ -99,6 +101,52 @@ def initialize(
         'apply textbook'
     """
     return plan(model, batch, scheme, overrides, prior=prior).apply(model, seed=seed, undo=undo)
+
+
+def predict(
+    model: nn.Module,
+    batch: object,
+    plan: Plan | None = None,
+    loss: Callable[..., object] | None = None,
+    *,
+    moments: tuple[float, float] | None = None,
+    seed: int = 0,
+) -> Signal:
+    """What a model would measure, expected from moments: no data is used and no weight's value, and it may be on ``meta``.
+
+    Args:
+        model: Any module, with or without memory.
+        batch: As for :func:`diagnose`; of floating inputs only the second moments are used. On ``meta`` it has none, and is
+            taken as N(0, 1) and indices drawn evenly.
+        plan: The laws to suppose, as :func:`plan` made them; without one, each weight's own mean and std.
+        loss: As for :func:`diagnose`.
+        moments: Mean and std of every floating input instead of the batch's own.
+        seed: Of the draws that stand for the laws.
+
+    Returns:
+        The signal, as :func:`measure` gives one, with ``source`` ``predicted``.
+
+    Raises:
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        LossError: The loss is not one real number with a gradient.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch, initium
+        >>> with torch.device("meta"):
+        ...     net = torch.nn.Sequential(torch.nn.Linear(400, 400), torch.nn.ReLU(), torch.nn.Linear(400, 10))
+        >>> batch = torch.empty(50, 400, device="meta")
+        >>> signal = initium.predict(net, batch, initium.plan(net, batch))
+        >>> round(signal.rows[0].out_rms, 1), round(2**0.5, 1)
+        (1.4, 1.4)
+    """
+    given = as_batch(batch)
+    laws = (
+        None
+        if plan is None
+        else {row.name: law for row in plan if (law := law_of_fill(row.fill, row.shape)) is not None}
+    )
+    return predicted(model, given, laws, loss, moments=moments, seed=seed)
 
 
 def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:

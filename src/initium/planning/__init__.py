@@ -7,7 +7,7 @@ from initium.planning._make import plan
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
 from initium.planning._prior import Prior
-from initium.planning._spread import expected_std
+from initium.planning._spread import expected_std, law_of_fill
 from initium.planning._write import write
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Prior",
     "all_or_nothing",
     "expected_std",
+    "law_of_fill",
     "mup_groups",
     "plan",
     "write",

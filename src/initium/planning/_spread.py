@@ -19,6 +19,7 @@ from initium.records import (
     Uniform,
     Values,
 )
+from initium.signal import Law
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,12 @@ def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:  # noqa: P
             return _about([_mean(one) for one in fill.fills], stds) if len(stds) == len(each) else None
         case _:
             assert_never(fill)
+
+
+def law_of_fill(fill: Fill, shape: tuple[int, ...]) -> Law | None:
+    """Mean and std of an element of a fill; ``None`` for what is kept."""
+    std = expected_std(fill, shape)
+    return None if std is None else Law(_mean(fill), std)
 
 
 def _about(means: Sequence[float], stds: Sequence[float]) -> float:
