@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
 from initium._front import diagnose, initialize, plan
+from initium.audit import Audit, AuditRow, audit
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -39,6 +40,8 @@ __version__ = version("initium")
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "Audit",
+    "AuditRow",
     "Batch",
     "BatchError",
     "Constant",
@@ -60,6 +63,7 @@ __all__ = [
     "Uniform",
     "UnknownNameError",
     "__version__",
+    "audit",
     "diagnose",
     "errors",
     "gain",
