@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _FEW = 8
 # Twenty to one: a law that is likelier by less than that gives way to a simpler one.
 _LIKELIER = math.log(20)
+# A truncation is an assertion about values that are not there, and normal weights are the commonest.
+_SURELY = math.log(200)
 _FAR = 6.0
 _QUARTILE = 0.6744897501960817
 # A law with more outliers than that is another law.
@@ -57,10 +59,7 @@ def _fitted(values: Values, level: float) -> Law:
     best = max(each.likelihood for each in fitting)
     chosen = fitting[0]
     for each in fitting[1:]:
-        # A truncation is an assertion about values that are not there: it takes as much evidence as a finding does, and
-        # more where a narrow dtype's uniform bits cannot make the last step of a tail.
-        cut = each.kind == "truncated_normal"
-        needed = math.log(1 / level) + values.step * len(values.sample) if cut else _LIKELIER
+        needed = _SURELY if each.kind == "truncated_normal" else _LIKELIER
         chosen = each if each.likelihood >= chosen.likelihood + needed else chosen
     rivals = [each for each in fitting if each is not chosen and each.likelihood >= best - math.log(1 / level)]
     return _law(values, chosen, rivals, centre, level)

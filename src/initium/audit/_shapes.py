@@ -161,7 +161,11 @@ def _truncated(seen: _Seen, cut: float) -> Shape:
     mass = math.erf(cut / math.sqrt(2))
     likelihood = -seen.count * (math.log(scale * mass) + _LOG_ROOT + seen.second / scale**2 / 2)
     gap = seen.gap((_below(seen.x / scale) - (1 - mass) / 2) / mass)
-    return Shape("truncated_normal", cut, scale, seen.farthest, likelihood, gap, seen.chance(gap))
+    # Two tests at half the level each: the gap, and the second moment beside the one that the ends imply.
+    off = abs(seen.second / (scale * cut_std(cut)) ** 2 - 1) - 2 * seen.step
+    spread = tail(max(0.0, off) / math.sqrt((_cut_kurtosis(cut) - 1) / seen.count))
+    chance = min(1.0, 2 * min(seen.chance(gap), spread))
+    return Shape("truncated_normal", cut, scale, seen.farthest, likelihood, gap, chance)
 
 
 def cut_std(cut: float) -> float:

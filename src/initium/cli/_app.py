@@ -48,7 +48,7 @@ def options(
     initium demo --case zeros
     initium diagnose models.py:build --shape 32,64
     initium plan models.py:build --shape 32,64
-    initium audit model.safetensors
+    initium audit model.pt
     initium gain gelu
     """  # noqa: D301 - a backspace tells click to keep the lines
 

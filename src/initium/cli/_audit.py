@@ -50,9 +50,9 @@ def audit(
     130  interrupted
 
     \b
-    initium audit model.safetensors
+    initium audit model.pt --json audit.json
     initium audit models.py:build --scheme he_normal
-    initium audit model.pt --scheme plan.json --json audit.json
+    initium audit model.pt --scheme plan.json
     """  # noqa: D301 - a backspace tells click to keep the lines
     check_writable(json, "--json")
     _target.seeded(seed)
