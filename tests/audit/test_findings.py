@@ -112,6 +112,9 @@ def test_biases_truncations_and_frames_that_were_planned_are_held_to() -> None:
     nn.init.normal_(model.bias)
     assert codes(initium.audit(model, "lecun_normal")) == ["nonzero-bias"]
     nn.init.zeros_(model.bias)
+    nn.init.normal_(model.weight, mean=0.01, std=0.1)
+    assert codes(initium.audit(model, "lecun_normal")) == ["nonzero-mean"]
+    nn.init.normal_(model.weight, std=0.1)
     plan = initium.plan(model, overrides={"weight": initium.TruncatedNormal(0.1)})
     assert codes(initium.audit(model, plan)) == ["outside-truncation"]
     plan = initium.plan(model, overrides={"weight": initium.Orthogonal(1.0)})

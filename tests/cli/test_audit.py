@@ -77,7 +77,7 @@ def test_a_safetensors_file_is_read_tensor_by_tensor(tmp_path: Path, monkeypatch
     code, text = ran("audit", str(tmp_path / "model.safetensors"))
     assert code == 0
     assert "N(0, 0.02)" in text
-    assert opened.read == ["weight", "bias"]
+    assert opened.read == ["bias", "weight"]
 
 
 def test_without_safetensors_the_cure_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

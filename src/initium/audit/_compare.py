@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SILENT = frozenset({"nonfinite", "integers", "empty"})
 _APPLY = "apply the plan, or change what was planned"
+_TRAINED = "none where it was trained; else apply the plan"
 _DEFAULT = "PyTorch default"
 Random = Literal["normal", "truncated_normal", "uniform", "orthogonal"]
 
@@ -49,6 +50,8 @@ class Case:
 
     def found(self, code: str, severity: Severity, told: str, expected: float, cause: str) -> Found:
         """A finding about this parameter."""
+        if code == "trained-or-mixed":
+            return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _TRAINED)
         return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _APPLY, self.fix)
 
 
@@ -112,6 +115,9 @@ def _random(case: Case, fill: Fill, std: float) -> Iterator[Found]:
 def _family(case: Case, fill: Fill, std: float) -> Iterator[Found]:
     """The std is right: is the law?"""
     law, kind = case.law, _kind(fill)
+    if law.random and law.mean:
+        told = f"has mean {number(law.mean)} where 0 was planned"
+        yield case.found("nonzero-mean", "warning", told, std, "it was drawn about another mean, or trained")
     if isinstance(fill, TruncatedNormal) and case.beyond:
         told = f"has {case.beyond} values outside the planned truncation at {number(fill.cut)} std"
         yield case.found(

@@ -35,7 +35,7 @@ def identify(tensor: torch.Tensor, parts: int, level: float) -> tuple[Law, Repea
     tensor = tensor.to_dense() if tensor.layout != torch.strided else tensor
     wide = torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor
     wide = wide if wide.dtype in _WIDE else wide.float()
-    values = values_of(wide.reshape(-1))
+    values = values_of(wide.reshape(-1), torch.finfo(tensor.dtype).eps)
     if not math.isfinite(values.low - values.high):  # a NaN is the least and the greatest
         missing = wide.numel() - int(torch.isfinite(wide).sum())
         told = f"{missing} of {wide.numel()} values are NaN or infinite"
@@ -62,7 +62,7 @@ def _finite(wide: torch.Tensor, values: Values, parts: int, level: float) -> tup
     law = orthogonal(wide, values, parts, level)
     if law is None and copies:
         once = _once(wide, copies)
-        law = _spread(once, values_of(once.reshape(-1)), level)
+        law = _spread(once, values_of(once.reshape(-1), values.step), level)
     law = law or _spread(wide, values, level)
     if values.rounded and values.step > torch.finfo(torch.float32).eps:
         law = law.noting(f"rounded to {values.rounded}")
@@ -93,14 +93,14 @@ def _spread(wide: torch.Tensor, values: Values, level: float) -> Law:
         kept = torch.ones(len(wide), dtype=torch.bool, device=wide.device)
         kept[rows.to(wide.device)] = False
         rest = wide[kept]
-        law = _spread(rest, values_of(rest.reshape(-1)), level) if rest.numel() else drawn(values, level)
+        law = _spread(rest, values_of(rest.reshape(-1), values.step), level) if rest.numel() else drawn(values, level)
         shown = ", ".join(map(str, rows[:_SHOWN].tolist())) + (" ..." if len(rows) > _SHOWN else "")
         return law.noting(f"zero rows: {len(rows)} of {len(wide)} ({shown})")
     return _sparse(wide, zeros, values, level)
 
 
 def _sparse(wide: torch.Tensor, zeros: int, values: Values, level: float) -> Law:
-    inner = drawn(values_of(wide[wide != 0]), level)
+    inner = drawn(values_of(wide[wide != 0], values.step), level)
     share = zeros / values.count
     if inner.kind == "other":
         return drawn(values, level).noting(f"zeros: {share:.3g} of all values")

@@ -165,7 +165,7 @@ def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:
 
 def _row(given: Source, each: _Seen, known: tuple[Recipe, ...], row: PlanRow | None) -> AuditRow:
     law, fact = each.law, given.facts.get(each.name)
-    gain = effective(law, each.place) if law.random and not known else ""
+    gain = effective(law, each.place) if law.random and not known and len(given.shapes[each.name]) > 1 else ""
     return AuditRow(
         name=each.name,
         names=each.names,

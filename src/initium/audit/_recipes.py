@@ -170,6 +170,6 @@ def agreed(fitting: Sequence[Sequence[Recipe]]) -> list[tuple[Recipe, ...]]:
 
 def effective(law: Law, place: Place) -> str:
     """A std for which there is no name, as the gain that it is."""
-    if not place.fans or not law.std:
+    if not place.fans or not law.std or law.mean:
         return ""
     return f"gain {number(law.std * math.sqrt(place.fans[0].into))} over sqrt(fan_in)"

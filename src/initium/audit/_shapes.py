@@ -125,7 +125,7 @@ class _Seen:
 def _seen(values: Values, centre: float) -> _Seen:
     x = values.sample - centre if centre else values.sample
     count, square = len(x), x * x
-    places = np.unique(np.linspace(0, count - 1, min(count, _PLACES)).astype(np.int64))
+    places = np.linspace(0, count - 1, min(count, _PLACES)).astype(np.int64)
     return _Seen(
         count=count,
         second=float(square.mean()),

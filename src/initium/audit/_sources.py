@@ -131,8 +131,13 @@ def _safetensors(path: Path) -> Source:
         opened = safetensors.safe_open(path, framework="pt")
     except safetensors.SafetensorError as error:
         raise ArgumentError(f"{path} is no safetensors file: {error}. Save it anew.") from error
-    shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118 - no mapping
+    shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in sorted(opened.keys(), key=_natural)}
     return _some(Source(path.name, shapes, {name: (name,) for name in shapes}, opened.get_tensor))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A file's names are sorted as text: block 2 before block 10 again."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in name.split(".")]
 
 
 def _some(made: Source) -> Source:

@@ -60,12 +60,12 @@ class Values:
         )
 
 
-def values_of(flat: torch.Tensor) -> Values:
-    """The figures of finite values in one row."""
+def values_of(flat: torch.Tensor, step: float = 0.0) -> Values:
+    """The figures of finite values in one row; of a dtype whose step is known to be no finer than ``step``."""
     std, mean = torch.std_mean(flat, correction=0)
     low, high = torch.aminmax(flat)
     some = sampled(flat)
-    step, rounded = _step(some)
+    finest, rounded = _step(some)
     tiny = float(torch.finfo(torch.float16).smallest_normal) * 2**-10 if rounded == "float16" else 0.0
     spread = float(std)
     return Values(
@@ -75,7 +75,7 @@ def values_of(flat: torch.Tensor) -> Values:
         low=float(low),
         high=float(high),
         sample=np.sort(some.double().cpu().numpy()),  # torch's own takes many times as long
-        step=max(step, tiny / spread if spread else 0.0),
+        step=max(step, finest, tiny / spread if spread else 0.0),
         rounded=rounded,
     )
 
