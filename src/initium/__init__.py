@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
 from initium._front import diagnose, initialize, plan, predict
+from initium.audit import Audit, AuditRow, audit
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -43,6 +44,8 @@ __version__ = version("initium")
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "Audit",
+    "AuditRow",
     "Batch",
     "BatchError",
     "Blocks",
@@ -68,6 +71,7 @@ __all__ = [
     "UnknownNameError",
     "Values",
     "__version__",
+    "audit",
     "coordinate_check",
     "diagnose",
     "errors",
