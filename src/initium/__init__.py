@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
-from initium._front import diagnose, initialize, plan
+from initium._front import diagnose, initialize, plan, predict
+from initium.audit import Audit, AuditRow, audit
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -18,7 +19,7 @@ from initium.errors import (
 )
 from initium.gains import gain
 from initium.network import Batch
-from initium.planning import Plan
+from initium.planning import Plan, mup_groups
 from initium.records import (
     Blocks,
     Constant,
@@ -36,13 +37,15 @@ from initium.records import (
     Values,
 )
 from initium.report import Report
-from initium.signal import measure
+from initium.signal import coordinate_check, measure
 
 __version__ = version("initium")
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "Audit",
+    "AuditRow",
     "Batch",
     "BatchError",
     "Blocks",
@@ -68,6 +71,8 @@ __all__ = [
     "UnknownNameError",
     "Values",
     "__version__",
+    "audit",
+    "coordinate_check",
     "diagnose",
     "errors",
     "gain",
@@ -76,6 +81,8 @@ __all__ = [
     "initialize",
     "lsuv",
     "measure",
+    "mup_groups",
     "plan",
+    "predict",
     "schemes",
 ]

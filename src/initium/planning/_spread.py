@@ -19,6 +19,7 @@ from initium.records import (
     Uniform,
     Values,
 )
+from initium.signal import Law
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,11 +75,22 @@ def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:  # noqa: P
             assert_never(fill)
 
 
+def law_of_fill(fill: Fill, shape: tuple[int, ...]) -> Law | None:
+    """Mean and std of an element of a fill; ``None`` for what is kept."""
+    std = expected_std(fill, shape)
+    return None if std is None else Law(_mean(fill), std)
+
+
 def _about(means: Sequence[float], stds: Sequence[float]) -> float:
     """The std of a mixture of equal shares."""
-    centre = sum(means) / len(means)
-    spread = ((mean - centre) ** 2 + std**2 for mean, std in zip(means, stds, strict=True))
-    return math.sqrt(sum(spread) / len(means))
+    centre = _centre(means)
+    return math.hypot(*(mean - centre for mean in means), *stds) / math.sqrt(len(means))
+
+
+def _centre(values: Sequence[float]) -> float:
+    """Their mean, of equal ones exactly; each is divided first, so that large ones do not overflow."""
+    first, count = values[0], len(values)
+    return first + sum(value / count - first / count for value in values)
 
 
 def _mean(fill: Fill) -> float:
@@ -86,10 +98,10 @@ def _mean(fill: Fill) -> float:
         case Constant(value):
             return value
         case Values(values):
-            return sum(values) / len(values)
+            return _centre(values)
         case Packed():
             return _mean(fill.each)
         case Blocks():
-            return sum(map(_mean, fill.fills)) / len(fill.fills)
+            return _centre([_mean(each) for each in fill.fills])
         case _:
             return 0.0

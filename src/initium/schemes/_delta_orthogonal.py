@@ -19,7 +19,7 @@ CONVOLUTIONS = (3, 4, 5)
 
 def delta_law(gain: float | None, facts: Facts) -> Choice:
     """Delta-orthogonal where the shape allows it; elsewhere orthogonal, and why."""
-    problem = _problem(facts)
+    problem = no_delta(facts)
     if problem:
         choice = orthogonal_law(gain, "", facts)
         return Choice(choice.fill, choice.law, f"{choice.reason}; not delta-orthogonal: {problem}", choice.assumed)
@@ -32,7 +32,8 @@ def delta_law(gain: float | None, facts: Facts) -> Choice:
     return Choice(fill, f"delta-orthogonal, gain {factor:.4g}{count}", reason)
 
 
-def _problem(facts: Facts) -> str:
+def no_delta(facts: Facts) -> str:
+    """Why a weight cannot be delta-orthogonal; empty where it can."""
     if facts.layout == "conv_transpose":
         return "a transposed convolution sums over its other axis"
     if len(facts.shape) not in CONVOLUTIONS:

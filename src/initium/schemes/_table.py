@@ -15,6 +15,9 @@ from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
+from initium.schemes._rnn import rnn
+from initium.schemes._shaped import dks, tat
+from initium.schemes._siren import siren
 from initium.schemes._subln import subln
 from initium.schemes._t_fixup import t_fixup
 from initium.schemes._textbook import textbook
@@ -46,6 +49,10 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "t_fixup": t_fixup,
         "deepnorm": deepnorm,
         "subln": subln,
+        "rnn": rnn,
+        "siren": siren,
+        "dks": dks,
+        "tat": tat,
     }
 )
 """Every named scheme, as the function that makes it."""
