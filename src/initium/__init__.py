@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
-from initium._front import diagnose, initialize, plan
+from initium._front import diagnose, initialize, plan, predict
+from initium.audit import Audit, AuditRow, audit
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,
@@ -18,10 +19,13 @@ from initium.errors import (
 )
 from initium.gains import gain
 from initium.network import Batch
-from initium.planning import Plan
+from initium.planning import Plan, mup_groups
 from initium.records import (
+    Blocks,
     Constant,
+    DeltaOrthogonal,
     Finding,
+    Identity,
     Keep,
     Normal,
     Orthogonal,
@@ -30,19 +34,25 @@ from initium.records import (
     Signal,
     TruncatedNormal,
     Uniform,
+    Values,
 )
 from initium.report import Report
-from initium.signal import measure
+from initium.signal import coordinate_check, measure
 
 __version__ = version("initium")
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
+    "Audit",
+    "AuditRow",
     "Batch",
     "BatchError",
+    "Blocks",
     "Constant",
+    "DeltaOrthogonal",
     "Finding",
+    "Identity",
     "InitiumError",
     "Keep",
     "LossError",
@@ -59,7 +69,10 @@ __all__ = [
     "UnhealthyError",
     "Uniform",
     "UnknownNameError",
+    "Values",
     "__version__",
+    "audit",
+    "coordinate_check",
     "diagnose",
     "errors",
     "gain",
@@ -68,6 +81,8 @@ __all__ = [
     "initialize",
     "lsuv",
     "measure",
+    "mup_groups",
     "plan",
+    "predict",
     "schemes",
 ]

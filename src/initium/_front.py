@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose import examine
 from initium.network import as_batch, read
+from initium.planning import law_of_fill
 from initium.planning import plan as plan_for
 from initium.report import Report
 from initium.signal import measure
+from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from initium.network import Network
-    from initium.planning import Overrides, Plan
-    from initium.records import Receipt
+    from initium.planning import Overrides, Plan, Prior
+    from initium.records import Receipt, Signal
     from initium.schemes import Scheme
 
 
@@ -26,6 +28,8 @@ def plan(
     batch: object = None,
     scheme: Scheme | str = "textbook",
     overrides: Overrides | None = None,
+    *,
+    prior: Prior | None = None,
 ) -> Plan:
     """Which law for every parameter of a model, and why; nothing is written.
 
@@ -36,6 +40,8 @@ def plan(
             guessed from the modules, and every row says so.
         scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme.
         overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
+        prior: For the bias of an output, how often each class comes: ``{"head.bias": [900, 100]}``, counts or shares for a
+            softmax, a probability or one for each unit for sigmoids. The row says which formula was taken, and why.
 
     Returns:
         The plan: prints as a table, saves to JSON, compares with another, applies.
@@ -44,7 +50,8 @@ def plan(
         BatchError: The batch is empty, holds NaN, or does not fit the model.
         TraceError: The model cannot be traced.
         UnknownNameError: No scheme has that name.
-        PlanError: An override that matches nothing or does not fit.
+        PlanError: An override or a prior that matches nothing or does not fit.
+        ArgumentError: A prior that is zero, negative or not finite; a zero is cured by smoothing.
 
     Example:
         >>> import torch, initium
@@ -52,7 +59,7 @@ def plan(
         >>> initium.plan(net, torch.randn(2, 8))["0.weight"].law
         'He normal, fan_in'
     """
-    return plan_for(_read(model, batch), scheme, overrides)
+    return plan_for(_read(model, batch), scheme, overrides, prior)
 
 
 def initialize(
@@ -61,6 +68,7 @@ def initialize(
     scheme: Scheme | str = "textbook",
     overrides: Overrides | None = None,
     *,
+    prior: Prior | None = None,
     seed: int = 0,
     undo: bool = True,
 ) -> Receipt:
@@ -71,6 +79,7 @@ def initialize(
         batch: As for :func:`plan`.
         scheme: As for :func:`plan`.
         overrides: As for :func:`plan`.
+        prior: As for :func:`plan`.
         seed: The same seed gives the same weights on any device, in any order.
         undo: Keep a copy of all that is overwritten until the call has succeeded, as :meth:`Plan.apply` does. False saves
             the memory of it.
@@ -82,6 +91,7 @@ def initialize(
         BatchError: As for :func:`plan`.
         TraceError: As for :func:`plan`.
         UnknownNameError: As for :func:`plan`.
+        ArgumentError: As for :func:`plan`.
         PlanError: As for :func:`plan`; or a parameter that must not be written (frozen, computed, integer, on ``meta``).
 
     Example:
@@ -90,7 +100,53 @@ def initialize(
         >>> initium.initialize(net, torch.randn(2, 8), seed=0).action
         'apply textbook'
     """
-    return plan(model, batch, scheme, overrides).apply(model, seed=seed, undo=undo)
+    return plan(model, batch, scheme, overrides, prior=prior).apply(model, seed=seed, undo=undo)
+
+
+def predict(
+    model: nn.Module,
+    batch: object,
+    plan: Plan | None = None,
+    loss: Callable[..., object] | None = None,
+    *,
+    moments: tuple[float, float] | None = None,
+    seed: int = 0,
+) -> Signal:
+    """What a model would measure, expected from moments: no data is used and no weight's value, and it may be on ``meta``.
+
+    Args:
+        model: Any module, with or without memory.
+        batch: As for :func:`diagnose`; of floating inputs only the second moments are used. On ``meta`` it has none, and is
+            taken as N(0, 1) and indices drawn evenly.
+        plan: The laws to suppose, as :func:`plan` made them; without one, each weight's own mean and std.
+        loss: As for :func:`diagnose`.
+        moments: Mean and std of every floating input instead of the batch's own.
+        seed: Of the draws that stand for the laws.
+
+    Returns:
+        The signal, as :func:`measure` gives one, with ``source`` ``predicted``.
+
+    Raises:
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        LossError: The loss is not one real number with a gradient.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch, initium
+        >>> with torch.device("meta"):
+        ...     net = torch.nn.Sequential(torch.nn.Linear(400, 400), torch.nn.ReLU(), torch.nn.Linear(400, 10))
+        >>> batch = torch.empty(50, 400, device="meta")
+        >>> signal = initium.predict(net, batch, initium.plan(net, batch))
+        >>> round(signal.rows[0].out_rms, 1), round(2**0.5, 1)
+        (1.4, 1.4)
+    """
+    given = as_batch(batch)
+    laws = (
+        None
+        if plan is None
+        else {row.name: law for row in plan if (law := law_of_fill(row.fill, row.shape)) is not None}
+    )
+    return predicted(model, given, laws, loss, moments=moments, seed=seed)
 
 
 def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:

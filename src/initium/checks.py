@@ -62,7 +62,7 @@ def one_shape(out: torch.Tensor) -> torch.Tensor:
 def destination(out: object, *, truth: bool = False) -> torch.Tensor:
     """Refuse what cannot hold random values of its own, each element once."""
     if sound(out):
-        return cast("torch.Tensor", out)
+        return present(cast("torch.Tensor", out))
     out = one_shape(tensor(out))
     if not (out.is_floating_point() or out.is_complex() or (truth and out.dtype == torch.bool)):
         raise ArgumentTypeError(
@@ -116,14 +116,31 @@ def writable(out: torch.Tensor) -> torch.Tensor:
     return open_here(out)
 
 
+def present(out: torch.Tensor) -> torch.Tensor:
+    """Refuse a plain tensor whose memory was freed."""
+    if type(out) not in PLAIN or out.layout != torch.strided or out.is_nested or holds_nothing(out):
+        return out
+    try:
+        held = out.untyped_storage().nbytes()
+    except (NotImplementedError, RuntimeError):  # a transform's tensor has its memory elsewhere
+        return out
+    last = sum((size - 1) * stride for size, stride in zip(out.shape, out.stride(), strict=True))
+    if held < (out.storage_offset() + last + 1) * out.element_size():
+        raise ArgumentError(
+            f"the tensor of shape {tuple(out.shape)} has no memory any more: its storage was freed, as sharded training "
+            "does between steps. Gather it first, or fill it before it is sharded."
+        )
+    return out
+
+
 def open_here(out: torch.Tensor) -> torch.Tensor:
-    """Refuse a tensor of inference mode outside it."""
+    """Refuse a tensor of inference mode outside it, and one whose memory was freed."""
     if out.is_inference() and not torch.is_inference_mode_enabled():
         raise ArgumentError(
             f"a tensor made under torch.inference_mode() can only be filled there; got {described(out)}. "
             "Fill its `.clone()`, or make it outside inference mode."
         )
-    return out
+    return present(out)
 
 
 def overlaps(out: torch.Tensor) -> bool:

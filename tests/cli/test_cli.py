@@ -70,7 +70,7 @@ def test_help_teaches_with_examples() -> None:
     code, text = ran("--help")
     assert code == 0
     assert "initium diagnose models.py:build --shape 32,64" in text
-    for command in ("demo", "diagnose", "plan", "gain"):
+    for command in ("demo", "diagnose", "plan", "audit", "gain"):
         code, text = ran(command, "--help")
         assert code == 0
         assert f"initium {command} " in text

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
+import initium
 from initium.cli import app
 
 MODELS = """
@@ -26,7 +28,7 @@ from initium import Batch
 def batch():
     return Batch((torch.randn(32, 64),), target=torch.arange(32) % 10)
 """
-COMMANDS = ((), ("demo",), ("diagnose",), ("plan",), ("gain",))
+COMMANDS = ((), ("demo",), ("diagnose",), ("plan",), ("audit",), ("gain",))
 
 
 def helped(*command: str, columns: int = 80) -> str:
@@ -75,6 +77,9 @@ def test_an_example_runs_as_it_is_printed(example: str, tmp_path: Path, monkeypa
     (tmp_path / "models.py").write_text(MODELS)
     (tmp_path / "shop" / "models.py").write_text(MODELS)
     (tmp_path / "shop" / "data.py").write_text(DATA)
+    layer = torch.nn.Linear(16, 4)
+    torch.save(layer.state_dict(), tmp_path / "model.pt")
+    initium.plan(layer).save(tmp_path / "plan.json")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("models", "shop", "shop.models", "shop.data"):
@@ -87,5 +92,5 @@ def test_an_example_runs_as_it_is_printed(example: str, tmp_path: Path, monkeypa
 
 
 def test_every_command_shows_an_example() -> None:
-    assert {example.split()[1] for example in examples()} == {"demo", "diagnose", "plan", "gain"}
+    assert {example.split()[1] for example in examples()} == {"demo", "diagnose", "plan", "audit", "gain"}
     assert len(examples()) > 6

@@ -13,7 +13,19 @@ from torch import nn
 from initium.errors import ArgumentTypeError, PlanError, UnknownNameError
 from initium.network import ROLES
 from initium.planning import Plan, PlanDiff
-from initium.records import Constant, Keep, Normal, Orthogonal, Packed, PlanRow, TruncatedNormal, Uniform
+from initium.records import (
+    Blocks,
+    Constant,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    PlanRow,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 TOKENS = torch.arange(14).reshape(2, 7)
 
@@ -25,7 +37,21 @@ fills = st.one_of(
     st.builds(TruncatedNormal, sizes, st.floats(0.1, 9)),
     st.just(Keep()),
 )
-matrices = st.one_of(fills, st.builds(Orthogonal, sizes), st.builds(Packed, st.just(0), st.just(2), fills))
+pairs = st.tuples(fills, fills)
+blocks = st.one_of(st.builds(Packed, st.just(0), st.just(2), fills), st.builds(Blocks, st.just(0), pairs))
+matrices = st.one_of(fills, st.builds(Orthogonal, sizes), blocks)
+numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
+
+
+@st.composite
+def fills_for(draw, shape):
+    """A fill that fits a shape."""
+    count = math.prod(shape)
+    values = st.lists(numbers, min_size=count, max_size=count).map(Values)
+    kinds = [matrices if len(shape) > 1 else fills, *([values] if count < 20 else [])]
+    return draw(st.one_of(*kinds, *([st.builds(Identity, sizes)] if len(shape) == 2 else [])))
+
+
 fans = st.none() | st.integers(1, 10**6) | st.floats(0.1, 1e6)
 
 
@@ -43,7 +69,7 @@ def plan_rows(draw):
         fan_out=draw(fans),
         before=draw(st.text()),
         after=draw(st.text()),
-        fill=draw(matrices if len(shape) > 1 else fills),
+        fill=draw(fills_for(shape)),
         law=draw(st.text()),
         reason=draw(st.text()),
         assumed=draw(st.booleans()),
@@ -282,6 +308,17 @@ def broken(made, change):
             "axis 5",
         ),
         (lambda r: r["rows"][1].update(fill={"kind": "orthogonal", "gain": 1.0}), "2 or more axes"),
+        (lambda r: r["rows"][1].update(fill={"kind": "identity", "gain": 1.0}), "2 axes"),
+        (lambda r: r["rows"][0].update(fill={"kind": "delta_orthogonal", "gain": 1.0}), "3 to 5 axes"),
+        (lambda r: r["rows"][1].update(fill={"kind": "values", "values": [1.0]}), "50 elements, and 1 values"),
+        (lambda r: r["rows"][1].update(fill={"kind": "values", "values": ["x"]}), "'fill'"),
+        (lambda r: r["rows"][1].update(fill={"kind": "values", "values": []}), "one or more finite"),
+        (lambda r: r["rows"][1].update(fill={"kind": "blocks", "axis": 0, "fills": []}), "one or more fills"),
+        (lambda r: r["rows"][1].update(fill={"kind": "blocks", "axis": 0, "fills": 3}), "a list was expected"),
+        (
+            lambda r: r["rows"][1].update(fill={"kind": "blocks", "axis": 0, "fills": [{"kind": "keep"}] * 3}),
+            "3 equal blocks",
+        ),
     ],
 )
 def test_a_broken_plan_is_refused_with_the_place(mlp, plan_of, change, said):

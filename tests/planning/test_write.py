@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from initium.errors import ArgumentError
 from initium.planning import expected_std, write
 from initium.random import Stream
-from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 STREAM = Stream(7).child("w")
 
@@ -96,6 +108,58 @@ def test_a_stack_of_stacks_is_orthogonal_matrix_by_matrix():
     assert expected_std(fill, (2, 3, 4, 5)) == pytest.approx(1 / math.sqrt(5))
 
 
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (4, 4, 2), (8, 1, 3, 1, 2)])
+def test_a_delta_orthogonal_fill_has_exactly_the_root_mean_square_that_it_says(shape):
+    fill = DeltaOrthogonal(1.5)
+    values = written(fill, shape, torch.float64)
+    assert values.square().mean().sqrt().item() == pytest.approx(expected_std(fill, shape), rel=1e-13)
+    assert values.count_nonzero() == shape[0] * shape[1]
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (3, 5)])
+def test_an_identity_is_its_gain_on_the_diagonal(shape):
+    assert torch.equal(written(Identity(0.5), shape), 0.5 * torch.eye(*shape))
+    rms = written(Identity(0.5), shape).square().mean().sqrt().item()
+    assert rms == pytest.approx(expected_std(Identity(0.5), shape), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64, torch.complex64])
+def test_given_values_are_written_in_order(dtype):
+    given = (0.1, -2.0, 3.0, 0.0, 1e-3, 5.0)
+    assert torch.equal(
+        written(Values(given), (2, 3), dtype), torch.tensor(given, dtype=torch.float64).reshape(2, 3).to(dtype)
+    )
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
+def test_the_std_of_given_values_is_theirs(values):
+    wanted = torch.tensor(values, dtype=torch.float64).std(correction=0).item()
+    # Two passes in float64 over at most 30 values of at most 1e3.
+    assert expected_std(Values(tuple(values)), (len(values),)) == pytest.approx(wanted, abs=30 * 1e3 * 2.0**-52)
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(0, (12, 5)), (1, (5, 12)), (0, (3, 4, 5))])
+def test_blocks_take_a_fill_each_and_a_child_stream_draws_it(axis, shape):
+    fills = (Normal(0.1), Constant(2.0), Orthogonal(1.0))
+    values = written(Blocks(axis, fills), shape)
+    for index, (block, fill) in enumerate(zip(values.chunk(3, axis), fills, strict=True)):
+        inner = block.squeeze(axis) if len(shape) == 3 else block
+        assert torch.equal(inner, written(fill, inner.shape, stream=STREAM.child(str(index))))
+
+
+def test_the_std_of_blocks_counts_what_lies_between_them():
+    fill, n = Blocks(0, (Constant(0.0), Constant(1.0), Normal(0.5), Constant(0.0))), 40_000
+    std = expected_std(fill, (n,))
+    assert std == pytest.approx(math.sqrt(3 / 16 + 0.25 / 4))
+    # The mean and the std of a quarter of the elements vary: by the delta method well under 6 / sqrt(n) of the std.
+    assert abs(written(fill, (n,)).double().std(correction=0).item() - std) < 6 * std / math.sqrt(n)
+    assert expected_std(Blocks(0, (Constant(0.0), Keep())), (2,)) is None
+
+
+def test_a_kept_block_is_not_touched():
+    assert written(Blocks(0, (Keep(), Constant(1.0))), (4,)).tolist() == [9.0, 9.0, 1.0, 1.0]
+
+
 def test_values_depend_on_seed_and_name_alone():
     first = written(Normal(1.0), (30,))
     assert torch.equal(first, written(Normal(1.0), (5, 6)).flatten())
@@ -109,6 +173,17 @@ def test_every_floating_dtype_is_filled(dtype, fill):
     assert written(fill, (4, 6), dtype).isfinite().all()
 
 
-def test_a_fill_that_does_not_fit_is_refused():
+@pytest.mark.parametrize(
+    ("fill", "shape"),
+    [
+        (Orthogonal(1.0), (5,)),
+        (DeltaOrthogonal(1.0), (5, 5)),
+        (DeltaOrthogonal(1.0), (3, 5, 3)),
+        (Identity(1.0), (5,)),
+        (Values((1.0, 2.0)), (3,)),
+    ],
+    ids=str,
+)
+def test_a_fill_that_does_not_fit_is_refused(fill, shape):
     with pytest.raises(ArgumentError):
-        written(Orthogonal(1.0), (5,))
+        written(fill, shape)

@@ -1,12 +1,14 @@
 """Short fills: what is kept of one to make the next quick changes nothing that can be seen."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
+from initium import init
 from initium.errors import ArgumentError, ArgumentTypeError
-from initium.random import Once, Stream, normal_, trunc_normal_, uniform_
+from initium.random import Once, Stream, normal_, orthogonal_, trunc_normal_, uniform_
 from initium.random import _choice as choice
 from initium.random import _fill as fills
 from initium.random._threads import ALONE
@@ -164,3 +166,73 @@ def test_each_thread_draws_its_keys_apart():
     alone = [drawn(seed) for seed in range(16)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(drawn, range(16))) == alone
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.empty(8, 4).t(),
+        lambda: torch.empty(8, dtype=torch.complex64),
+        lambda: torch.empty(300, 300).t(),
+        lambda: torch.empty(8, dtype=torch.float8_e5m2),
+        lambda: torch.empty(8, 8),
+    ],
+)
+def test_freed_memory_is_refused_in_every_layout(make, warm):
+    if warm:
+        normal_(torch.empty(5), STREAM)
+    for fill in (lambda out: normal_(out, STREAM), lambda out: orthogonal_(out, STREAM), init.zeros_, init.eye_):
+        out = make()
+        if fill is init.eye_ and out.ndim != 2:
+            continue
+        out.untyped_storage().resize_(0)
+        with pytest.raises(ArgumentError, match=r"storage was freed|2 or more axes|float8"):
+            fill(out)
+
+
+def test_a_functional_tensor_is_filled_by_operations():
+    normal_(torch.empty(5), STREAM)
+    wanted = normal_(torch.empty(5), STREAM)
+    found = torch.func.functionalize(lambda: normal_(torch.empty(5), STREAM))()
+    assert torch.equal(found, wanted)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_trace_of_torchscript_leaves_later_fills_alone():
+    normal_(torch.empty(5), STREAM)
+    with contextlib.suppress(RuntimeError):  # TorchScript does not take every operation
+        torch.jit.trace(lambda x: x + normal_(torch.empty(3), STREAM), torch.zeros(3), check_trace=False)
+    assert type(choice._RENT.paid) is int
+    assert torch.equal(normal_(torch.empty(3), STREAM), normal_(torch.empty(5), STREAM)[:3])
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a .functools.lru_cache")
+def test_a_compiled_function_fills_as_the_plain_one_does():
+    torch._dynamo.reset()
+    start = torch.compile(init.normal_, backend="eager")
+    for _ in range(2):
+        torch.manual_seed(3)
+        found = start(torch.empty(7))
+        torch.manual_seed(3)
+        assert torch.equal(found, init.normal_(torch.empty(7)))
+    torch._dynamo.reset()
+
+
+def test_a_refused_complex_fill_leaves_the_generator_alone(monkeypatch):
+    monkeypatch.setenv("INITIUM_BACKEND", "abacus")
+    generator = torch.Generator().manual_seed(1)
+    with pytest.raises(ArgumentError):
+        normal_(torch.empty(3, dtype=torch.complex64), Once(generator))
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(1).get_state())
+
+
+def test_a_number_that_cannot_be_hashed_is_still_a_number():
+    class Odd:
+        def __float__(self):
+            return 2.0
+
+        def __hash__(self):
+            raise RuntimeError("no hash")
+
+    assert torch.equal(normal_(torch.empty(5), STREAM, 0.0, Odd()), normal_(torch.empty(5), STREAM, 0.0, 2.0))

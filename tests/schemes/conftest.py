@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from initium.gains import Activation
-from initium.network import Facts, Neighbour, Network
+from initium.network import Facts, Neighbour, Network, Residual
 
 
 def neighbour(what):
@@ -30,6 +30,7 @@ def facts_of(role="weight", shape=(24, 6), after="output", before="input", **oth
         "assumed": False,
         "frozen": False,
         "computed_by": "",
+        "residual": Residual("stream"),
     }
     given = {**plain, **others}
     names = given.pop("names", (given["name"],))

@@ -5,7 +5,19 @@ from torch import nn
 
 from initium.errors import UnknownNameError
 from initium.gains import Activation
-from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 from initium.schemes import Choice, Scheme, always, first_of, followed_by, layout, named, on, owned_by, role, rows
 
 
@@ -75,6 +87,10 @@ def test_a_role_that_does_not_exist_is_refused():
         (Uniform(0.5), "uniform(0.5)"),
         (Packed(0, 3, Orthogonal(1.0)), "orthogonal(1), each of 3"),
         (Keep(), "keep"),
+        (DeltaOrthogonal(2.0), "delta-orthogonal(2)"),
+        (Identity(0.5), "identity(0.5)"),
+        (Values((1.0, 2.0)), "given values"),
+        (Blocks(0, (Constant(0.0), Constant(1.0))), "zeros | ones"),
     ],
 )
 def test_a_fill_has_words(facts, fill, words):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from initium.calibrate._spread import Spread, spread_of
 from initium.errors import BatchError
-from initium.network import Walk
+from initium.network import Walk, addend
 from initium.signal import unit_moments
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from initium.calibrate._choice import Choice
     from initium.network import Network, Use
-
-# Where an operation takes what it adds to its product; linear and the convolutions take it third.
-_ADDENDS = {"bilinear": 3, "addmm": 0, "addmv": 0, "addbmm": 0, "baddbmm": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Calibrating(Walk):
             return output
         if output.numel() == 0:
             return output
-        bias = _addend(use, output, args, self._betas.get(use.node, 1.0))
+        bias = addend(use, output, args, self._betas.get(use.node, 1.0))
         product = output if bias is None else output.to(_accurate(output)) - bias
         if use.name not in self.found:
             spread = spread_of(product, bias, use.unit_axis, use.fan_in)
@@ -122,14 +119,3 @@ def _check_finite(use: Use, largest: float) -> None:
 
 def _accurate(output: Tensor) -> torch.dtype:
     return torch.promote_types(output.dtype, torch.float32)
-
-
-def _addend(use: Use, output: Tensor, args: Sequence[Any], beta: float) -> Tensor | None:
-    """What the operation adds to its product, beta times, with the output's number of axes."""
-    position = 2 if use.op == "linear" or "conv" in use.op else _ADDENDS.get(use.op)
-    bias = args[position] if position is not None and len(args) > position else None
-    if not isinstance(bias, Tensor):
-        return None
-    trailing = output.ndim - 1 - use.unit_axis % output.ndim if "conv" in use.op else 0
-    shape = [1] * (output.ndim - bias.ndim - trailing) + list(bias.shape) + [1] * trailing
-    return beta * bias.to(_accurate(output)).reshape(shape)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from initium.cli._audit import audit
 from initium.cli._demo import demo
 from initium.cli._diagnose import diagnose
 from initium.cli._gain import gain
@@ -21,6 +22,7 @@ for command, told in (
     (demo, "A sick network: found, cured and trained."),
     (diagnose, "Whether a model starts healthy; what to do."),
     (plan, "Which law for every parameter, and why."),
+    (audit, "Which law the weights look like."),
     (gain, "The exact gain of an activation."),
 ):
     app.command(short_help=told)(command)
@@ -46,6 +48,7 @@ def options(
     initium demo --case zeros
     initium diagnose models.py:build --shape 32,64
     initium plan models.py:build --shape 32,64
+    initium audit model.pt
     initium gain gelu
     """  # noqa: D301 - a backspace tells click to keep the lines
 

@@ -10,6 +10,7 @@ from initium.gains._moments import Moments, moments
 from initium.gains._reach import Reach, reach, saturation
 from initium.gains._recognise import recognise
 from initium.gains._table import ACTIVATIONS, known_activations
+from initium.gains._transformed import Transformed, dks_activation, tat_activation
 
 __all__ = [
     "ACTIVATIONS",
@@ -17,12 +18,15 @@ __all__ = [
     "Moments",
     "Nonlinearity",
     "Reach",
+    "Transformed",
     "describe",
+    "dks_activation",
     "gain",
     "known_activations",
     "moments",
     "reach",
     "recognise",
     "saturation",
+    "tat_activation",
     "variance_slope",
 ]

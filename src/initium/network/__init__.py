@@ -1,34 +1,43 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
+from initium.network._addend import addend
 from initium.network._batch import Batch, as_batch
 from initium.network._facts import ROLES, Facts, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
+from initium.network._ops import MOVES, op_name, shape_of
 from initium.network._read import as_module, read
+from initium.network._residual import Residual, Stream
 from initium.network._trace import Trace, trace
 from initium.network._walk import Walk, run_walk
 
 __all__ = [
+    "MOVES",
     "ROLES",
     "Batch",
     "Facts",
     "Held",
     "Neighbour",
     "Network",
+    "Residual",
     "Role",
+    "Stream",
     "Trace",
     "Use",
     "Walk",
+    "addend",
     "as_batch",
     "as_module",
     "held",
     "map_tensors",
     "named_tensors",
+    "op_name",
     "random_state_kept",
     "read",
     "run_walk",
+    "shape_of",
     "tensors_in",
     "trace",
     "unchanged",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from initium.gains import Activation
+    from initium.network._residual import Residual
 
 Role = Literal["weight", "recurrent", "bias", "scale", "shift", "embedding", "other"]
 ROLES: tuple[Role, ...] = ("weight", "recurrent", "bias", "scale", "shift", "embedding", "other")
@@ -58,6 +59,12 @@ class Use:
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
+        start: Where on that axis of the parameter the part that it uses begins.
+        residual: Its place on a residual stream; ``None`` where the network has no residual branch.
+        attention: What its output units are to an attention, run by run: ``(("q", 64), ("k", 16), ("v", 16))``; the roles
+            are ``q``, ``k``, ``v`` and ``out`` (``kv`` for units that are both), empty for units that are none.
+        head: For a weight whose output is the model's: ``softmax``, ``sigmoid``, ``regression``, or ``unknown`` where the
+            graph does not tell the loss; empty for any other.
         note: What a reader should know of it.
     """
 
@@ -79,6 +86,10 @@ class Use:
     direct: bool = True
     sources: frozenset[str] = frozenset()
     note: str = ""
+    start: int = 0
+    residual: Residual | None = None
+    attention: tuple[tuple[str, int], ...] = ()
+    head: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,10 @@ class Facts:
         notes: What a reader should know.
         whole: True where it holds integers or truth values: nothing can be drawn into it, and it has no gradient.
         padding: Of a table that is looked up: the row that stands for padding and gets no gradient.
+        residual: As in :class:`Use`, of its first use.
+        attention: Likewise, of all its parts in their order along ``axis``.
+        head: Likewise, of any use.
+        idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
     """
 
     name: str
@@ -133,6 +148,10 @@ class Facts:
     notes: tuple[str, ...] = ()
     whole: bool = False
     padding: int | None = None
+    residual: Residual | None = None
+    attention: tuple[tuple[str, int], ...] = ()
+    head: str = ""
+    idle: str = ""
 
     @property
     def mentionable(self) -> bool:

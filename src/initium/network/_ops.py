@@ -28,6 +28,8 @@ PARTS = frozenset(
     "unbind unfold vsplit vstack _pack_padded_sequence _pad_packed_sequence masked_select rot90 grid_sampler "
     "grid_sampler_2d sort topk nested_tensor".split()
 )
+# Elements are moved, dropped or repeated: an index stays an index.
+MOVES = RESHAPES | PARTS | {"clamp"}
 # The shape of the input is used, its values are not.
 FACTORIES = frozenset(
     "empty_like full_like new_empty new_empty_strided new_full new_ones new_zeros ones_like rand_like randint_like "

@@ -69,15 +69,28 @@ def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:
     """The lengths of the runs of output units that go separate ways, in their order; one where they stay together."""
     shape = shape_of(node)
     units = shape[unit_axis] if shape else 1
-    if not shape or torch.Size(shape).numel() > _MOST_LABELS or node not in keep.parted:
+    labels = labels_of(node, unit_axis) if node in keep.parted else None
+    if labels is None:
         return [units]
+    ends = [run for _, _, run in arrivals(keep, node, labels)]
+    return _partition([frozenset(run.unique().tolist()) for run in ends if run.numel()], units)
+
+
+def labels_of(node: fx.Node, unit_axis: int) -> torch.Tensor | None:
+    """A number for every output unit, in the output's shape; ``None`` where that is too large or has no shape."""
+    shape = shape_of(node)
+    if not shape or torch.Size(shape).numel() > _MOST_LABELS:
+        return None
+    units = shape[unit_axis]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
-    labels = torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
-    return _partition([frozenset(run.unique().tolist()) for run in _ends(keep, node, labels) if run.numel()], units)
+    return torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
 
 
-def _ends(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The labels that arrive at each operation that is no view, and gives each unit no place of its own."""
+def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tuple[fx.Node, fx.Node, torch.Tensor]]:
+    """The labels that arrive at each operation that is no view, and gives each unit no place of its own.
+
+    With the node that brings them, and the operation.
+    """
     waiting: list[tuple[fx.Node, Any]] = [(start, labels)]
     arrived: dict[fx.Node, list[torch.Tensor]] = defaultdict(list)
     while waiting:
@@ -90,11 +103,12 @@ def _ends(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[torch
                     arrived[user].append(value)
                     waiting.append((user, value))
             elif name == "glu":
-                yield from value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
+                halves = value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
+                yield from ((node, user, half) for half in halves)
             elif name in _FOLLOWED and name not in LIKE:
                 waiting.append((user, value if name in _CASTS else _moved(user, value)))
             elif isinstance(value, torch.Tensor):
-                yield value
+                yield node, user, value
 
 
 def _moved(user: fx.Node, value: Any) -> Any:  # noqa: ANN401
@@ -111,18 +125,19 @@ def _partition(runs: list[frozenset[int]], units: int) -> list[int]:
     return lengths if contiguous and adjoining and sum(lengths) == units else [units]
 
 
-def parameter_axis(weight: fx.Node, parameter: fx.Node, out_axis: int) -> tuple[int, int]:
-    """Where a weight's axis of outputs lies in its parameter, and how many such weights the parameter is cut into.
+def parameter_axis(weight: fx.Node, parameter: fx.Node, out_axis: int) -> tuple[int, int, int]:
+    """Where a weight's axis of outputs lies in its parameter, into how many such weights it is cut, and where this begins.
 
     The views on the way are run on a tensor without memory; strides say which axis became which.
     """
     whole = torch.empty(shape_of(parameter), device="meta")
     seen = _replayed(weight, parameter, whole)
     if seen is None or seen.ndim == 0 or whole.numel() == 0:
-        return 0, 1
+        return 0, 1, 0
     stride = seen.stride(out_axis) if seen.ndim > out_axis else 1
     axis = next((axis for axis in range(whole.ndim) if whole.stride(axis) == stride and whole.shape[axis] > 1), 0)
-    return axis, max(1, whole.numel() // max(1, seen.numel()))
+    start = int(seen.storage_offset()) // max(1, whole.stride(axis)) % max(1, whole.shape[axis])
+    return axis, max(1, whole.numel() // max(1, seen.numel())), start
 
 
 def _replayed(node: fx.Node, start: fx.Node, value: torch.Tensor) -> Any:  # noqa: ANN401

@@ -14,6 +14,7 @@ from initium.network._facts import Facts, Neighbour
 from initium.network._modules import guess, held, neighbours_by_order
 from initium.network._neighbours import NOTHING
 from initium.network._network import Network
+from initium.network._places import places
 from initium.network._readings import readings
 from initium.network._roles import roles
 from initium.network._trace import trace
@@ -59,11 +60,14 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
         return Network(_assumed(model), (), None, (), title)
     traced = trace(model, batch)
     graph = readings(traced, dict(model.named_parameters()))
-    every, parts = uses(graph), roles(graph)
+    where = places(graph)
+    every, parts = uses(graph, where), roles(graph)
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)
-    parameters = tuple(_facts(one, mine.get(one.name, []), parts) for one in held(model))
+    parameters = tuple(
+        replace(_facts(one, mine.get(one.name, []), parts), idle=where.idle.get(one.name, "")) for one in held(model)
+    )
     strays = tuple(_strays(traced.graph))
     return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays)
 
@@ -132,7 +136,17 @@ def _facts(one: Held, mine: list[Use], parts: dict[str, Part]) -> Facts:
         notes=notes,
         whole=_whole(one),
         padding=part.padding,
+        residual=first.residual if first else None,
+        attention=_attention(alike),
+        head=next((use.head for use in alike if use.head), ""),
     )
+
+
+def _attention(alike: list[Use]) -> tuple[tuple[str, int], ...]:
+    """Of the first use, or of all of them where each uses a part of its own."""
+    parts = {use.start: use for use in reversed(alike)}
+    several = [parts[start].attention for start in sorted(parts)]
+    return tuple(span for spans in several for span in spans) if all(several) else ()
 
 
 def _unknown_identity(part: Part) -> bool:

@@ -160,13 +160,13 @@ def _tensordot(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
 
 def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     """Letters of the weight that the output lacks are summed; those that only the weight has are its outputs."""
-    terms, output = _terms(str(_arg(node, 0)))
+    inputs, output = terms(str(_arg(node, 0)))
     operands = list(cast("list[fx.Node]", _arg(node, 1)))
     weights = [index for index, operand in enumerate(operands) if _is_parameter(kinds, operand)]
-    if len(weights) != 1 or len(operands) < 2 or "." in terms[weights[0]]:  # noqa: PLR2004 - a weight and data
+    if len(weights) != 1 or len(operands) < 2 or "." in inputs[weights[0]]:  # noqa: PLR2004 - a weight and data
         return
-    letters, shape = terms[weights[0]], shape_of(operands[weights[0]])
-    others = set("".join(term for index, term in enumerate(terms) if index != weights[0]))
+    letters, shape = inputs[weights[0]], shape_of(operands[weights[0]])
+    others = set("".join(term for index, term in enumerate(inputs) if index != weights[0]))
     size = dict(zip(letters, shape, strict=True))
     outs = [letter for letter in letters if letter in output and letter not in others]
     fan_in = math.prod(size[letter] for letter in letters if letter not in output)
@@ -178,7 +178,7 @@ def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, axis)
 
 
-def _terms(equation: str) -> tuple[list[str], str]:
+def terms(equation: str) -> tuple[list[str], str]:
     """The operands' letters and the output's, a dot for an ellipsis; with no arrow, whatever stands once comes out, sorted."""
     left, arrow, output = equation.replace(" ", "").replace("...", ".").partition("->")
     once = sorted(letter for letter in set(left) - {",", "."} if left.count(letter) == 1)

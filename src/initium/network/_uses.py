@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
@@ -15,13 +16,14 @@ from initium.network._sites import sites
 if TYPE_CHECKING:
     from torch import fx
 
+    from initium.network._places import Places
     from initium.network._readings import Readings
     from initium.network._sites import Site
 
 _UNSPLIT = frozenset({"gates", "lookup", "added"})
 
 
-def uses(read: Readings) -> list[Use]:
+def uses(read: Readings, places: Places) -> list[Use]:
     """The uses at every data node."""
     found: list[Use] = []
     count: dict[str, int] = defaultdict(int)
@@ -32,7 +34,8 @@ def uses(read: Readings) -> list[Use]:
             for site in here:
                 name = read.name_of(site.weight)
                 sources = reached.get(site.data, frozenset()) if site.data is not None else frozenset[str]()
-                found.append(_use(read, site, name, count[name], sources))
+                made = _use(read, site, name, count[name], sources)
+                found.append(replace(made, **_place(places, node)))
                 count[name] += 1
             behind = {reached[parent] for parent in read.kinds.data_parents(node)}
             begins = here or node.op == "placeholder"
@@ -40,10 +43,18 @@ def uses(read: Readings) -> list[Use]:
     return found
 
 
+def _place(places: Places, node: fx.Node) -> dict[str, Any]:
+    return {
+        "residual": places.residual.get(node),
+        "attention": places.attention.get(node, ()),
+        "head": places.head.get(node, ""),
+    }
+
+
 def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[str]) -> Use:
     runs = output_runs(read.keeping, site.node, site.unit_axis) if site.layout not in _UNSPLIT else [1]
     split = len(runs) if len(set(runs)) == 1 else 1
-    layout, parts, axis = _packing(read, site, name, split)
+    layout, parts, axis, start = _packing(read, site, name, split)
     beyond = math.lcm(site.parts, split) // site.parts  # groups keep an input's outputs apart already
     ahead = read.neighbours.following(site.node)
     return Use(
@@ -57,6 +68,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         unit_axis=site.unit_axis,
         parts=parts,
         axis=axis,
+        start=start,
         bias=read.kinds.origin[site.bias].names[0] if site.bias is not None else None,
         before=_before(read, site),
         after=Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour,
@@ -74,17 +86,17 @@ def _before(read: Readings, site: Site) -> Neighbour:
     return NOTHING if site.data is None else read.neighbours.preceding(site.data)
 
 
-def _packing(read: Readings, site: Site, name: str, split: int) -> tuple[str, int, int]:
-    """The layout of the parameter itself, how many matrices it packs, and along which axis."""
+def _packing(read: Readings, site: Site, name: str, split: int) -> tuple[str, int, int, int]:
+    """The layout of the parameter itself, how many matrices it packs, along which axis, and where on it this one begins."""
     parameter = read.placeholders[name]
-    axis, slices = parameter_axis(site.weight, parameter, site.out_axis)
+    axis, slices, start = parameter_axis(site.weight, parameter, site.out_axis)
     layout = _layout(site, axis, shape_of(parameter))
     if layout == "batched":
-        return layout, shape_of(parameter)[0], 0
+        return layout, shape_of(parameter)[0], 0, 0
     if layout == "conv_transpose" and site.parts > 1:
-        return layout, site.parts, 0  # groups part the inputs, which come first
+        return layout, site.parts, 0, 0  # groups part the inputs, which come first
     parts = math.lcm(site.parts, split) if layout == "conv" else site.parts * split
-    return layout, parts * slices, axis
+    return layout, parts * slices, axis, start
 
 
 def _layout(site: Site, axis: int, shape: tuple[int, ...]) -> str:

@@ -22,8 +22,8 @@ class Walk(fx.Interpreter):
     Values are dropped as soon as nobody reads them, so the walk holds no more than a plain forward pass.
     """
 
-    def __init__(self, network: Network) -> None:
-        if network.trace is None or network.trace.fake:
+    def __init__(self, network: Network, *, on_shapes: bool = False) -> None:
+        if network.trace is None or (network.trace.fake and not on_shapes):
             raise TraceError("a walk on data needs a network that was traced on data, on a device with memory.")
         super().__init__(network.trace.graph)
         self.extra_traceback = False  # an error's message is the model's own
@@ -45,11 +45,15 @@ class Walk(fx.Interpreter):
     def at_activation(self, use: Use, value: Tensor) -> None:
         """Called with the value that goes into the activation that follows a use."""
 
+    def operation(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
+        """What a node gives."""
+        return super().run_node(n)
+
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Runs one node and shows it to the hooks."""
         uses = self._uses.get(n.name, ())
         args = cast("Sequence[Any]", self.fetch_args_kwargs_from_env(n)[0]) if uses else ()
-        result = super().run_node(n)
+        result = self.operation(n)
         for use in uses:
             result = self._seen(use, result, args)
         for use in self._activated.get(n.name, ()):

@@ -2,10 +2,24 @@
 
 from initium.planning._atomic import all_or_nothing
 from initium.planning._diff import Change, PlanDiff
+from initium.planning._groups import mup_groups
 from initium.planning._make import plan
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
-from initium.planning._spread import expected_std
+from initium.planning._prior import Prior
+from initium.planning._spread import expected_std, law_of_fill
 from initium.planning._write import write
 
-__all__ = ["Change", "Overrides", "Plan", "PlanDiff", "all_or_nothing", "expected_std", "plan", "write"]
+__all__ = [
+    "Change",
+    "Overrides",
+    "Plan",
+    "PlanDiff",
+    "Prior",
+    "all_or_nothing",
+    "expected_std",
+    "law_of_fill",
+    "mup_groups",
+    "plan",
+    "write",
+]

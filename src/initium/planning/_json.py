@@ -133,6 +133,10 @@ def _check_counts(value: Mapping[str, Any]) -> None:
     if value.get("kind") == "packed":
         _ = _length(value["axis"]), _length(value["parts"])
         _check_counts(value["each"])
+    if value.get("kind") == "blocks":
+        _ = _length(value["axis"])
+        for each in _list(value["fills"]):
+            _check_counts(each)
 
 
 FIELDS: Mapping[str, Read] = {

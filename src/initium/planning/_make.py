@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from initium.planning._overrides import overriding
 from initium.planning._plan import Plan
+from initium.planning._prior import priors
 from initium.records import Constant, Keep
 from initium.schemes import Choice, Scheme, first_of, rows
 from initium.schemes import scheme as named_scheme
@@ -15,16 +16,23 @@ if TYPE_CHECKING:
 
     from initium.network import Facts, Network
     from initium.planning._overrides import Overrides
+    from initium.planning._prior import Prior
     from initium.records import PlanRow
 
 
-def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrides | None = None) -> Plan:
+def plan(
+    network: Network,
+    scheme: Scheme | str = "textbook",
+    overrides: Overrides | None = None,
+    prior: Prior | None = None,
+) -> Plan:
     """Which law for every parameter, and why; nothing is written.
 
     Args:
         network: What :func:`initium.network.read` made of a model.
         scheme: A scheme, its name, or a call such as ``"normal(0.02)"``.
         overrides: Exceptions, see :data:`~initium.planning.Overrides`; a later one wins over an earlier one.
+        prior: Class frequencies for the biases of outputs, see :data:`~initium.planning.Prior`; it wins over both.
 
     Returns:
         The plan: one row for every parameter. What is frozen beside the weights (a table of positions, a bias) is kept
@@ -32,9 +40,9 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
 
     Raises:
         UnknownNameError: No scheme has that name.
-        ArgumentError: The scheme's arguments do not fit.
-        ArgumentTypeError: An override of the wrong kind.
-        PlanError: An override that matches nothing or does not fit, or a weight with no elements.
+        ArgumentError: The scheme's arguments do not fit, or a prior is no frequency.
+        ArgumentTypeError: An override or a prior of the wrong kind.
+        PlanError: An override or a prior that matches nothing or does not fit, or a weight with no elements.
 
     Example:
         >>> import torch
@@ -46,7 +54,8 @@ def plan(network: Network, scheme: Scheme | str = "textbook", overrides: Overrid
     """
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
-    made = rows(network, Scheme(base.name, first_of(exceptions, _frozen_beside, base.rule), base.source))
+    known = priors(prior, network) if prior is not None else first_of()
+    made = rows(network, Scheme(base.name, first_of(known, exceptions, _frozen_beside, base.rule), base.source))
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
 
 

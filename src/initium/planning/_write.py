@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from initium.planning._blocks import elementwise, stacked
-from initium.random import normal_, orthogonal_, trunc_normal_, truncated_std, uniform_
-from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+import torch
+
+from initium.errors import ArgumentError
+from initium.planning._blocks import elementwise, misfit, stacked
+from initium.random import delta_orthogonal_, normal_, orthogonal_, trunc_normal_, truncated_std, uniform_
+from initium.records import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from initium.random import Stream
@@ -18,8 +35,8 @@ if TYPE_CHECKING:
 def write(tensor: Tensor, fill: Fill, stream: Stream) -> None:
     """Fills a tensor in place; its values are a function of the stream's seed and name, and of the index.
 
-    A fill of independent elements gives the same values packed or not. The blocks of a packed orthogonal fill draw from
-    the children ``0``, ``1``, ... of the stream.
+    A fill of independent elements gives the same values packed or not. The blocks of a packed orthogonal fill, and blocks of
+    different fills, draw from the children ``0``, ``1``, ... of the stream.
 
     Args:
         tensor: What is filled: a parameter's ``data``.
@@ -44,6 +61,24 @@ def write(tensor: Tensor, fill: Fill, stream: Stream) -> None:
             pass
         case Constant(value):
             tensor.fill_(value)
+        case Normal() | TruncatedNormal() | Uniform():
+            _write_drawn(tensor, fill, stream)
+        case Orthogonal(gain):
+            orthogonal_(tensor, stream, gain=gain)
+        case DeltaOrthogonal(gain):
+            delta_orthogonal_(tensor, stream, gain=gain)
+        case Identity() | Values():
+            _write_given(tensor, fill)
+        case Packed():
+            _write_packed(tensor, fill, stream)
+        case Blocks():
+            _write_blocks(tensor, fill, fill.fills, stream)
+        case _:
+            assert_never(fill)
+
+
+def _write_drawn(tensor: Tensor, fill: Normal | TruncatedNormal | Uniform, stream: Stream) -> None:
+    match fill:
         case Normal(std):
             normal_(tensor, stream, mean=0.0, std=std)
         case TruncatedNormal(std, cut):
@@ -51,18 +86,27 @@ def write(tensor: Tensor, fill: Fill, stream: Stream) -> None:
             trunc_normal_(tensor, stream, mean=0.0, std=whole, low=-cut * whole, high=cut * whole)
         case Uniform(bound):
             uniform_(tensor, stream, low=-bound, high=bound)
-        case Orthogonal(gain):
-            orthogonal_(tensor, stream, gain=gain)
-        case Packed():
-            _write_packed(tensor, fill, stream)
-        case _:
-            assert_never(fill)
+
+
+def _write_given(tensor: Tensor, fill: Identity | Values) -> None:
+    """What no stream decides."""
+    if wrong := misfit(fill, tuple(tensor.shape)):
+        raise ArgumentError(f"{wrong}.")
+    if isinstance(fill, Identity):
+        tensor.zero_().diagonal().fill_(fill.gain)
+    else:
+        tensor.copy_(torch.tensor(fill.values, dtype=torch.float64, device="cpu").reshape(tensor.shape))
 
 
 def _write_packed(tensor: Tensor, fill: Packed, stream: Stream) -> None:
     if elementwise(fill):
         write(tensor, fill.each, stream)
-        return
+    else:
+        _write_blocks(tensor, fill, [fill.each] * fill.parts, stream)
+
+
+def _write_blocks(tensor: Tensor, fill: Packed | Blocks, fills: Sequence[Fill], stream: Stream) -> None:
     alone = stacked(tuple(tensor.shape), fill)
-    for index, block in enumerate(tensor.chunk(fill.parts, fill.axis)):
-        write(block.squeeze(fill.axis) if alone else block, fill.each, stream.child(str(index)))
+    blocks = tensor.chunk(len(fills), fill.axis)
+    for index, (block, each) in enumerate(zip(blocks, fills, strict=True)):
+        write(block.squeeze(fill.axis) if alone else block, each, stream.child(str(index)))

@@ -42,16 +42,11 @@ def backend_for(out: torch.Tensor) -> Backend:
     """The backend that fills a tensor: the one that INITIUM_BACKEND names, or the fastest for its device and size."""
     if not bare(out):
         return REFERENCE
-    if out.untyped_storage().nbytes() < (out.storage_offset() + out.numel()) * out.element_size():
-        raise ArgumentError(
-            f"the tensor of shape {tuple(out.shape)} has no memory any more: its storage was freed, as sharded training "
-            "does between steps. Gather it first, or fill it before it is sharded."
-        )
     named = _SET.get(_KEY)
     if named:
         return _forced(os.fsdecode(named), out)
     if out.is_cpu:
-        return _numba() if _RENT.due(out.numel()) else REFERENCE
+        return _numba() if _RENT.due(int(out.numel())) else REFERENCE
     return _triton() if out.is_cuda else REFERENCE
 
 
@@ -70,7 +65,8 @@ def forced() -> bool:
 
 def bare(out: torch.Tensor) -> bool:
     """Whether a tensor is memory and nothing else: no subclass, mode or transform wants to see what is done to it."""
-    return getattr(type(out), _DISPATCH) is _PLAIN and not observed()
+    # An address is missing where values are still to come: a functional or a zero tensor.
+    return getattr(type(out), _DISPATCH) is _PLAIN and not observed() and (out.data_ptr() != 0 or not out.numel())
 
 
 class _Rent:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.autograd.graph import increment_version
 
 from initium import checks
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import SupportsFloat
 
-    import torch
-
     from initium.random._backend import Short
 
 # The law of a real value, or of the two parts of a complex one.
@@ -41,12 +40,11 @@ def fill(
     out: torch.Tensor, stream: Stream, start: int, laws: Callable[..., Laws], *numbers: SupportsFloat
 ) -> torch.Tensor:
     """Check all that a draw is given, and write it."""
-    try:
-        call = _known.get((laws, out.dtype, numbers, *map(type, numbers)))
-    except (AttributeError, TypeError):  # no tensor, or a number that cannot be looked up: the checks tell
-        call = None
+    # A compiler would guard the table, and compile anew whenever it grows.
+    call = None if torch.compiler.is_compiling() else _looked_up(out, laws, numbers)
     if (
         call is not None
+        and not observed()
         and type(start) is int
         and start == 0
         and isinstance(stream, Stream)  # pyright: ignore[reportUnnecessaryIsInstance]  checked at the door
@@ -55,20 +53,27 @@ def fill(
         and 0 < (count := out.numel()) < ALONE
         and out.is_cpu
         and not out.is_neg()
-        and not observed()
         and not forced()
         and out.untyped_storage().nbytes() >= (out.storage_offset() + count) * out.element_size()
+        and (address := out.data_ptr())
     ):
         key = stream.key
         increment_version(out)
-        call(out.data_ptr(), count, key)
+        call(address, count, key)
         return out
     out, stream = checks.destination(out), _door.named(stream)
     law, imaginary = laws(out.is_complex(), *numbers)
     write(out, stream, _door.index(start, out.numel()), law, imaginary)
-    if imaginary is None and _OWN.issuperset(map(type, numbers)):
+    if imaginary is None and not torch.compiler.is_compiling() and _OWN.issuperset(map(type, numbers)):
         _learn(out, law, (laws, out.dtype, numbers, *map(type, numbers)))
     return out
+
+
+def _looked_up(out: torch.Tensor, laws: Callable[..., Laws], numbers: tuple[SupportsFloat, ...]) -> Short | None:
+    try:
+        return _known.get((laws, out.dtype, numbers, *map(type, numbers)))
+    except Exception:  # noqa: BLE001  what is no tensor, or no number, may raise anything: the checks tell
+        return None
 
 
 def _learn(out: torch.Tensor, law: Law, case: object) -> None:

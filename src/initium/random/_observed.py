@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch._C import (
     _functorch,  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]  torch's stubs leave it out
+    _is_tracing,  # pyright: ignore[reportPrivateUsage]
     _len_torch_dispatch_stack,  # pyright: ignore[reportPrivateUsage]  the public question costs as much as a small fill
 )
 
@@ -12,5 +13,8 @@ from torch._C import (
 def observed() -> bool:
     """A mode (a trace, fake tensors), a transform (``vmap``, ``grad``) or a compiler sees every operation."""
     return bool(
-        _len_torch_dispatch_stack() or _functorch.peek_interpreter_stack() is not None or torch.compiler.is_compiling()
+        _len_torch_dispatch_stack()
+        or _functorch.peek_interpreter_stack() is not None
+        or torch.compiler.is_compiling()
+        or _is_tracing()
     )

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 # A tensor filled by one call has no name, and each call draws a key of its own: any one name does.
 NAME = "once"
-# A Stream is frozen.
-_keep = object.__setattr__
 
 
 class Once(Stream):
@@ -46,8 +44,8 @@ class Once(Stream):
     seed, name = 0, NAME
 
     def __init__(self, generator: torch.Generator | None = None) -> None:
-        _keep(self, "_generator", None if generator is None else checks.generator(generator))
-        _keep(self, "_drawn", None)
+        object.__setattr__(self, "_generator", checks.generator(generator))  # a Stream is frozen
+        object.__setattr__(self, "_drawn", None)
 
     # What it is, is its draw, which may not have been made: two are never the same, and none can be copied.
     def __eq__(self, other: object) -> bool:
@@ -68,7 +66,7 @@ class Once(Stream):
         drawn: Key | None = self._drawn
         if drawn is None:
             drawn = words_from(self._generator)
-            _keep(self, "_drawn", drawn)
+            object.__setattr__(self, "_drawn", drawn)
         return drawn
 
     def child(self, name: str) -> Stream:

@@ -48,8 +48,10 @@ def words_from(generator: torch.Generator | None) -> Key:
         with _disable_current_modes():
             return words_from(generator)
     device = _CPU if generator is None else generator.device
-    room = _room() if device == _CPU and not observed() else _words(device)
-    k0, k1, s0, s1 = room.random_(1 << 32, generator=generator).tolist()
+    if device == _CPU and not observed():
+        k0, k1, s0, s1 = _room().random_(1 << 32, generator=generator).tolist()
+    else:  # one by one: of torch 2.6 a transform's tensor makes no list
+        k0, k1, s0, s1 = map(int, _words(device).random_(1 << 32, generator=generator))
     return k0, k1, s0, s1
 
 

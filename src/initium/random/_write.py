@@ -35,6 +35,7 @@ def write(out: torch.Tensor, stream: Stream, start: int, law: Law, imaginary: La
 
 
 def _write_complex(out: torch.Tensor, stream: Stream, start: int, real: Law, imaginary: Law) -> None:
+    backend_for(torch.empty(0, device=out.device))  # one that cannot serve is refused before a key is drawn
     re, im = stream.child("re"), stream.child("im")
     for piece, at in pieces(out, start):
         piece.copy_(torch.complex(_drawn(piece, re, at, real), _drawn(piece, im, at, imaginary)))

@@ -1,16 +1,32 @@
 """Frozen values that pass between rooms; they know no torch operation."""
 
 from initium.records._codec import fill_from_dict, fill_to_dict
-from initium.records._fills import Constant, Fill, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records._fills import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Fill,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 from initium.records._finding import SEVERITIES, Finding, Severity
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
 from initium.records._signal import Signal, SignalRow
 
 __all__ = [
     "SEVERITIES",
+    "Blocks",
     "Constant",
+    "DeltaOrthogonal",
     "Fill",
     "Finding",
+    "Identity",
     "Keep",
     "Normal",
     "Orthogonal",
@@ -23,6 +39,7 @@ __all__ = [
     "SignalRow",
     "TruncatedNormal",
     "Uniform",
+    "Values",
     "fill_from_dict",
     "fill_to_dict",
 ]

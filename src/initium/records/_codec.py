@@ -6,7 +6,20 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from initium.errors import ArgumentError
-from initium.records._fills import Constant, Fill, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records._fills import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Fill,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +30,12 @@ FILLS: dict[str, type[Any]] = {
     "truncated_normal": TruncatedNormal,
     "uniform": Uniform,
     "orthogonal": Orthogonal,
+    "delta_orthogonal": DeltaOrthogonal,
+    "identity": Identity,
+    "values": Values,
     "keep": Keep,
     "packed": Packed,
+    "blocks": Blocks,
 }
 _KINDS = {kind: name for name, kind in FILLS.items()}
 
@@ -28,6 +45,8 @@ def fill_to_dict(fill: Fill) -> dict[str, Any]:
     fields = {f.name: getattr(fill, f.name) for f in dataclasses.fields(fill)}
     if isinstance(fill, Packed):
         fields["each"] = fill_to_dict(fill.each)
+    if isinstance(fill, Blocks):
+        fields["fills"] = [fill_to_dict(each) for each in fill.fills]
     return {"kind": _KINDS[type(fill)], **fields}
 
 
@@ -43,6 +62,8 @@ def fill_from_dict(record: Mapping[str, Any]) -> Fill:
         raise ArgumentError(f"{kind!r} is no kind of fill; known: {', '.join(FILLS)}.")
     if kind == "packed":
         fields["each"] = fill_from_dict(fields["each"])
+    if kind == "blocks":
+        fields["fills"] = tuple(fill_from_dict(each) for each in fields["fills"])
     try:
         return FILLS[kind](**fields)
     except TypeError as error:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from initium.errors import ArgumentError
 
+# How many of many values are printed.
+_SHOWN = 4
+
 
 def _non_negative(value: float, what: str) -> None:
     if not (math.isfinite(value) and value >= 0):
@@ -68,6 +71,44 @@ class Orthogonal:
 
 
 @dataclass(frozen=True, slots=True)
+class DeltaOrthogonal:
+    """A convolution that is zero but for its middle tap (``size // 2``), where it is ``gain`` times orthonormal columns."""
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _non_negative(self.gain, "gain")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``gain`` on the diagonal of a matrix, zero elsewhere."""
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _non_negative(self.gain, "gain")
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """These values, in the order of the elements; printed, the first few."""
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+        wrong = [value for value in self.values if not math.isfinite(value)]
+        if wrong or not self.values:
+            raise ArgumentError(f"values are one or more finite numbers; got {wrong[0] if wrong else 'none'!r}.")
+
+    def __repr__(self) -> str:
+        some = ", ".join(f"{value:.6g}" for value in self.values[:_SHOWN])
+        more = f", ... {len(self.values)} in all" if len(self.values) > _SHOWN else ""
+        return f"Values({some}{more})"
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """The values stay as they are; the plan says why."""
 
@@ -85,4 +126,29 @@ class Packed:
             raise ArgumentError(f"parts must be >= 1; got {self.parts!r}.")
 
 
-Fill = Constant | Normal | TruncatedNormal | Uniform | Orthogonal | Keep | Packed
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Equal blocks along ``axis``, each with a fill of its own: the gates of a bias, of which one starts at 1."""
+
+    axis: int
+    fills: tuple[Fill, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fills", tuple(self.fills))
+        if not self.fills:
+            raise ArgumentError("fills must hold one or more fills, one a block; got none.")
+
+
+Fill = (
+    Constant
+    | Normal
+    | TruncatedNormal
+    | Uniform
+    | Orthogonal
+    | DeltaOrthogonal
+    | Identity
+    | Values
+    | Keep
+    | Packed
+    | Blocks
+)

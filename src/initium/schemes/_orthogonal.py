@@ -18,7 +18,7 @@ MATRIX = 2
 
 def orthogonal_law(gain: float | None, reason: str, facts: Facts) -> Choice:
     """An orthogonal law for one weight, each of the matrices that it packs by itself."""
-    factor = _gain(facts) if gain is None else gain
+    factor = own_gain(facts) if gain is None else gain
     why = reason or _reason(facts, gain)
     if len(facts.shape) < MATRIX:
         return _vector(facts, factor, why)
@@ -33,7 +33,7 @@ def _vector(facts: Facts, gain: float, why: str) -> Choice:
     return Choice(Normal(std), f"normal, length {gain:.4g}", f"{why}; a vector, so normal with that length")
 
 
-def _gain(facts: Facts) -> float:
+def own_gain(facts: Facts) -> float:
     """The exact gain of the activation that follows; 1 where there is none, or none with a gain that serves."""
     return 1.0 if facts.role == "recurrent" else exact_gain(facts) or 1.0
 

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from initium.network import Facts
-from initium.records import Constant, Fill, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records import (
+    Blocks,
+    Constant,
+    DeltaOrthogonal,
+    Fill,
+    Identity,
+    Keep,
+    Normal,
+    Orthogonal,
+    Packed,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +129,7 @@ def on(selector: Selector, rule: Rule | Fill) -> Rule:
     return lambda facts: chosen(facts) if selector(facts) else None
 
 
-def words(fill: Fill) -> str:  # noqa: PLR0911 - one a kind of fill
+def words(fill: Fill) -> str:  # noqa: C901, PLR0911 - one a kind of fill
     """A fill in the field's words."""
     match fill:
         case Constant(value):
@@ -129,7 +142,15 @@ def words(fill: Fill) -> str:  # noqa: PLR0911 - one a kind of fill
             return f"uniform({bound:.4g})"
         case Orthogonal(gain):
             return f"orthogonal({gain:.4g})"
+        case DeltaOrthogonal(gain):
+            return f"delta-orthogonal({gain:.4g})"
+        case Identity(gain):
+            return f"identity({gain:.4g})"
+        case Values():
+            return "given values"
         case Packed(_, parts, each):
             return f"{words(each)}, each of {parts}"
+        case Blocks(_, fills):
+            return " | ".join(map(words, fills))
         case Keep():
             return "keep"

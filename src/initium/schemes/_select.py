@@ -127,6 +127,42 @@ def frozen(facts: Facts) -> bool:
     return facts.frozen
 
 
+def ends_branch(facts: Facts) -> bool:
+    """Weights whose output is added to a residual stream, possibly through dropout, scales, gates and norms.
+
+    Args:
+        facts: Of one parameter; the function itself is the selector.
+
+    Returns:
+        Whether it is the last of a residual branch.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import read
+        >>> ends_branch(read(torch.nn.Linear(3, 4)).facts("weight"))
+        False
+    """
+    return facts.residual is not None and facts.residual.place == "last"
+
+
+def in_branch(facts: Facts) -> bool:
+    """Weights of residual branches, the last ones too.
+
+    Args:
+        facts: Of one parameter; the function itself is the selector.
+
+    Returns:
+        Whether it is in a branch.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import read
+        >>> in_branch(read(torch.nn.Linear(3, 4)).facts("weight"))
+        False
+    """
+    return facts.residual is not None and facts.residual.in_branch
+
+
 def activation_name(neighbour: Neighbour) -> str:
     """The name of an activation; empty for anything else."""
     return neighbour.activation.name if isinstance(neighbour.activation, Activation) else ""

@@ -1,8 +1,24 @@
 """What travels through a network: moments of activations and gradients at every use of a weight."""
 
+from initium.signal._coordinates import Coordinate, Coordinates, coordinate_check
 from initium.signal._distinct import rounding
+from initium.signal._laws import Law
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
+from initium.signal._predict import predict
+from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
 
-__all__ = ["UnitMoments", "measure", "needs_values", "rounding", "unit_moments"]
+__all__ = [
+    "Coordinate",
+    "Coordinates",
+    "Law",
+    "Predicting",
+    "UnitMoments",
+    "coordinate_check",
+    "measure",
+    "needs_values",
+    "predict",
+    "rounding",
+    "unit_moments",
+]

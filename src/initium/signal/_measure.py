@@ -96,14 +96,14 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     trainable = [leaf.requires_grad_() for leaf in parameters if leaf.is_floating_point() or leaf.is_complex()]
     output = traced.rebuild(run_walk(walk, [*parameters, *buffers, *inputs]))
     aim = objective(output, batch, loss)
-    with _reduced_gradients({use.name: leaves[use.name] for use in network.uses}) as gradients:
+    with reduced_gradients({use.name: leaves[use.name] for use in network.uses}) as gradients:
         aim.backward(trainable)
-    measured = _signal(walk, aim, output, batch, rows(walk, weights, gradients))
+    measured = signal_of(walk, aim, output, batch, rows(walk, weights, gradients))
     return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
 
 
 @contextlib.contextmanager
-def _reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, GradientFigures]]:
+def reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, GradientFigures]]:
     """Reduces each leaf's gradient, all uses together, as soon as it is complete, and lets go of it."""
     found: dict[str, GradientFigures] = {}
 
@@ -121,7 +121,7 @@ def _reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, Gradien
             handle.remove()
 
 
-def _signal(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
+def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
     known = classification(output, batch, aim.loss)
     return Signal(
         rows=measured,

@@ -56,8 +56,8 @@ def _held_apart(output: Tensor) -> Tensor:
 class Measuring(Walk):
     """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations."""
 
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
+    def __init__(self, network: Network, *, on_shapes: bool = False) -> None:
+        super().__init__(network, on_shapes=on_shapes)
         self.outputs: dict[str, Reduced] = {}
         self.gradients: dict[str, Reduced] = {}
         self.activations: dict[str, tuple[Tensor, Tensor]] = {}

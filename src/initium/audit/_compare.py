@@ -1,0 +1,162 @@
+"""What a plan expected of a parameter, and what its values look like."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from initium.audit._found import Found
+from initium.audit._law import number
+from initium.audit._why import why
+from initium.planning import expected_std
+from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.audit._fans import Place
+    from initium.audit._law import Law
+    from initium.records import Fill, PlanRow, Severity
+
+_SILENT = frozenset({"nonfinite", "integers", "empty"})
+_APPLY = "apply the plan, or change what was planned"
+_TRAINED = "none where it was trained; else apply the plan"
+_DEFAULT = "PyTorch default"
+Random = Literal["normal", "truncated_normal", "uniform", "orthogonal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One parameter beside its plan.
+
+    Attributes:
+        row: The plan's row.
+        law: What the values look like.
+        place: Where it stands.
+        recipes: The names that fit.
+        beyond: Of a planned truncation: how many values are outside it.
+        step: How far apart the dtype's values are.
+        fix: The call that applies the plan.
+    """
+
+    row: PlanRow
+    law: Law
+    place: Place
+    recipes: tuple[str, ...]
+    beyond: int
+    step: float
+    fix: str
+
+    def found(self, code: str, severity: Severity, told: str, expected: float, cause: str) -> Found:
+        """A finding about this parameter."""
+        if code == "trained-or-mixed":
+            return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _TRAINED)
+        return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _APPLY, self.fix)
+
+
+def compared(case: Case) -> Iterator[Found]:
+    """The differences between plan and values."""
+    fill = _single(case.row.fill)
+    if isinstance(fill, Keep) or case.law.kind in _SILENT:
+        return
+    std = expected_std(case.row.fill, case.row.shape) or 0.0
+    if isinstance(fill, Constant):
+        yield from _constant(case, fill.value)
+    elif not std:
+        yield from _constant(case, 0.0)
+    else:
+        yield from _random(case, fill, std)
+
+
+def _single(fill: Fill) -> Fill:
+    return _single(fill.each) if isinstance(fill, Packed) else fill
+
+
+def _constant(case: Case, value: float) -> Iterator[Found]:
+    law = case.law
+    if law.kind == "constant":
+        if not math.isclose(law.value, value, rel_tol=case.step, abs_tol=0.0):
+            told = f"is {number(law.value)} throughout where {number(value)} was planned"
+            yield case.found(
+                "wrong-constant", "warning", told, value, "another start was chosen, or the plan was not applied"
+            )
+    elif case.recipes and case.recipes[0].startswith(_DEFAULT):
+        told = f"is as PyTorch's modules start ({case.recipes[0]}) where {number(value)} was planned"
+        yield case.found("untouched-default", "warning", told, value, "no initialisation reached it")
+    elif value == 0 and case.row.role == "bias":
+        told = f"is not zero: {law.text}, std {number(law.std)}"
+        yield case.found("nonzero-bias", "warning", told, value, "it was drawn, set for a reason, or trained")
+    else:
+        told = f"is {law.text} (std {number(law.std)}) where {number(value)} was planned"
+        yield case.found("not-constant", "warning", told, value, "it was drawn, or trained")
+
+
+def _random(case: Case, fill: Fill, std: float) -> Iterator[Found]:
+    law = case.law
+    if law.kind in {"constant", "blocks", "identity"}:
+        code = "unexpected-zeros" if law.kind == "constant" and not law.value else "not-random"
+        told = f"is {law.text} where {case.row.law} was planned"
+        yield case.found(code, "error", told, std, "it was set on purpose and the plan does not know, or never drawn")
+    elif law.low <= std <= law.high:
+        yield from _family(case, fill, std)
+    elif any(each.startswith(_DEFAULT) for each in case.recipes):
+        told = (
+            f"is as PyTorch's modules start ({case.recipes[0]}), std {number(law.std)} where {number(std)} was planned"
+        )
+        yield case.found("untouched-default", "warning", told, std, "no initialisation reached it")
+    else:
+        code, cause = why(law, std, case.place)
+        told = f"has std {number(law.std)} where {number(std)} was planned ({_off(law.std / std)})"
+        severity = "info" if law.kind == "other" else "warning"
+        yield case.found("trained-or-mixed" if law.kind == "other" else code, severity, told, std, cause)
+
+
+def _family(case: Case, fill: Fill, std: float) -> Iterator[Found]:
+    """The std is right: is the law?"""
+    law, kind = case.law, _kind(fill)
+    if law.random and law.mean:
+        told = f"has mean {number(law.mean)} where 0 was planned"
+        yield case.found("nonzero-mean", "warning", told, std, "it was drawn about another mean, or trained")
+    if isinstance(fill, TruncatedNormal) and case.beyond:
+        told = f"has {case.beyond} values outside the planned truncation at {number(fill.cut)} std"
+        yield case.found(
+            "outside-truncation", "warning", told, std, "it was drawn without a cut, or cut at absolute bounds"
+        )
+    elif kind is None or kind == law.kind or any(_means(tie, kind) for tie in law.ties):
+        return
+    elif kind == "orthogonal" and law.kind != "delta_orthogonal":
+        told = f"is not orthogonal: {law.text}"
+        yield case.found("not-orthogonal", "warning", told, std, "another law of the same size was drawn")
+    elif law.kind == "other":
+        yield case.found(
+            "trained-or-mixed", "info", f"follows no known law: {law.evidence}", std, "trained, or a mixture"
+        )
+    else:
+        told = f"is {law.text} where {case.row.law} was planned, with the right std"
+        yield case.found("other-law", "info", told, std, "another law of the same size was drawn")
+
+
+def _kind(fill: Fill) -> Random | None:
+    match fill:
+        case Normal():
+            return "normal"
+        case TruncatedNormal():
+            return "truncated_normal"
+        case Uniform():
+            return "uniform"
+        case Orthogonal():
+            return "orthogonal"
+        case _:
+            return None
+
+
+def _means(tie: str, kind: Random) -> bool:
+    return tie.startswith("normal cut") if kind == "truncated_normal" else tie == kind
+
+
+def _off(ratio: float) -> str:
+    """13 % too large; from twice on, a factor."""
+    if 0.5 < ratio < 2:  # noqa: PLR2004 - beyond, a percentage says little
+        return f"{100 * abs(ratio - 1):.3g} % too {'large' if ratio > 1 else 'small'}"
+    return f"{number(ratio)} times as large" if ratio > 1 else f"{number(1 / ratio)} times too small"

@@ -1,0 +1,68 @@
+"""``initium audit``: which law the weights look like, and where they are not what was meant."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from initium.audit import audit as audited
+from initium.cli import _target
+from initium.cli._errors import FOUND, reader_may_leave, told
+from initium.cli._options import BatchTarget, Json, Seed, Shape
+from initium.cli._output import check_writable, say_written
+from initium.planning import Plan
+from initium.terminal import write
+
+_FILES = frozenset({".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
+
+
+class FailOn(StrEnum):
+    """The least severity that makes the exit code 1."""
+
+    error = "error"
+    warning = "warning"
+
+
+@told
+def audit(
+    target: Annotated[
+        str,
+        typer.Argument(help="A .safetensors or .pt file of weights, or a model: package.module:name or file.py:name."),
+    ],
+    shape: Shape = None,
+    batch: BatchTarget = None,
+    *,
+    scheme: Annotated[
+        str | None, typer.Option(help="What was meant: textbook, normal(0.02) ..., or a plan's .json file.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = None,
+    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.error,
+) -> None:
+    """Which law the weights look like, and where they are not what was meant.
+
+    \b
+    Exit code
+    0    no finding at or above --fail-on
+    1    a finding at or above --fail-on
+    2    it could not run
+    130  interrupted
+
+    \b
+    initium audit model.pt --json audit.json
+    initium audit models.py:build --scheme he_normal
+    initium audit model.pt --scheme plan.json
+    """  # noqa: D301 - a backspace tells click to keep the lines
+    check_writable(json, "--json")
+    _target.seeded(seed)
+    meant = Plan.load(scheme) if scheme is not None and scheme.endswith(".json") else scheme
+    weights = target if Path(target).suffix in _FILES else _target.model(target)
+    made = audited(weights, meant, _target.batch(batch, shape, seed))
+    if json is not None:
+        json.write_text(made.to_json(), encoding="utf-8")
+        say_written(json)
+    with reader_may_leave():
+        write(str(made))
+    if made.at_least(fail_on.value):
+        raise typer.Exit(FOUND)

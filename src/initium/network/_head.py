@@ -1,0 +1,60 @@
+"""The weights whose output is the model's output, and which loss it is made for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.network._ops import LOSSES, SOFTMAXES, is_float, op_name
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+    from torch import fx
+
+    from initium.network._flow import Flow
+
+_CLASSES = frozenset("cross_entropy_loss nll_loss nll_loss_nd nll_loss2d ctc_loss kl_div multi_margin_loss".split())
+_CHANCES = frozenset(
+    "binary_cross_entropy binary_cross_entropy_with_logits multilabel_margin_loss soft_margin_loss".split()
+)
+_VALUES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss".split())
+
+
+def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
+    """The output weights with ``softmax``, ``sigmoid``, ``regression`` or, where the graph does not tell, ``unknown``.
+
+    A weight is one where everything that is made of its output, by way of no other weight, goes out.
+    """
+    losses: dict[fx.Node, frozenset[str]] = {}
+    for node in reversed(flow.read.nodes):
+        if node not in flow.parents:
+            continue
+        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        going = [None if user in joins else _at(flow, user, losses) for user in readers]
+        told = [each for each in going if each is not None]
+        if readers and len(told) == len(going):
+            losses[node] = frozenset[str]().union(*told)
+    return {node: _one(losses[node]) for node in flow.weights if node in losses and flow.parents[node]}
+
+
+def _at(flow: Flow, user: fx.Node, losses: dict[fx.Node, frozenset[str]]) -> frozenset[str] | None:
+    """What a reader tells of the loss; ``None`` where the value stays inside."""
+    if user.op == "output":
+        return frozenset()
+    if user in flow.weights or user not in losses:
+        return None
+    told = _loss(user)
+    return losses[user] if told is None else frozenset({told})
+
+
+def _loss(node: fx.Node) -> str | None:
+    name = op_name(node)
+    if name in _CLASSES or name in SOFTMAXES:
+        return "softmax"
+    if name in _CHANCES or name in {"sigmoid", "log_sigmoid"}:
+        return "sigmoid"
+    return "regression" if name in _VALUES else "unknown" if name in LOSSES else None
+
+
+def _one(told: frozenset[str]) -> str:
+    return next(iter(told)) if len(told) == 1 else "unknown"

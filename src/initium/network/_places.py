@@ -1,0 +1,43 @@
+"""The place of every weight in its architecture: residual branches, attention, output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from initium.network._attention import Spans, attentions
+from initium.network._branches import branches
+from initium.network._flow import flow
+from initium.network._head import heads
+from initium.network._idle import idle
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._readings import Readings
+    from initium.network._residual import Residual
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the architecture says of the operations that use a weight, and of parameters by name.
+
+    Attributes:
+        residual: The place on a residual stream.
+        attention: The roles of the output units in an attention.
+        head: The likely loss of an output weight.
+        idle: Why a parameter may be zero on purpose.
+    """
+
+    residual: dict[fx.Node, Residual]
+    attention: dict[fx.Node, Spans]
+    head: dict[fx.Node, str]
+    idle: dict[str, str]
+
+
+def places(read: Readings) -> Places:
+    """Reads the ways of the data once more, with the architecture in mind."""
+    ways = flow(read)
+    found = branches(ways)
+    joins = found.joins.found.keys()
+    return Places(found.of, attentions(ways, joins), heads(ways, joins), idle(found))

@@ -1,0 +1,58 @@
+"""What silences a residual branch at zero: a factor on its output, its gate, or the scale of the norm that ends it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import fx
+
+from initium.network._ops import NORMS, op_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network._flow import Flow
+    from initium.network._sums import Steps
+
+FACTOR = "multiplies the output of a residual branch (LayerScale, ReZero, SkipInit)"
+NORM = "scales the norm that ends a residual branch"
+GATE = "makes the gate of a residual branch (adaLN-Zero)"
+
+
+def silencers(flow: Flow, ends: Steps) -> tuple[str, tuple[str, ...]]:
+    """What may silence a branch, one of its last steps alone: behind two zeros nothing learns."""
+    gates = [name for gate in ends.gates for name in _makers(flow, gate)]
+    norms = [name for norm in ends.norms[:1] for name in _scale(flow, norm)]
+    choices = ((FACTOR, ends.multipliers[:1]), (GATE, tuple(gates)), (NORM, tuple(norms)))
+    return next((choice for choice in choices if choice[1]), ("", ()))
+
+
+def names_of(flow: Flow, node: object) -> tuple[str, ...]:
+    origin = flow.read.kinds.origin.get(node) if isinstance(node, fx.Node) else None
+    return origin.names if origin else ()
+
+
+def _scale(flow: Flow, norm: fx.Node) -> Iterator[str]:
+    """The scale of a norm: an argument of it, or what multiplies it next where it is written out."""
+    if op_name(norm) in NORMS:
+        place = NORMS[op_name(norm)][0]
+        yield from names_of(flow, norm.args[place] if len(norm.args) > place else None)
+        return
+    here = norm
+    while len(flow.users[here]) == 1:
+        (here,) = flow.users[here]
+        if op_name(here) == "mul":
+            yield from (name for each in flow.read.kinds.parameter_inputs(here) for name in names_of(flow, each))
+            return
+        if len(flow.parents[here]) > 1 or here in flow.weights:
+            return
+
+
+def _makers(flow: Flow, gate: fx.Node) -> Iterator[str]:
+    """The weight whose output, as it is, is a gate."""
+    if flow.bounded(gate):
+        return
+    while gate not in flow.weights and len(flow.parents[gate]) == 1:
+        (gate,) = flow.parents[gate]
+    for site in flow.weights.get(gate, ()):
+        yield from (*names_of(flow, site.weight), *names_of(flow, site.bias))

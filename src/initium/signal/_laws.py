@@ -1,0 +1,88 @@
+"""What is known of a parameter without its values: the mean and the std of what it is filled by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.errors import ArgumentError
+from initium.signal._moments import all_moments, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from initium.network import Facts, Network
+
+# What multiplies data: known by its two moments alone. Everything else is small, and known by its values where it has any.
+DRAWN = frozenset({"weight", "recurrent", "embedding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """Independent elements of this mean and standard deviation.
+
+    Attributes:
+        mean: Of an element.
+        std: Of an element; 0 where all of them are ``mean``.
+
+    Example:
+        >>> Law(0.0, 0.02)
+        Law(mean=0.0, std=0.02)
+    """
+
+    mean: float
+    std: float
+
+
+def law_of(values: Tensor) -> Law:
+    """The law that a tensor's elements look as if drawn by."""
+    moments = all_moments(values)
+    mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
+    return Law(mean, std)
+
+
+def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float] | None) -> dict[str, Law | Tensor]:
+    """For every parameter the law that was given, else, of what multiplies data, that of its values, else its values.
+
+    A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
+    what multiplies data, the identity of a normalisation, and zero.
+
+    Raises:
+        ArgumentError: A law is given for a parameter that the model does not have.
+    """
+    _check_names(network, given or {})
+    held = dict(model.named_parameters())
+    return {facts.name: _law(facts, held[facts.name].detach(), given or {}) for facts in network.parameters}
+
+
+def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float]) -> Law | Tensor:
+    own = next((given[name] for name in facts.names if name in given), None)
+    if own is not None:
+        return own if isinstance(own, Law) else Law(0.0, float(own))
+    if parameter.is_meta:
+        return _supposed(facts)
+    if facts.role in DRAWN and not facts.whole and parameter.numel() > 1 and parameter.layout == torch.strided:
+        return law_of(unpacked(parameter))
+    return parameter
+
+
+def _supposed(facts: Facts) -> Law:
+    if facts.role in {"weight", "recurrent"} and facts.fan_in:
+        return Law(0.0, facts.fan_in**-0.5)
+    if facts.role == "embedding":
+        return Law(0.0, 1.0)
+    return Law(facts.neutral if facts.neutral is not None else 0.0, 0.0)
+
+
+def _check_names(network: Network, given: Mapping[str, object]) -> None:
+    known = {name for facts in network.parameters for name in facts.names}
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise ArgumentError(f"a law is given for `{name}`, which is no parameter of {network.title}.{hint}")

@@ -1,0 +1,141 @@
+"""What a network would show, from moments: no data, and no weight's values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from initium import checks
+from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
+from initium.random import Stream
+from initium.signal._laws import laws_of
+from initium.signal._likeness import hollow_input, likeness, rows_of_table
+from initium.signal._measure import reduced_gradients, signal_of
+from initium.signal._objective import Loss, check_loss, objective
+from initium.signal._predicting import Predicting
+from initium.signal._rows import rows
+from initium.signal._typical import typical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor, nn
+
+    from initium.network import Batch, Network, Trace
+    from initium.records import Signal
+    from initium.signal._laws import Law
+
+
+def predict(
+    model: nn.Module,
+    batch: object,
+    laws: Mapping[str, Law | float] | None = None,
+    loss: Loss | None = None,
+    *,
+    moments: tuple[float, float] | None = None,
+    seed: int = 0,
+    draws: int = 4,
+    network: Network | None = None,
+) -> Signal:
+    r"""The moments that :func:`measure` would find, expected from laws: of every weight its mean and std, of a batch its moments.
+
+    Formula:
+        ``E[y^2] = (std^2 + mean^2) fan_in E[x^2]`` at a weight, given its input; everything between two weights, and every
+        derivative, is torch's own operation, on values that follow the law so far.
+
+    A weight of more than 2^25 elements is never drawn (of 2^18, in models above 2^28): given x, its product is Gaussian
+    with the covariance ``std^2 x_p . x_q`` between positions, and is drawn itself, as its gradient is. So a model on
+    ``meta`` is predicted in the memory of its activations. The figures are geometric means over a few draws: a narrow network's scale
+    wanders with its depth, and most stand below the mean over all.
+
+    Args:
+        model: Any module that can be traced, with or without memory.
+        batch: As for :func:`measure`. Of floating inputs the second moments are used (between elements, positions and
+            samples) and not the values; integers and masks choose, and are taken as they are. On ``meta``: N(0, 1), and
+            indices drawn evenly.
+        laws: For parameters by name, the law or the std to suppose; every other one has its own mean and std where it
+            multiplies data, and its values where it does not. On ``meta``, what suits its role.
+        loss: As for :func:`measure`.
+        moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
+        seed: Of the draws.
+        draws: How many to take the typical figure of; one where a weight is so large that it is not drawn.
+        network: The model as ``read`` with this batch, where the caller has it.
+
+    Returns:
+        A signal whose ``source`` is ``predicted``; its notes say which products were drawn by their covariances, and
+        which by their second moment alone.
+
+    Raises:
+        ArgumentError: A parameter's law is given under a name that the model does not have.
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        LossError: The loss is not one real number with a gradient.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from initium.signal import predict
+        >>> with torch.device("meta"):
+        ...     net = nn.Sequential(*(layer for _ in range(9) for layer in (nn.Linear(400, 400, bias=False), nn.ReLU())))
+        >>> signal = predict(net, torch.empty(50, 400, device="meta"))
+        >>> [round(row.out_rms, 2) for row in signal.rows[:4]]
+        [1.0, 0.7, 0.5, 0.35]
+
+    Reference:
+        He et al. (2015), eq. (7); Lee et al. (2018), section 2.2, for the covariances.
+
+    Deviation:
+        The papers carry the kernel in closed form through each activation; here it is carried by values that have it, so
+        that any operation that torch can run and differentiate has a rule.
+    """
+    given = as_batch(batch)
+    check_loss(loss)
+    network = network or read(model, given)
+    known = laws_of(model, network, laws)
+    found: list[Signal] = []
+    for draw in range(checks.integer(draws, "draws", least=1)):
+        walk = Predicting(network, known, Stream(seed).child(str(draw)))
+        with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
+            torch.manual_seed(seed + draw)
+            found.append(_predicted(walk, model, given, loss, moments))
+        if walk.hollow:  # large enough to stand for its mean
+            break
+    return replace(typical(found), source="predicted")
+
+
+def _predicted(
+    walk: Predicting, model: nn.Module, batch: Batch, loss: Loss | None, moments: tuple[float, float] | None
+) -> Signal:
+    traced, network = cast("Trace", walk.network.trace), walk.network
+    held = dict(model.named_parameters()) | dict(model.named_buffers())
+    leaves = {name: walk.parameter(name, held[name]) for name in traced.parameters}
+    leaves |= {name: leaves[name].clone() for name in traced.written}
+    buffers = [_buffer(held[name]) for name in traced.buffers]
+    names = [name for use in network.uses for name in (use.name, use.bias) if name]
+    weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
+    drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
+    trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
+    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch")))
+    output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
+    aim = objective(output, batch, loss)
+    with reduced_gradients({use.name: drawn[use.name] for use in network.uses if use.name in drawn}) as gradients:
+        aim.backward([*trainable, *walk.anchors])
+    return signal_of(walk, aim, output, batch, rows(walk, weights, gradients | walk.weight_gradients()))
+
+
+def _buffer(value: Tensor) -> Tensor:
+    return torch.ones(value.shape, dtype=value.dtype) if value.is_meta else value.detach().clone()
+
+
+def _inputs(traced: Trace, batch: Batch, moments: tuple[float, float] | None, stream: Stream) -> Iterator[Tensor]:
+    places = [node for node in traced.graph.graph.nodes if node.op == "placeholder"]
+    places = places[len(traced.parameters) + len(traced.buffers) :]
+    tensors = tensors_in((batch.args, dict(batch.kwargs)))
+    for index, (node, value) in enumerate(zip(places, tensors, strict=True)):
+        own = stream.child(str(index))
+        if value.is_meta:
+            yield hollow_input(value, rows_of_table(node), moments, own)
+        else:
+            yield likeness(value.detach().clone(), moments, own)

@@ -1,0 +1,46 @@
+"""One signal of several: the typical one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from initium.records import Signal, SignalRow
+
+_SIZES = "out_std out_rms unit_std grad_rms weight_std weight_rms bias_rms bias_median weight_grad_norm weight_grad_mean_abs".split()
+_SHARES = ("out_mean", "dead", "saturated", "distinct")
+
+
+def typical(signals: Sequence[Signal]) -> Signal:
+    """Sizes by their geometric mean, shares and means by their mean; notes and the rest as in the first.
+
+    Raises:
+        IndexError: There is none.
+    """
+    first = signals[0]
+    rows = tuple(_typical(each) for each in zip(*(signal.rows for signal in signals), strict=True))
+    losses = [signal.loss for signal in signals if signal.loss is not None]
+    return replace(
+        first,
+        rows=rows,
+        loss=sum(losses) / len(losses) if losses else None,
+        output_finite=all(signal.output_finite for signal in signals),
+    )
+
+
+def _typical(rows: Sequence[SignalRow]) -> SignalRow:
+    sizes = {field: _geometric([getattr(row, field) for row in rows]) for field in _SIZES}
+    shares = {field: sum(getattr(row, field) for row in rows) / len(rows) for field in _SHARES}
+    return replace(rows[0], **sizes, **shares, finite=all(row.finite for row in rows))
+
+
+def _geometric(values: Sequence[float]) -> float:
+    if min(values) == max(values):
+        return values[0]
+    if min(values) > 0 and math.isfinite(sum(values)):
+        return math.exp(sum(map(math.log, values)) / len(values))
+    return sum(values) / len(values)

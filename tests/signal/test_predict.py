@@ -1,0 +1,190 @@
+"""A prediction knows laws and moments, and comes to what would be measured."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import initium
+from initium.errors import ArgumentError
+from initium.network import Batch
+from initium.random import Stream
+from initium.signal import Law, measure, predict
+from initium.signal import _predicting as predicting
+from initium.signal._likeness import likeness
+from initium.signal._products import SEEN, Product, RandomProduct
+
+STREAM = Stream(0).child("x")
+DRAWS = 4
+
+
+def block(width=64):
+    # Not nn.TransformerEncoder, whose layers are copies of one: their weights are not independent.
+    layers = (nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True) for _ in range(2))
+    return nn.Sequential(*layers)
+
+
+def convolutional():
+    return nn.Sequential(
+        nn.Conv2d(3, 48, 3, padding=1), nn.BatchNorm2d(48), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(48, 96, 3, stride=2, padding=1, groups=4), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 64),
+    )  # fmt: skip
+
+
+class Gated(nn.Module):
+    """A gated unit on bare parameters, and a table."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(50, 96)
+        self.up = nn.Parameter(torch.randn(96, 256) / 96**0.5)
+        self.down = nn.Parameter(torch.randn(128, 96) / 128**0.5)
+
+    def forward(self, ids):
+        x = self.table(ids)
+        value, gate = (x @ self.up).chunk(2, -1)
+        return x + (F.silu(gate) * value) @ self.down
+
+
+NETS = {
+    "transformer": (block, lambda: torch.randn(8, 16, 64)),
+    "convolutional": (convolutional, lambda: torch.randn(8, 3, 16, 16)),
+    "gated": (Gated, lambda: torch.randint(0, 50, (8, 16))),
+    "recurrent": (lambda: nn.LSTM(32, 48, batch_first=True), lambda: torch.randn(8, 12, 32)),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_what_is_predicted_is_what_networks_of_that_law_measure(name):
+    made, data = NETS[name]
+    measured, count = [], 8
+    for seed in range(count):
+        torch.manual_seed(seed)
+        net, batch = made(), data()
+        measured.append(measure(net, batch).rows)
+    signal = predict(net, batch, draws=DRAWS)
+    assert signal.source == "predicted"
+    for place, row in enumerate(signal.rows):
+        for field in ("out_rms", "grad_rms", "weight_grad_norm"):
+            logs = torch.tensor([math.log(getattr(rows[place], field)) for rows in measured])
+            # Student's t with 7 degrees of freedom is beyond 9 once in 40,000; what is compared are two means.
+            slack = 9 * float(logs.std()) * math.sqrt(1 / count + 1 / DRAWS)
+            assert abs(math.log(getattr(row, field)) - float(logs.mean())) <= slack, (row.name, field)
+
+
+def test_on_meta_a_wide_network_falls_as_the_recursion_says():
+    width, depth = 8192, 6
+    with torch.device("meta"):
+        layers = [each for _ in range(depth) for each in (nn.Linear(width, width, bias=False), nn.ReLU())]
+        net = nn.Sequential(*layers)
+    signal = predict(net, torch.empty(4, width, device="meta"), {f"{2 * i}.weight": width**-0.5 for i in range(depth)})
+    for place, row in enumerate(signal.rows):
+        # E[y^2] = 2^-l; a layer adds 5 / width to the variance of log E[y^2], which is twice log rms.
+        slack = 6 * 0.5 * math.sqrt(5 * (place + 1) / width)
+        assert abs(math.log(row.out_rms) + place * math.log(2) / 2) <= slack
+    assert all(row.weight_grad_norm > 0 for row in signal.rows)
+
+
+@pytest.mark.parametrize("positions", [6, SEEN + 88])
+def test_a_product_that_is_drawn_has_the_covariance_of_its_law(positions):
+    units, inputs, std = 20_000, 2 * positions, 0.3
+    torch.manual_seed(0)
+    x = torch.randn(positions, inputs).requires_grad_()
+    norms = []
+    product = Product((positions, units), std, inputs, units, exact=True, stream=STREAM, norm=norms.append)
+    y = RandomProduct.apply(x, torch.zeros((), requires_grad=True), product)
+    wanted = std**2 * x.detach() @ x.detach().T
+    found = y.detach() @ y.detach().T / units
+    own = wanted.diagonal()
+    # An entry of a Wishart matrix; where rows are projected first, each of SEEN projections adds as much again.
+    seen = 1 / units + (1 / SEEN if positions > SEEN else 0)
+    slack = 6 * ((own[:, None] * own[None, :] + wanted**2) * seen).sqrt()
+    assert bool(((found - wanted).abs() <= slack).all())
+    g = torch.randn(positions, units)
+    y.backward(g)
+    size = float(x.grad.square().mean())
+    # A sum of `inputs` independent columns, or, through projections, of as many more.
+    assert abs(size / (std**2 * units) - 1) <= 6 * math.sqrt(
+        2 * (1 / inputs + 1 / units + (1 / SEEN if positions > SEEN else 0))
+    )
+    exact = float((g.T @ x.detach()).norm())
+    assert abs(norms[0] / exact - 1) <= (1e-4 if positions <= SEEN else 6 / math.sqrt(positions))
+
+
+def test_a_weight_that_is_too_large_is_predicted_as_one_that_is_drawn(monkeypatch):
+    torch.manual_seed(0)
+    net, batch = block(128), torch.randn(8, 16, 128)
+    drawn = predict(net, batch, draws=8)
+    monkeypatch.setattr(predicting, "LARGEST", 1000)
+    held = [predict(net, batch, seed=seed) for seed in range(8)]
+    for place, row in enumerate(drawn.rows):
+        for field in ("out_rms", "grad_rms", "weight_grad_norm"):
+            logs = torch.tensor([math.log(getattr(each.rows[place], field)) for each in held])
+            slack = 9 * float(logs.std()) * math.sqrt(1 / 8 + 1 / 8) + 0.05  # the same draw is not met on the way back
+            assert abs(math.log(getattr(row, field)) - float(logs.mean())) <= slack, (row.name, field)
+
+
+def test_nothing_is_written_and_no_state_is_spent():
+    net, batch = convolutional(), torch.randn(4, 3, 16, 16)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    state = torch.get_rng_state()
+    one, other = predict(net, batch), predict(net, batch)
+    assert one == other
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_values_of_weights_and_of_data_are_not_used():
+    net, batch = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8)), torch.randn(64, 16)
+    first = predict(net, batch)
+    with torch.no_grad():
+        net[0].weight.copy_(net[0].weight.flatten()[torch.randperm(512)].reshape(32, 16))
+    again = predict(net, batch)
+    assert all(abs(a.out_rms / b.out_rms - 1) < 1e-5 for a, b in zip(first.rows, again.rows, strict=True))
+
+
+def test_laws_and_moments_can_be_given():
+    net = nn.Sequential(nn.Linear(256, 512, bias=False), nn.Linear(512, 512, bias=False))
+    signal = predict(net, torch.randn(64, 256), {"0.weight": Law(0.0, 0.5)}, moments=(0.0, 2.0))
+    # std * sqrt(fan_in) * 2, within six deviations of an rms over 64 x 256 inputs
+    assert abs(signal.rows[0].out_rms / (0.5 * 16 * 2) - 1) <= 6 * math.sqrt(1 / (2 * 64 * 256) + 1 / (2 * 512))
+    with pytest.raises(ArgumentError, match=r"Did you mean `0[.]weight`"):
+        predict(net, torch.randn(64, 256), {"0.wieght": 1.0})
+
+
+def test_a_plan_s_laws_are_those_of_its_fills():
+    net = nn.Sequential(nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 512))
+    batch = torch.randn(64, 256)
+    signal = initium.predict(net, batch, initium.plan(net, batch, overrides={"2.bias": 3.0}))
+    assert signal.rows[1].bias_rms == 3.0
+    assert abs(signal.rows[0].out_rms / math.sqrt(2) - 1) <= 6 * math.sqrt(1 / (2 * 64 * 256) + 1 / (2 * 512))
+
+
+def test_a_loss_is_predicted_with_its_target():
+    net = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
+    nn.init.zeros_(net[2].weight)
+    nn.init.zeros_(net[2].bias)
+    signal = predict(net, Batch((torch.randn(32, 64),), target=torch.arange(32) % 10), loss=F.cross_entropy)
+    assert signal.loss == pytest.approx(math.log(10), rel=1e-6)  # zero logits: exact up to float32
+
+
+def test_a_likeness_has_the_second_moments_and_not_the_values():
+    torch.manual_seed(0)
+    waves = torch.randn(400, 1, 64).cumsum(-1)
+    shared = torch.linspace(-30, 30, 64)
+    x = waves - waves.mean(-1, keepdim=True) + shared
+    found = likeness(x, None, STREAM)
+    assert not torch.equal(found, x)
+    assert float(found.square().mean()) == pytest.approx(float(x.square().mean()), rel=0.05)
+    centred, own = found - found.mean(0), x - x.mean(0)
+    near = [float((each[..., 1:] * each[..., :-1]).mean() / each.square().mean()) for each in (centred, own)]
+    assert near[0] == pytest.approx(near[1], abs=0.05)
+    assert torch.corrcoef(torch.stack((found.mean((0, 1)), shared)))[0, 1] > 0.99
+
+
+def test_masks_and_indices_stay_as_they_are():
+    for value in (torch.arange(6).reshape(2, 3), torch.tensor([[0.0, -torch.inf, 0.0, 0.0]]), torch.ones(2, 3)):
+        assert torch.equal(likeness(value, None, STREAM), value)
