@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.calibrate import auto
 from initium.diagnose import examine
 from initium.network import as_batch, read
 from initium.planning import law_of_fill
@@ -30,6 +31,7 @@ def plan(
     overrides: Overrides | None = None,
     *,
     prior: Prior | None = None,
+    seed: int = 0,
 ) -> Plan:
     """Which law for every parameter of a model, and why; nothing is written.
 
@@ -38,10 +40,13 @@ def plan(
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.Batch`: the model
             is traced with it, and what precedes and follows each weight is read from the data flow. Without one it is
             guessed from the modules, and every row says so.
-        scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme.
+        scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme; ``auto`` fits
+            the whole network's predicted signal, see :func:`initium.calibrate.auto`.
         overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
         prior: For the bias of an output, how often each class comes: ``{"head.bias": [900, 100]}``, counts or shares for a
             softmax, a probability or one for each unit for sigmoids. The row says which formula was taken, and why.
+
+        seed: Of ``auto`` alone: the seed with which the plan will be applied, for whose draws the sizes are exact.
 
     Returns:
         The plan: prints as a table, saves to JSON, compares with another, applies.
@@ -59,7 +64,10 @@ def plan(
         >>> initium.plan(net, torch.randn(2, 8))["0.weight"].law
         'He normal, fan_in'
     """
-    return plan_for(_read(model, batch), scheme, overrides, prior)
+    network = _read(model, batch)
+    return plan_for(
+        network, auto(model, batch, network=network, seed=seed) if scheme == "auto" else scheme, overrides, prior
+    )
 
 
 def initialize(
@@ -100,7 +108,7 @@ def initialize(
         >>> initium.initialize(net, torch.randn(2, 8), seed=0).action
         'apply textbook'
     """
-    return plan(model, batch, scheme, overrides, prior=prior).apply(model, seed=seed, undo=undo)
+    return plan(model, batch, scheme, overrides, prior=prior, seed=seed).apply(model, seed=seed, undo=undo)
 
 
 def predict(

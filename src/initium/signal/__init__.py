@@ -5,7 +5,7 @@ from initium.signal._distinct import rounding
 from initium.signal._laws import Law
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
-from initium.signal._predict import predict
+from initium.signal._predict import predict, predicted_with
 from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
 
@@ -19,6 +19,7 @@ __all__ = [
     "measure",
     "needs_values",
     "predict",
+    "predicted_with",
     "rounding",
     "unit_moments",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -19,13 +20,15 @@ from initium.signal._rows import rows
 from initium.signal._typical import typical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor, nn
 
     from initium.network import Batch, Network, Trace
     from initium.records import Signal
     from initium.signal._laws import Law
+
+W = TypeVar("W", bound=Predicting)
 
 
 def predict(
@@ -93,20 +96,49 @@ def predict(
     given = as_batch(batch)
     check_loss(loss)
     network = network or read(model, given)
-    known = laws_of(model, network, laws)
+    made = partial(Predicting, network)
     found: list[Signal] = []
     for draw in range(checks.integer(draws, "draws", least=1)):
-        walk = Predicting(network, known, Stream(seed).child(str(draw)))
-        with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
-            torch.manual_seed(seed + draw)
-            found.append(_predicted(walk, model, given, loss, moments))
+        walk, signal = predicted_with(
+            made, model, given, network, laws, seed=seed, draw=draw, loss=loss, moments=moments
+        )
+        found.append(signal)
         if walk.hollow:  # large enough to stand for its mean
             break
-    return replace(typical(found), source="predicted")
+    return typical(found)
+
+
+def predicted_with(
+    made: Callable[[dict[str, Law | Tensor], Stream], W],
+    model: nn.Module,
+    batch: Batch,
+    network: Network,
+    laws: Mapping[str, Law | float] | None,
+    *,
+    seed: int,
+    draw: int = 0,
+    loss: Loss | None = None,
+    moments: tuple[float, float] | None = None,
+    data: bool = False,
+) -> tuple[W, Signal]:
+    """One draw by a walk of the caller's making, and what it found; the model and all random states stay as they are.
+
+    With ``data`` the batch's own values are walked where it has any.
+    """
+    walk = made(laws_of(model, network, laws), Stream(seed) if draw == 0 else Stream(seed).child(str(draw)))
+    with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
+        torch.manual_seed(seed + draw)
+        return walk, replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 
 
 def _predicted(
-    walk: Predicting, model: nn.Module, batch: Batch, loss: Loss | None, moments: tuple[float, float] | None
+    walk: Predicting,
+    model: nn.Module,
+    batch: Batch,
+    loss: Loss | None,
+    moments: tuple[float, float] | None,
+    *,
+    data: bool,
 ) -> Signal:
     traced, network = cast("Trace", walk.network.trace), walk.network
     held = dict(model.named_parameters()) | dict(model.named_buffers())
@@ -117,7 +149,7 @@ def _predicted(
     weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
     trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
-    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch")))
+    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data))
     output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
     aim = objective(output, batch, loss)
     with reduced_gradients({use.name: drawn[use.name] for use in network.uses if use.name in drawn}) as gradients:
@@ -129,7 +161,9 @@ def _buffer(value: Tensor) -> Tensor:
     return torch.ones(value.shape, dtype=value.dtype) if value.is_meta else value.detach().clone()
 
 
-def _inputs(traced: Trace, batch: Batch, moments: tuple[float, float] | None, stream: Stream) -> Iterator[Tensor]:
+def _inputs(
+    traced: Trace, batch: Batch, moments: tuple[float, float] | None, stream: Stream, *, data: bool
+) -> Iterator[Tensor]:
     places = [node for node in traced.graph.graph.nodes if node.op == "placeholder"]
     places = places[len(traced.parameters) + len(traced.buffers) :]
     tensors = tensors_in((batch.args, dict(batch.kwargs)))
@@ -138,4 +172,4 @@ def _inputs(traced: Trace, batch: Batch, moments: tuple[float, float] | None, st
         if value.is_meta:
             yield hollow_input(value, rows_of_table(node), moments, own)
         else:
-            yield likeness(value.detach().clone(), moments, own)
+            yield value.detach().clone() if data else likeness(value.detach().clone(), moments, own)

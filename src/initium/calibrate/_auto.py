@@ -1,0 +1,140 @@
+"""A start from the whole network's predicted signal, and not from one layer at a time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from statistics import median
+from typing import TYPE_CHECKING
+
+from initium.calibrate._balance import ENOUGH, MOST, TABLE, Scales, scales_of, walked
+from initium.errors import PlanError
+from initium.network import as_batch, read
+from initium.records import Normal
+from initium.schemes import Choice, Scheme, first_of, textbook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from torch import nn
+
+    from initium.calibrate._balance import Round
+    from initium.network import Facts, Network
+
+# Each round moves a free size most of the way to where its rate is the network's: others move it again meanwhile.
+ROUNDS, STEP = 4, 0.8
+
+
+def auto(model: nn.Module, batch: object, *, network: Network | None = None, seed: int = 0) -> Scheme:
+    r"""The scheme that fits a network: unit pre-activations as predicted, and the rest so that all layers learn at one rate.
+
+    Formula:
+        Bound weights: $\sigma$ with ``E[(W x)^2] = 1`` for the x that the layers before are predicted to give; an output
+        $0.25^2$; the last weight of a residual branch that no norm reads, 1 / branches. Free weights: $\sigma$ with
+        ``|g| / |w|`` at the median of the bound ones.
+
+    Free is what a later normalisation or weight makes up for: weights behind which a norm stands, ends of branches and
+    tables on a stream that is normalised before it is read, values of attention, linear factors of gates. Their gradient
+    falls as their size grows, ``|g| / |w| ~ 1 / sigma^2``, so their size sets how fast they learn, and nothing else. One
+    walk over the graph finds the bound sizes, a few the free ones; no weight's value is used, and data only where there
+    are some, so the model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases and norms start as
+    in ``textbook``.
+
+    Args:
+        model: Any module that can be traced.
+        batch: As for :func:`lsuv`; on ``meta`` too.
+        network: The model as ``read`` with this batch, where the caller has it.
+        seed: The seed with which the plan will be applied. Its own draws are walked, so that their sizes are exact; those
+            of other seeds, and other data, wander with depth: by about ``sqrt(layers / width)`` where an activation keeps
+            a signal's size, and by far more behind many layers that drive it apart (GELU, SiLU, Mish).
+
+    Returns:
+        A scheme for this network.
+
+    Raises:
+        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        PlanError: No batch.
+        TraceError: The model cannot be traced.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from initium.calibrate import auto
+        >>> from initium.network import Batch, read
+        >>> from initium.planning import plan
+        >>> net = nn.Sequential(*(each for _ in range(50) for each in (nn.Linear(128, 128), nn.SiLU())), nn.Linear(128, 10))
+        >>> x = torch.randn(64, 128, generator=torch.Generator().manual_seed(0))
+        >>> made = plan(read(net, Batch((x,))), auto(net, x))
+        >>> _ = made.apply(net, seed=0)
+        >>> 0.7 < float(net[:98](x).square().mean().detach() / net[:2](x).square().mean().detach()) < 1.4
+        True
+
+    Reference:
+        He et al. (2015), eq. (10), layer by layer; Bingham & Miikkulainen (2023), AutoInit, for moments over a whole
+        network; van Laarhoven (2017), eq. (4), for the rate of scale-free weights.
+
+    Deviation:
+        AutoInit knows means and variances of independent values; here values are walked, so that
+        attention, pooling and repeated inputs count. No paper sets free sizes by their rate.
+    """
+    if batch is None:
+        raise PlanError(
+            "auto looks at the signal of the whole network, which takes a batch: plan(model, batch, 'auto'); on the meta "
+            "device its shape is enough."
+        )
+    given = as_batch(batch)
+    network = network or read(model, given)
+    scales = scales_of(network)
+    found = walked(model, given, network, scales, seed)
+    for _ in range(ROUNDS - 1):
+        moved = _moved(scales, found)
+        if moved == scales:
+            break
+        scales = moved
+        found = walked(model, given, network, scales, seed)
+    chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
+    return Scheme("auto", first_of(lambda facts: _of(facts, chosen), textbook().rule), "the predicted signal; He 2015")
+
+
+def _of(facts: Facts, chosen: Mapping[str, Choice]) -> Choice | None:
+    return chosen.get(facts.name)
+
+
+def _choice(name: str, scales: Scales, std: float) -> Choice:
+    size, reason = {**scales.bound, **scales.free}[name]
+    if name in scales.tables:
+        return Choice(Normal(std), "normal, at the network's rate", f"{reason}: std {std:.3g} learns like the rest")
+    if name in scales.free:
+        return Choice(
+            Normal(std), "normal, at the network's rate", f"{reason}: an output of rms {size:.3g} learns like the rest"
+        )
+    return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
+
+
+def _moved(scales: Scales, found: Round) -> Scales:
+    """Free sizes nearer to where their rate is the network's."""
+    rate = _rate(scales, found.rates)
+    if rate is None:
+        return scales
+    sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
+    tied = {name: scales.tied[name] * (size / seen if seen > 0 else 1.0) for name, (size, seen) in sizes.items()}
+    starts = {name: TABLE if name in scales.tables else 1.0 for name in scales.free}
+    free = {
+        name: (
+            _within(size * (found.rates[name] / rate) ** (STEP / 2), starts[name]) if name in found.rates else size,
+            why,
+        )
+        for name, (size, why) in scales.free.items()
+    }
+    return replace(scales, free=free, tied=tied)
+
+
+def _within(size: float, start: float) -> float:
+    return min(max(size, start / MOST), start * MOST)
+
+
+def _rate(scales: Scales, rates: Mapping[str, float]) -> float | None:
+    """The rate that speaks for the network: the bound weights' median, where they are enough, else all weights'."""
+    bound = [rates[name] for name in scales.bound if name in rates]
+    speaking: Iterable[float] = bound if len(bound) >= ENOUGH * len(rates) else rates.values()
+    return math.exp(median(map(math.log, speaking))) if rates else None

@@ -1,0 +1,172 @@
+"""The start from the predicted signal: unit pre-activations, and one rate for what is free."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import initium
+from initium.calibrate import auto
+from initium.calibrate._balance import HEAD
+from initium.errors import PlanError
+from initium.network import Batch
+
+
+def chain(activation, depth=50, width=128, classes=10):
+    layers = [each for _ in range(depth) for each in (nn.Linear(width, width), activation())]
+    return nn.Sequential(*layers, nn.Linear(width, classes))
+
+
+class Block(nn.Module):
+    def __init__(self, width, norm):
+        super().__init__()
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
+        self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x):
+        return x + self.down(F.gelu(self.up(self.norm(x))))
+
+
+class Language(nn.Module):
+    """A table that is the output's weight too, around normalised branches."""
+
+    def __init__(self, words=50, width=64):
+        super().__init__()
+        self.table = nn.Embedding(words, width)
+        self.blocks = nn.Sequential(*(Block(width, norm=True) for _ in range(3)))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, ids):
+        return self.norm(self.blocks(self.table(ids))) @ self.table.weight.T
+
+
+def images():
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.Conv2d(32, 64, 3, stride=2, padding=1),
+        nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 64, 1), nn.BatchNorm2d(64), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(64, 10),
+    )  # fmt: skip
+
+
+def rates(net, batch):
+    sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
+    rows = initium.measure(net, batch).rows
+    return [math.log10(row.weight_grad_norm / (row.weight_rms * math.sqrt(sizes[row.name]))) for row in rows]
+
+
+def spread(values):
+    return float(torch.tensor(values).std(correction=0))
+
+
+@pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Mish])
+def test_fifty_layers_stay_flat_where_the_gain_of_one_layer_explodes(activation):
+    torch.manual_seed(0)
+    x, drift = torch.randn(64, 128), {}
+    for scheme in ("auto", "textbook"):
+        net = chain(activation)
+        initium.initialize(net, x, scheme, seed=3)
+        rows = initium.measure(net, x).rows[:50]
+        drift[scheme] = max(abs(math.log(row.out_rms / rows[0].out_rms)) for row in rows)
+    assert drift["auto"] < 0.01 < drift["textbook"]  # rounding, which 50 layers of slope 1.2 swell 10,000 times
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.SiLU])
+def test_what_an_activation_sees_has_unit_second_moment(activation):
+    torch.manual_seed(0)
+    samples = 1024
+    x = 3 + 2 * torch.randn(samples, 128)
+    net = chain(activation, depth=3)
+    initium.initialize(net, x, "auto", seed=0)
+    for row in initium.measure(net, x).rows[:3]:
+        # Weights and data are those that were walked: what is left is float32's rounding of a sum over 128 inputs.
+        assert abs(row.out_rms - 1) <= 128 * torch.finfo(torch.float32).eps, row.name
+
+
+def test_the_first_loss_is_that_of_guessing():
+    torch.manual_seed(0)
+    samples, classes = 2048, 10
+    x, target = torch.randn(samples, 128), torch.arange(samples) % classes
+    net = chain(nn.ReLU, depth=4, classes=classes)
+    initium.initialize(net, x, "auto", seed=1)
+    loss = float(F.cross_entropy(net(x), target).detach())
+    # Half of the logits' square, which ten units scatter by sqrt(2 / 9); and a mean over samples of logits of rms HEAD.
+    slack = HEAD**2 / 2 * (1 + 6 * math.sqrt(2 / 9)) + 6 * HEAD / math.sqrt(samples)
+    assert abs(loss - math.log(classes)) <= slack
+
+
+def test_layers_behind_a_norm_learn_at_one_rate():
+    torch.manual_seed(0)
+    batch, found = torch.randn(32, 3, 12, 12), {}
+    for scheme in ("auto", "textbook"):
+        net = images()
+        initium.initialize(net, batch, scheme, seed=0)
+        found[scheme] = spread(rates(net, batch)[:3])
+    assert found["auto"] < found["textbook"] / 2
+
+
+def test_a_tied_table_is_bound_by_the_output():
+    torch.manual_seed(0)
+    ids = torch.randint(0, 50, (16, 12))
+    net = Language()
+    initium.initialize(net, ids, "auto", seed=0)
+    size = float(net(ids).detach().square().mean().sqrt())
+    assert abs(size / HEAD - 1) <= 0.1  # four rounds towards a table that feeds what it is the output of
+
+
+def test_a_stream_without_norms_keeps_its_size_over_a_hundred_branches():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(32, 64), *(Block(64, norm=False) for _ in range(100)), nn.Linear(64, 8))
+    x = torch.randn(256, 32)
+    initium.initialize(net, x, "auto", seed=0)
+    stream = [x := net[0](x), *(x := block(x) for block in net[1:-1])]
+    sizes = [float(each.detach().square().mean().sqrt()) for each in stream]
+    # Branches of second moment 1/100 add up to as much as the stream began with; a branch and the stream are independent
+    # up to 1/sqrt(64) of the product of their sizes, 0.1 each, in either direction.
+    assert abs(sizes[-1] ** 2 / sizes[0] ** 2 - 2) <= 6 * 2 * math.sqrt(2) * 0.1 * math.sqrt(100 / 64)
+
+
+def test_it_works_on_meta_and_takes_the_same_sizes_for_the_same_seed():
+    with torch.device("meta"):
+        net, batch = Language(), torch.zeros(4, 12, dtype=torch.int64)
+    one, other = (initium.plan(net, batch, "auto", seed=5) for _ in range(2))
+    assert [row.fill for row in one] == [row.fill for row in other]
+    assert one["blocks.0.up.weight"].reason.startswith("unit second moment into gelu")
+
+
+def test_nothing_of_the_model_is_used_but_its_shape():
+    torch.manual_seed(0)
+    one, other, batch = images(), images(), torch.randn(8, 3, 12, 12)
+    plans = [initium.plan(net, batch, "auto") for net in (one, other)]
+    assert [row.fill for row in plans[0]] == [row.fill for row in plans[1]]
+    assert plans[0].scheme == "auto"
+
+
+def test_what_it_does_not_know_is_as_in_textbook():
+    net = nn.LSTM(8, 16, batch_first=True)
+    batch = torch.randn(4, 5, 8)
+    found, usual = initium.plan(net, batch, "auto"), initium.plan(net, batch)
+    assert [row.fill for row in found] == [row.fill for row in usual]
+
+
+def test_without_a_batch_it_is_refused():
+    with pytest.raises(PlanError, match="takes a batch"):
+        initium.plan(images(), None, "auto")
+    with pytest.raises(PlanError, match="takes a batch"):
+        auto(images(), None)
+
+
+def test_a_loss_of_the_model_s_own_is_walked_too():
+    class Loss(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = chain(nn.ReLU, depth=2)
+
+        def forward(self, x, y):
+            return {"loss": F.cross_entropy(self.net(x), y)}
+
+    batch = Batch((torch.randn(64, 128), torch.arange(64) % 10))
+    model = Loss()
+    initium.initialize(model, batch, "auto", seed=0)
+    assert math.isfinite(float(model(*batch.args)["loss"].detach()))
