@@ -50,9 +50,10 @@ def predict(
 
     \b
     initium predict models.py:build --shape 32,64
-    initium predict models.py:build --shape 32,64 --scheme he_normal
-    initium predict shop.models:build --batch shop.data:batch \\
-        --scheme textbook --json signal.json
+    initium predict models.py:build --shape 32,64 \\
+        --scheme he_normal
+    initium predict shop.models:build \\
+        --batch shop.data:batch --json signal.json
     """  # noqa: D301 - a backspace tells click to keep the lines
     if batch is None and shape is None and library_of(target) is None:
         raise ArgumentError(_NO_DATA)
