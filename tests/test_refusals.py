@@ -169,12 +169,67 @@ def test_a_wrong_argument_is_a_lesson_and_changes_nothing(name, data):
             assert torch.equal(torch.get_rng_state(), state)
 
 
+# Every function that takes an activation, with its other arguments lawful: no other refusal stands before its own.
+ASKED = [
+    gains.gain,
+    gains.moments,
+    gains.variance_slope,
+    gains.describe,
+    gains.recognise,
+    gains.reach,
+    lambda animal: gains.saturation(animal, 1.0),
+    lambda animal: gains.Transformed(animal, 1.0, 0.0, 1.0, 0.0),
+    lambda animal: gains.dks_activation(animal, 3),
+    lambda animal: gains.tat_activation(animal, 3),
+]
+# Every argument of those that shape an activation, beside lawful others.
+SHAPED = {
+    "depth of dks": lambda animal: gains.dks_activation("tanh", animal),
+    "slope": lambda animal: gains.dks_activation("tanh", 3, slope=animal),
+    "depth of tat": lambda animal: gains.tat_activation("relu", animal),
+    "curvature": lambda animal: gains.tat_activation("relu", 20, curvature=animal),
+    "correlation": lambda animal: gains.tat_activation("relu", 20, correlation=animal),
+    "alpha": lambda animal: gains.Transformed(torch.tanh, animal, 0.0, 1.0, 0.0),
+    "delta": lambda animal: gains.Transformed(torch.tanh, 1.0, 0.0, 1.0, animal),
+}
+
+
 @pytest.mark.parametrize("animal", ZOO, ids=lambda animal: type(animal).__name__)
 def test_no_animal_is_an_activation_by_a_raw_error(animal):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for ask in (gains.gain, gains.moments, gains.variance_slope, gains.describe, gains.recognise, gains.reach):
+        for ask in ASKED:
             try:
                 ask(animal)
             except InitiumError as error:
                 assert str(error)  # noqa: PT017  some are
+
+
+@pytest.mark.parametrize("argument", SHAPED)
+def test_no_animal_is_a_constant_of_a_shaped_activation_by_a_raw_error(argument):
+    refused = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for animal in ZOO:
+            try:
+                SHAPED[argument](animal)
+            except InitiumError as error:
+                assert str(error)  # noqa: PT017  some are numbers
+                refused += 1
+    # What holds no single finite real number, the animals from text and containers to modules, is most of the zoo.
+    assert refused > len(ZOO) / 2
+
+
+def test_a_depth_that_nothing_has_is_refused_at_once():
+    for shape in (gains.dks_activation, gains.tat_activation):
+        with pytest.raises(InitiumError, match="100000 at most; got 100001"):
+            shape("relu", 100_001)
+        with pytest.raises(InitiumError, match="one of 16610 bits"):
+            shape("relu", 10**5000)
+        with pytest.raises(InitiumError, match="one of 16610 bits"):
+            shape("relu", -(10**5000))
+
+
+def test_an_activation_beyond_what_numbers_hold_cannot_be_shaped():
+    with pytest.raises(InitiumError, match="no alpha and beta turn elu"):
+        gains.dks_activation("elu", 3, alpha=1e300)

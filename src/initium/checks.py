@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLAIN = frozenset((torch.Tensor, nn.Parameter))
 _COMMON = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 _EXACT = 1 << 53
+_SPELLED = 64
 _SMALLEST = torch.finfo(torch.float32).smallest_normal
 _LARGEST = torch.finfo(torch.float32).max
 # Floating types that hold no values of both signs: bare exponents, and two numbers in one element. torch 2.6 has none.
@@ -240,16 +241,18 @@ def number(value: SupportsFloat, what: str) -> float:
 def integer(value: object, what: str, least: int | None = None) -> int:
     """A Python int of any integer, numpy's too; truth values and floats are refused."""
     plain = value if type(value) is int else scalar(value, what)
-    refusal = f"{what} must be an integer; got {value!r} of type {type(value).__name__}."
-    if isinstance(plain, bool):
-        raise ArgumentTypeError(refusal)
     try:
-        found = operator.index(cast("int", plain))
+        found = operator.index(cast("int", None if isinstance(plain, bool) else plain))
     except Exception as error:  # an integer of the user's own class may raise anything
-        raise ArgumentTypeError(refusal) from error
+        raise ArgumentTypeError(f"{what} must be an integer; got {value!r} of type {type(value).__name__}.") from error
     if least is not None and found < least:
-        raise ArgumentError(f"{what} must be >= {least}; got {found}.")
+        raise ArgumentError(f"{what} must be >= {least}; got {counted(found)}.")
     return found
+
+
+def counted(value: int) -> str:
+    """An integer in a message; of one that is too long to read, and that Python may refuse to spell, its length."""
+    return str(value) if value.bit_length() <= _SPELLED else f"one of {value.bit_length()} bits"
 
 
 def truth(value: object, what: str) -> bool:

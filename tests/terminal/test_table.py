@@ -106,3 +106,29 @@ def test_a_stream_of_another_encoding_gets_ascii_rules(monkeypatch: pytest.Monke
 def test_wide_characters_keep_the_columns():
     rows = [("层", "右"), ("ab", "c")]
     assert table(["n", "x"], rows).splitlines()[2:] == ["层   右", "ab   c"]
+
+
+KINDS = (("up", "linear"), ("down", "conv"))
+
+
+def test_columns_of_figures_that_differ_become_ranges_where_they_were_asked_for() -> None:
+    rows = [(f"h.{block}.{name}", kind, f"{block + 1}e-{block}") for block in range(12) for name, kind in KINDS]
+    folded = table(("name", "op", "rms"), rows, width=60, ranged=("rms",))
+    assert [line.split() for line in folded.splitlines()[2:]] == [
+        ["h.{0..11}.up", "linear", "12e-11..1e-0"],
+        ["h.{0..11}.down", "conv", "12e-11..1e-0"],
+    ]
+    assert len(table(("name", "op", "rms"), rows, width=60).splitlines()) == 2 + len(rows)
+
+
+def test_a_range_ends_at_nan_leaves_out_dashes_and_spans_repeated_names() -> None:
+    figures = ["0.5", "-", "nan", "0.25"] * 6
+    (row,) = table(("name", "rms"), [("w", each) for each in figures], width=60, ranged=("rms",)).splitlines()[2:]
+    assert row.split() == ["w", "0.25..nan"]
+    (row,) = table(("name", "rms"), [("w", "-")] * 24, width=60, ranged=("rms",)).splitlines()[2:]
+    assert row.split() == ["w", "-"]
+
+
+def test_a_range_is_set_to_the_right_as_a_number_is() -> None:
+    lines = table(("name", "rms"), [("a", "0.5..0.75"), ("b", "1e-08..inf"), ("c", "3")], width=60).splitlines()
+    assert len({len(line) for line in lines[2:]}) == 1

@@ -10,6 +10,7 @@ from initium.cli._demo import demo
 from initium.cli._diagnose import diagnose
 from initium.cli._gain import gain
 from initium.cli._plan import plan
+from initium.cli._predict import predict
 
 app = typer.Typer(
     name="initium",
@@ -22,6 +23,7 @@ for command, told in (
     (demo, "A sick network: found, cured and trained."),
     (diagnose, "Whether a model starts healthy; what to do."),
     (plan, "Which law for every parameter, and why."),
+    (predict, "What a model would measure at its start."),
     (audit, "Which law the weights look like."),
     (gain, "The exact gain of an activation."),
 ):
@@ -48,6 +50,7 @@ def options(
     initium demo --case zeros
     initium diagnose models.py:build --shape 32,64
     initium plan models.py:build --shape 32,64
+    initium predict models.py:build --shape 32,64
     initium audit model.pt
     initium gain gelu
     """  # noqa: D301 - a backspace tells click to keep the lines

@@ -94,15 +94,17 @@ def solved(
     from scipy.optimize import root  # noqa: PLC0415 - heavy, and needed here alone
 
     def residual(point: Floats) -> list[float]:
-        alpha = math.exp(min(max(float(point[0]), -12.0), 4.0))
         try:
-            return list(conditions(kernel(law, alpha, float(point[1]), curved=curved)))
+            with np.errstate(over="ignore", invalid="ignore"):
+                alpha = math.exp(min(max(point[0], -12.0), 4.0))
+                made = conditions(kernel(law, alpha, float(point[1]), curved=curved))
         except (ArgumentError, ValueError, ZeroDivisionError, OverflowError):
-            return [1e3, 1e3]
+            made = (math.nan, math.nan)
+        return list(made) if all(map(math.isfinite, made)) else [1e3, 1e3]
 
     for start in () if _scale_free(law) else _starts():
         found = root(residual, start, method="hybr", options={"xtol": 1e-13, "maxfev": 200})
-        if max(map(abs, residual(found.x))) < _MET:
+        if np.isfinite(found.x).all() and max(map(abs, residual(found.x))) < _MET:
             return math.exp(float(found.x[0])), float(found.x[1])
     raise ArgumentError(
         f"no alpha and beta turn {name} into what {what} asks for. A function that is the same at every scale (ReLU, leaky "

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from initium.checks import integer
-from initium.errors import ArgumentError
+from initium.checks import counted, finite, integer, scale
+from initium.errors import ArgumentError, ArgumentTypeError
 from initium.gains._activation import Activation
 from initium.gains._apart import apart
 from initium.gains._callable import admit, name_of
@@ -17,6 +17,7 @@ from initium.gains._law import Elementwise, TensorMap
 from initium.gains._shaped import Kernel, bent, kernel, leaky_slope, solved
 
 _RECTIFIERS = {"relu": 0.0, "leaky_relu": None}
+_DEEPEST = 100_000
 
 
 class Transformed(nn.Module):
@@ -29,6 +30,10 @@ class Transformed(nn.Module):
         gamma: $\gamma$.
         delta: $\delta$.
 
+    Raises:
+        ArgumentError: A constant that is not finite.
+        ArgumentTypeError: A constant that is no number, or an activation that cannot be called.
+
     Example:
         >>> import torch
         >>> from initium.gains import Activation, Transformed
@@ -40,8 +45,14 @@ class Transformed(nn.Module):
         self, activation: Activation | TensorMap, alpha: float, beta: float, gamma: float, delta: float
     ) -> None:
         super().__init__()
+        if not isinstance(activation, Activation) and not callable(activation):
+            raise ArgumentTypeError(
+                f"activation must be an Activation or a function of a tensor; got {activation!r} of type "
+                f"{type(activation).__name__}. Write Activation(name) for one that has a name."
+            )
         self.activation = activation
-        self.alpha, self.beta, self.gamma, self.delta = alpha, beta, gamma, delta
+        self.alpha, self.beta = finite(alpha, "alpha"), finite(beta, "beta")
+        self.gamma, self.delta = finite(gamma, "gamma"), finite(delta, "delta")
 
     def forward(self, x: Tensor) -> Tensor:
         """The transformed activation, element by element."""
@@ -74,7 +85,8 @@ def dks_activation(activation: Nonlinearity, depth: int, *, slope: float = 1.5, 
 
     Raises:
         UnknownNameError: No activation has that name.
-        ArgumentError: A depth below 1, a slope that is not above 1, or an activation that cannot be shaped (ReLU).
+        ArgumentError: A depth below 1 or above 100,000, a slope that is not above 1, or an activation that cannot be
+            shaped (ReLU).
         ArgumentTypeError: No function of one number.
 
     Example:
@@ -92,11 +104,13 @@ def dks_activation(activation: Nonlinearity, depth: int, *, slope: float = 1.5, 
         The largest slope over subnetworks is that of a chain. In a residual network, whose sums lower it, the activations
         are then shaped more cautiously than they need be.
     """
-    integer(depth, "depth", least=1)
-    if not (math.isfinite(slope) and slope > 1):
-        raise ArgumentError(f"slope is the network's C'(1) and must be above 1; got {slope!r}.")
+    depth, slope = _depth(depth), finite(slope, "slope")
+    local = slope ** (1 / depth) if slope > 1 else 1.0
+    if local <= 1:
+        raise ArgumentError(
+            f"slope is the network's C'(1) and must be above 1, its {depth}-th root too; got {slope!r}. The paper has 1.5."
+        )
     found, law, name = _law(activation, parameters)
-    local = slope ** (1 / depth)
 
     def conditions(k: Kernel) -> tuple[float, float]:
         variance = k.second - k.mean**2
@@ -129,7 +143,7 @@ def tat_activation(
 
     Raises:
         UnknownNameError: No activation has that name.
-        ArgumentError: A depth below 1, a target out of range, or an activation that cannot be tailored.
+        ArgumentError: A depth below 1 or above 100,000, a target out of range, or an activation that cannot be tailored.
         ArgumentTypeError: No function of one number.
 
     Example:
@@ -144,8 +158,9 @@ def tat_activation(
     Deviation:
         As for :func:`dks_activation`: the network is taken for a chain.
     """
-    integer(depth, "depth", least=1)
-    if not (math.isfinite(curvature) and curvature > 0 and 0 < correlation < 1):
+    depth, curvature = _depth(depth), scale(curvature, "curvature")
+    correlation = finite(correlation, "correlation")
+    if not (curvature > 0 and 0 < correlation < 1):
         raise ArgumentError(f"curvature must be above 0 and correlation in (0, 1); got {curvature!r}, {correlation!r}.")
     found, law, name = _law(activation, parameters)
     if isinstance(found, Activation) and found.name in _RECTIFIERS:
@@ -165,6 +180,14 @@ def tat_activation(
     alpha, beta = solved(law, conditions, name, "TAT", curved=True)
     gamma, delta = _tat_scale(kernel(law, alpha, beta))
     return Transformed(found, alpha, beta, gamma, delta)
+
+
+def _depth(depth: object) -> int:
+    """As many as can be gone through one by one."""
+    found = integer(depth, "depth", least=1)
+    if found > _DEEPEST:
+        raise ArgumentError(f"depth counts activations in a row and is {_DEEPEST} at most; got {counted(found)}.")
+    return found
 
 
 def _tat_scale(k: Kernel) -> tuple[float, float]:

@@ -12,11 +12,12 @@ from initium.terminal._show import columns, speaks_unicode
 from initium.terminal._text import cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from initium.terminal._repeats import Row
 
-_NUMBER = re.compile(r"[-+]?(\d[\d,_]*\.?\d*|\.\d+|inf|nan)(e[-+]?\d+)?\s?%?x?", re.IGNORECASE)
+_FIGURE = r"[-+]?(\d[\d,_]*(\.(?!\.)\d*)?|\.\d+|inf|nan)(e[-+]?\d+)?"
+_NUMBER = re.compile(rf"{_FIGURE}(\.\.{_FIGURE})?\s?%?x?", re.IGNORECASE)
 _UNLIMITED = 10_000
 _GAP, _CLOSE = 3, 2
 _LEAST = 5  # rich cuts text away in columns much narrower than this
@@ -27,7 +28,12 @@ _MARK = "*"
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "", width: int | None = None
+    headers: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    title: str = "",
+    width: int | None = None,
+    ranged: Collection[str] = (),
 ) -> str:
     """A table as plain text, without colour; a column of numbers is set to the right.
 
@@ -43,6 +49,7 @@ def table(
         title: A line above the table.
         width: Columns of text; ``None`` for the terminal's width, or, where there is no terminal, as wide as needed and
             every row for itself.
+        ranged: Headers of columns of figures that need not agree for rows to be one: it has ``least..largest`` there.
 
     Returns:
         The lines, joined; no newline at the end. In ASCII where standard output knows nothing else.
@@ -56,14 +63,14 @@ def table(
     """
     heads, body = tuple(headers), [tuple(str(cell) for cell in row) for row in rows]
     room = columns() if width is None else width
-    lines = _drawn(heads, body, _UNLIMITED, _GAP) if room is None else _fitted(heads, body, room)
+    lines = _drawn(heads, body, _UNLIMITED, _GAP) if room is None else _fitted(heads, body, room, ranged)
     if not speaks_unicode():
         lines = [line.replace("─", "-") for line in lines]
     return "\n".join([title, "", *lines] if title else lines)
 
 
-def _fitted(heads: Row, rows: list[Row], width: int) -> list[str]:
-    rows = merged(rows) if len(rows) > _MOST else rows
+def _fitted(heads: Row, rows: list[Row], width: int, ranged: Collection[str]) -> list[str]:
+    rows = merged(rows, {place for place, head in enumerate(heads) if head in ranged}) if len(rows) > _MOST else rows
     if _needed(heads, rows, _GAP) <= width:
         return _drawn(heads, rows, width, _GAP)
     heads, rows, notes = _footnoted(heads, rows)

@@ -1,0 +1,152 @@
+"""``initium predict``: what it prints, supposes and writes."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+import initium
+from initium.cli import app
+
+DEEP, WIDTH = 24, 256
+MODELS = f"""
+from torch import nn
+
+def deep():
+    return nn.Sequential(*[nn.Linear({WIDTH}, {WIDTH}, bias=False) for _ in range({DEEP})])
+
+def spoilt():
+    model = nn.Linear(4, 4)
+    nn.init.constant_(model.bias, float("nan"))
+    return model
+
+class Twice(nn.Linear):
+    def forward(self, x):
+        return super().forward(super().forward(x))
+
+def shared():
+    return Twice(8, 8)
+"""
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> str:
+    (tmp_path / "models.py").write_text(MODELS)
+    return str(tmp_path / "models.py")
+
+
+def ran(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def test_the_weights_own_laws_are_supposed_and_a_scheme_s_where_it_is_asked_for(models: str, tmp_path: Path) -> None:
+    file = tmp_path / "signal.json"
+    target = ("predict", f"{models}:deep", "--shape", f"{WIDTH},{WIDTH}", "--json", str(file))
+    code, text = ran(*target)
+    assert code == 0, text
+    assert "predicted with the weights as they are" in text
+    # torch's own start is U(-b, b), b^2 = 1 / fan_in: each layer keeps a third of the second moment. Over weights, one
+    # layer scales one input's rms by a chi of `width` degrees over its square root, whose logarithm has the variance
+    # 1 / (2 width), and a batch's by no more; so that of the last has a std of sqrt(24 / 512), of which five are allowed.
+    found = json.loads(file.read_text())
+    assert found["source"] == "predicted"
+    assert len(found["rows"]) == DEEP
+    off = 5 * math.sqrt(DEEP / (2 * WIDTH))
+    assert math.log(found["rows"][-1]["out_rms"]) == pytest.approx(-DEEP / 2 * math.log(3), abs=off)
+    code, text = ran(*target, "--scheme", "lecun_normal")
+    assert code == 0, text
+    assert "predicted with lecun_normal" in text
+    assert math.log(json.loads(file.read_text())["rows"][-1]["out_rms"]) == pytest.approx(0, abs=off)
+
+
+def test_a_saved_plan_is_supposed_as_the_scheme_that_made_it(models: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(*[nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(DEEP)])
+    initium.plan(model, torch.randn(8, WIDTH), "normal(0.01)").save(tmp_path / "plan.json")
+    target = ("predict", f"{models}:deep", "--shape", f"8,{WIDTH}", "--scheme")
+    planned, named = ran(*target, str(tmp_path / "plan.json"))[1], ran(*target, "normal(0.01)")[1]
+    assert planned.splitlines()[1:] == named.splitlines()[1:]
+
+
+def test_the_same_seed_prints_the_same_and_another_one_does_not(models: str) -> None:
+    target = ("predict", f"{models}:deep", "--shape", "8,256", "--seed")
+    assert ran(*target, "1") == ran(*target, "1")
+    assert ran(*target, "1") != ran(*target, "2")
+
+
+def test_the_gradient_is_shown_beside_the_weight(models: str, tmp_path: Path) -> None:
+    file = tmp_path / "signal.json"
+    text = ran("predict", f"{models}:shared", "--shape", "4,8", "--json", str(file))[1]
+    row = json.loads(file.read_text())["rows"][0]
+    assert f"{row['weight_grad_norm'] / (row['weight_rms'] * 8):.3g}" in text  # |W| = rms sqrt(8 * 8)
+
+
+def test_a_weight_that_is_used_twice_has_a_row_for_each_use(models: str) -> None:
+    text = ran("predict", f"{models}:shared", "--shape", "4,8")[1]
+    assert "use" in text.splitlines()[2].split()
+    assert [line.split()[:2] for line in text.splitlines() if line.startswith("weight  ")][1:] == [
+        ["weight", "0"],
+        ["weight", "1"],
+    ]
+
+
+def test_alike_blocks_are_one_row_with_a_range_in_a_terminal(models: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("initium.terminal._table.columns", "initium.cli._predict.columns"):
+        monkeypatch.setattr(name, lambda: 80)
+    text = ran("predict", f"{models}:deep", "--shape", "8,256")[1]
+    assert max(map(len, text.splitlines())) <= 80
+    (row,) = [line for line in text.splitlines() if "{0..22}.weight" in line]
+    low, high = map(float, row.split()[2].split(".."))
+    assert low < high
+
+
+def test_what_is_not_finite_is_null_in_json(models: str, tmp_path: Path) -> None:
+    code, text = ran("predict", f"{models}:spoilt", "--shape", "4,4", "--json", str(tmp_path / "signal.json"))
+    assert code == 0, text
+    assert "nan" in text
+    assert json.loads((tmp_path / "signal.json").read_text())["rows"][0]["out_rms"] is None
+
+
+def test_a_large_model_is_predicted_without_memory_and_the_supposition_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("initium.cli._target._LARGE", 10)
+    timm, made = ModuleType("timm"), []
+
+    def create_model(*_: object, **__: object) -> nn.Module:
+        made.append(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)))
+        return made[-1]
+
+    for name, value in {"list_models": list, "is_model": bool, "create_model": create_model}.items():
+        setattr(timm, name, value)
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    target = ("predict", "timm:net", "--shape", "2,3,6,6")
+    code, text = ran(*target)
+    assert code == 0, text
+    assert "the weights have no values" in text
+    code, text = ran(*target, "--scheme", "he_normal")
+    assert code == 0, text
+    assert "the weights have no values" not in text
+    assert {each[0].weight.device.type for each in made} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "a prediction needs an input to start from"),
+        (("--shape", "4,4", "--scheme", "he_norml"), "he_normal"),
+        (("--shape", "4,5"), "--batch file.py:name"),
+        (("--shape", "4,4", "--json", "nowhere/signal.json"), "--json"),
+    ],
+)
+def test_what_cannot_be_predicted_is_told_with_the_cure(models: str, arguments: tuple[str, ...], told: str) -> None:
+    code, text = ran("predict", f"{models}:spoilt", *arguments)
+    assert code == 2
+    assert told in text
+    assert "Traceback" not in text
