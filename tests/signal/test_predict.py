@@ -188,3 +188,10 @@ def test_a_likeness_has_the_second_moments_and_not_the_values():
 def test_masks_and_indices_stay_as_they_are():
     for value in (torch.arange(6).reshape(2, 3), torch.tensor([[0.0, -torch.inf, 0.0, 0.0]]), torch.ones(2, 3)):
         assert torch.equal(likeness(value, None, STREAM), value)
+
+
+def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
+    monkeypatch.setattr(predicting, "LARGEST", 100)
+    signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
+    assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
+    assert any("by the covariances of positions" in note for note in signal.notes)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from initium.signal._laws import Law
 
 W = TypeVar("W", bound=Predicting)
+# So many draws for the typical figure, in networks that use weights so often at most.
+DRAWS, FEW = 4, 256
 
 
 def predict(
@@ -39,7 +41,7 @@ def predict(
     *,
     moments: tuple[float, float] | None = None,
     seed: int = 0,
-    draws: int = 4,
+    draws: int | None = None,
     network: Network | None = None,
 ) -> Signal:
     r"""The moments that :func:`measure` would find, expected from laws: of every weight its mean and std, of a batch its moments.
@@ -63,12 +65,13 @@ def predict(
         loss: As for :func:`measure`.
         moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
         seed: Of the draws.
-        draws: How many to take the typical figure of; one where a weight is so large that it is not drawn.
+        draws: How many to take the typical figure of; without a number four, and one where a weight is so large that it is
+            not drawn, or weights are used more than 256 times.
         network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
-        A signal whose ``source`` is ``predicted``; its notes say which products were drawn by their covariances, and
-        which by their second moment alone.
+        A signal whose ``source`` is ``predicted``; its notes say which products were drawn by their covariances, which by
+        their second moment alone, and which constants had no values.
 
     Raises:
         ArgumentError: A parameter's law is given under a name that the model does not have.
@@ -98,12 +101,13 @@ def predict(
     network = network or read(model, given)
     made = partial(Predicting, network)
     found: list[Signal] = []
-    for draw in range(checks.integer(draws, "draws", least=1)):
+    usual = DRAWS if len(network.uses) <= FEW else 1
+    for draw in range(usual if draws is None else checks.integer(draws, "draws", least=1)):
         walk, signal = predicted_with(
             made, model, given, network, laws, seed=seed, draw=draw, loss=loss, moments=moments
         )
         found.append(signal)
-        if walk.hollow:  # large enough to stand for its mean
+        if walk.hollow and draws is None:  # large enough to stand for its mean
             break
     return typical(found)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Elements. A weight larger than the first is never drawn; where all are more than the second together, none above the third is.
 LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
+_EXACT = "weights that are too large to be drawn: their products were, by the covariances of positions"
 _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
 
@@ -36,7 +37,6 @@ class Predicting(Measuring):
         self.laws, self.stream = laws, stream
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
-        self.how: dict[str, str] = {}
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
         bound = MIDDLING if sum(self.sizes.values()) > ALL else LARGEST
         held = [use for use in network.uses if use.layout != "gates" and self.sizes[use.name] > bound]
@@ -92,7 +92,9 @@ class Predicting(Measuring):
         data = next(each for each in args if isinstance(each, torch.Tensor) and 0 not in each.stride())
         exact, std = use.op == "linear", math.hypot(law.mean, law.std)
         product = Product(shape, std, use.fan_in, use.fan_out, exact, stream, partial(self._add, use.name))
-        self.how[use.node] = "law" if exact else "moments"
+        self.notes[
+            _EXACT if exact else f"the product of `{use.name}` ({use.op}) was drawn by its second moment alone"
+        ] = None
         self.anchors.append(torch.zeros((), requires_grad=True))
         made = cast("Tensor", RandomProduct.apply(data, self.anchors[-1], product))
         bias = addend(use, made, args)
