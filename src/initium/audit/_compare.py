@@ -2,85 +2,114 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, assert_never
 
 from initium.audit._found import Found
 from initium.audit._law import number
 from initium.audit._why import why
 from initium.planning import expected_std
-from initium.records import Constant, Keep, Normal, Orthogonal, Packed, TruncatedNormal, Uniform
+from initium.records import (
+    Constant,
+    DeltaOrthogonal,
+    Identity,
+    Normal,
+    Orthogonal,
+    TruncatedNormal,
+    Uniform,
+    Values,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from initium.audit._fans import Place
     from initium.audit._law import Law
-    from initium.records import Fill, PlanRow, Severity
+    from initium.audit._pieces import Piece
+    from initium.records import PlanRow, Severity
 
-_SILENT = frozenset({"nonfinite", "integers", "empty"})
+SILENT = frozenset({"nonfinite", "integers", "empty"})
 _APPLY = "apply the plan, or change what was planned"
 _TRAINED = "none where it was trained; else apply the plan"
 _DEFAULT = "PyTorch default"
-Random = Literal["normal", "truncated_normal", "uniform", "orthogonal"]
+Random = Normal | TruncatedNormal | Uniform | Orthogonal | DeltaOrthogonal
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One parameter beside its plan.
+    """A parameter, or one block of it, beside its plan.
 
     Attributes:
         row: The plan's row.
-        law: What the values look like.
-        place: Where it stands.
+        piece: The values, and what was planned for them.
+        place: Where the parameter stands.
         recipes: The names that fit.
-        beyond: Of a planned truncation: how many values are outside it.
-        step: How far apart the dtype's values are.
         fix: The call that applies the plan.
     """
 
     row: PlanRow
-    law: Law
+    piece: Piece
     place: Place
     recipes: tuple[str, ...]
-    beyond: int
-    step: float
     fix: str
+
+    @property
+    def law(self) -> Law:
+        """What the values look like."""
+        return self.piece.law
 
     def found(self, code: str, severity: Severity, told: str, expected: float, cause: str) -> Found:
         """A finding about this parameter."""
+        told = self.piece.where + told
         if code == "trained-or-mixed":
             return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _TRAINED)
         return Found(code, severity, self.row.name, told, self.law.std, expected, cause, _APPLY, self.fix)
 
 
-def compared(case: Case) -> Iterator[Found]:
-    """The differences between plan and values."""
-    fill = _single(case.row.fill)
-    if isinstance(fill, Keep) or case.law.kind in _SILENT:
+def compared(cases: Iterable[Case]) -> list[Found]:
+    """The differences between plan and values of one parameter; of blocks that are off in one way, the first."""
+    made: dict[str, Found] = {}
+    for case in cases:
+        for found in _compared(case):
+            made.setdefault(found.code, found)
+    return list(made.values())
+
+
+def _compared(case: Case) -> Iterator[Found]:
+    if case.law.kind in SILENT:
         return
-    std = expected_std(case.row.fill, case.row.shape) or 0.0
-    if isinstance(fill, Constant):
-        yield from _constant(case, fill.value)
-    elif not std:
-        yield from _constant(case, 0.0)
+    fill = case.piece.fill
+    std = expected_std(fill, case.piece.shape) or 0.0
+    match fill:
+        case Constant(value):
+            yield from _constant(case, value)
+        case Values() | Identity():
+            yield from _given(case, std)
+        case Normal() | TruncatedNormal() | Uniform() | Orthogonal() | DeltaOrthogonal():
+            yield from _random(case, fill, std) if std else _constant(case, 0.0)
+        case _:
+            assert_never(fill)
+
+
+def _given(case: Case, std: float) -> Iterator[Found]:
+    """Values that were planned one by one, and are others."""
+    if case.recipes and case.recipes[0].startswith(_DEFAULT):
+        told = f"is as PyTorch's modules start ({case.recipes[0]}) where {case.row.law} was planned"
+        yield case.found("untouched-default", "warning", told, std, "no initialisation reached it")
     else:
-        yield from _random(case, fill, std)
-
-
-def _single(fill: Fill) -> Fill:
-    return _single(fill.each) if isinstance(fill, Packed) else fill
+        told = (
+            f"is {case.law.text} (std {number(case.law.std)}), and not the values of {case.row.law}, which was planned"
+        )
+        yield case.found("wrong-values", "warning", told, std, "the plan was not applied, or it was trained")
 
 
 def _constant(case: Case, value: float) -> Iterator[Found]:
     law = case.law
     if law.kind == "constant":
-        if not math.isclose(law.value, value, rel_tol=case.step, abs_tol=0.0):
-            told = f"is {number(law.value)} throughout where {number(value)} was planned"
-            yield case.found(
-                "wrong-constant", "warning", told, value, "another start was chosen, or the plan was not applied"
-            )
+        told = f"is {number(law.value)} throughout where {number(value)} was planned"
+        yield case.found(
+            "wrong-constant", "warning", told, value, "another start was chosen, or the plan was not applied"
+        )
     elif case.recipes and case.recipes[0].startswith(_DEFAULT):
         told = f"is as PyTorch's modules start ({case.recipes[0]}) where {number(value)} was planned"
         yield case.found("untouched-default", "warning", told, value, "no initialisation reached it")
@@ -92,13 +121,13 @@ def _constant(case: Case, value: float) -> Iterator[Found]:
         yield case.found("not-constant", "warning", told, value, "it was drawn, or trained")
 
 
-def _random(case: Case, fill: Fill, std: float) -> Iterator[Found]:
+def _random(case: Case, fill: Random, std: float) -> Iterator[Found]:
     law = case.law
     if law.kind in {"constant", "blocks", "identity"}:
         code = "unexpected-zeros" if law.kind == "constant" and not law.value else "not-random"
         told = f"is {law.text} where {case.row.law} was planned"
         yield case.found(code, "error", told, std, "it was set on purpose and the plan does not know, or never drawn")
-    elif law.low <= std <= law.high:
+    elif case.piece.fits.std or law.low <= std <= law.high:
         yield from _family(case, fill, std)
     elif any(each.startswith(_DEFAULT) for each in case.recipes):
         told = (
@@ -112,21 +141,21 @@ def _random(case: Case, fill: Fill, std: float) -> Iterator[Found]:
         yield case.found("trained-or-mixed" if law.kind == "other" else code, severity, told, std, cause)
 
 
-def _family(case: Case, fill: Fill, std: float) -> Iterator[Found]:
+def _family(case: Case, fill: Random, std: float) -> Iterator[Found]:
     """The std is right: is the law?"""
     law, kind = case.law, _kind(fill)
-    if law.random and law.mean:
+    if law.random and law.mean and not case.piece.fits.mean:
         told = f"has mean {number(law.mean)} where 0 was planned"
         yield case.found("nonzero-mean", "warning", told, std, "it was drawn about another mean, or trained")
-    if isinstance(fill, TruncatedNormal) and case.beyond:
-        told = f"has {case.beyond} values outside the planned truncation at {number(fill.cut)} std"
+    if isinstance(fill, TruncatedNormal) and case.piece.beyond:
+        told = f"has {case.piece.beyond} values outside the planned truncation at {number(fill.cut)} std"
         yield case.found(
             "outside-truncation", "warning", told, std, "it was drawn without a cut, or cut at absolute bounds"
         )
-    elif kind is None or kind == law.kind or any(_means(tie, kind) for tie in law.ties):
+    elif kind == law.kind or any(_means(tie, kind) for tie in law.ties):
         return
-    elif kind == "orthogonal" and law.kind != "delta_orthogonal":
-        told = f"is not orthogonal: {law.text}"
+    elif "orthogonal" in kind:
+        told = f"is not {kind.replace('_', '-')}: {law.text}"
         yield case.found("not-orthogonal", "warning", told, std, "another law of the same size was drawn")
     elif law.kind == "other":
         yield case.found(
@@ -137,7 +166,7 @@ def _family(case: Case, fill: Fill, std: float) -> Iterator[Found]:
         yield case.found("other-law", "info", told, std, "another law of the same size was drawn")
 
 
-def _kind(fill: Fill) -> Random | None:
+def _kind(fill: Random) -> str:
     match fill:
         case Normal():
             return "normal"
@@ -147,11 +176,13 @@ def _kind(fill: Fill) -> Random | None:
             return "uniform"
         case Orthogonal():
             return "orthogonal"
+        case DeltaOrthogonal():
+            return "delta_orthogonal"
         case _:
-            return None
+            assert_never(fill)
 
 
-def _means(tie: str, kind: Random) -> bool:
+def _means(tie: str, kind: str) -> bool:
     return tie.startswith("normal cut") if kind == "truncated_normal" else tie == kind
 
 

@@ -6,24 +6,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from initium.audit._alone import alone, cloned, digest
 from initium.audit._audit import Audit
-from initium.audit._compare import Case, compared
+from initium.audit._compare import SILENT, Case, compared
 from initium.audit._fans import pattern, places
 from initium.audit._found import Found, gathered
 from initium.audit._identify import identify
 from initium.audit._law import ERROR, Law
+from initium.audit._pieces import Piece, taken_apart
 from initium.audit._recipes import agreed, effective, recipes
 from initium.audit._row import AuditRow
-from initium.audit._shapes import cut_std
 from initium.audit._sources import source
 from initium.errors import ArgumentError
 from initium.planning import Plan, expected_std, plan
-from initium.records import Packed, TruncatedNormal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
     from initium.audit._fans import Place
     from initium.audit._recipes import Recipe
     from initium.audit._sources import Source, Weights
@@ -40,7 +41,7 @@ class _Seen:
     law: Law
     place: Place
     names: tuple[str, ...]
-    beyond: int
+    pieces: tuple[Piece, ...]
 
 
 def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: object = None) -> Audit:
@@ -89,16 +90,18 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
     found += [
         finding
         for each in seen
-        if (row := rows_of.get(each.name)) is not None and _comparable(given, each.name, row)
-        for finding in compared(_case(each, row, shown[each.name], _fix(scheme)))
+        for finding in compared(_cases(each, rows_of.get(each.name), shown[each.name], _fix(scheme)))
     ]
     notes = planned.notes if planned and given.network else given.notes  # a plan says what was assumed
     return Audit(given.title, planned.scheme if planned else "", rows, gathered(found), notes)
 
 
-def _case(each: _Seen, row: PlanRow, known: tuple[Recipe, ...], fix: str) -> Case:
-    step = torch.finfo(each.dtype).eps if each.dtype.is_floating_point else 0.0
-    return Case(row, each.law, each.place, tuple(recipe.name for recipe in known), each.beyond, step, fix)
+def _cases(each: _Seen, row: PlanRow | None, known: tuple[Recipe, ...], fix: str) -> Iterator[Case]:
+    if row is None:
+        return
+    for piece in each.pieces:
+        fitting = recipes(piece.law, each.place) if piece.where else known
+        yield Case(row, piece, each.place, tuple(recipe.name for recipe in fitting), fix)
 
 
 def _planned(given: Source, scheme: Scheme | Plan | str | None) -> Plan | None:
@@ -135,19 +138,11 @@ def _look(given: Source, rows_of: dict[str, PlanRow]) -> tuple[list[_Seen], list
         mark = digest(tensor, law)
         if mark is not None:
             groups.setdefault(mark, []).append(name)
-        beyond = _beyond(tensor, rows_of.get(name)) if law.random else 0
-        seen.append(_Seen(name, tensor.dtype, law, where[name], given.names[name], beyond))
+        row = rows_of.get(name)
+        told = row is not None and law.kind not in SILENT and _comparable(given, name, row)
+        pieces = taken_apart(tensor, row.fill, law, level) if row is not None and told else ()
+        seen.append(_Seen(name, tensor.dtype, law, where[name], given.names[name], pieces))
     return seen, [*found, *cloned(groups.values())]
-
-
-def _beyond(tensor: torch.Tensor, row: PlanRow | None) -> int:
-    """How many values are outside the truncation that was planned."""
-    fill = row.fill if row else None
-    fill = fill.each if isinstance(fill, Packed) else fill
-    if not isinstance(fill, TruncatedNormal):
-        return 0
-    edge = fill.cut * fill.std / cut_std(fill.cut) * (1 + torch.finfo(tensor.dtype).eps)
-    return int((tensor.detach().abs() > edge).sum())
 
 
 def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:

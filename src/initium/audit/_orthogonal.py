@@ -48,7 +48,8 @@ def orthogonal(tensor: torch.Tensor, values: Values, parts: int, level: float) -
     middle = centre_tap(tensor)
     if middle is not None and tensor.ndim > _MATRIX and math.prod(tensor.shape[2:]) > 1:
         frame = _frame(middle, values.step, level)
-        return _law("delta_orthogonal", "delta-orthogonal", frame, values) if frame else None
+        taps = math.prod(tensor.shape[2:])
+        return _law("delta_orthogonal", "delta-orthogonal", frame, values, taps) if frame else None
     found = _whole(tensor, values, parts, level) or _apart(tensor, values, level)
     return _law("orthogonal", f"orthogonal{found[0]}", found[1], values) if found else None
 
@@ -99,31 +100,60 @@ def _same(matrices: list[torch.Tensor], values: Values, level: float) -> Frame |
     return first if all(each and _alike(each.gain, first.gain, values.step) for each in others) else None
 
 
+def framed(matrix: torch.Tensor, gain: float, step: float, level: float) -> bool:
+    """True for orthogonal vectors of this length; of so few that chance makes them too, they are taken at their word."""
+    if not gain or not matrix.numel():
+        return not int(matrix.count_nonzero())
+    short = _short(matrix)
+    lengths = _picked(short).norm(dim=1)
+    if not (_alike(float(lengths.min()), gain, step) and _alike(float(lengths.max()), gain, step)):
+        return False
+    cosine, pairs = _cosine(_picked(short) / lengths[:, None])
+    telling = _chance(short.shape[1], _ROUNDING * step, pairs) <= level
+    return cosine <= _ROUNDING * step and (not telling or _chance(short.shape[1], cosine, pairs) <= level)
+
+
 def _frame(matrix: torch.Tensor, step: float, level: float) -> Frame | None:
-    rows, columns = matrix.shape
-    short = matrix if rows <= columns else matrix.T
+    short = _short(matrix)
+    lengths = _picked(short).norm(dim=1)
+    if not float(lengths.min()) or not _alike(float(lengths.min()), float(lengths.max()), step):
+        return None
+    cosine, pairs = _cosine(_picked(short) / lengths[:, None])
+    chance = _chance(short.shape[1], cosine, pairs)
+    if not pairs or cosine > _ROUNDING * step or chance > level:
+        return None
+    side = "rows" if matrix.shape[0] <= matrix.shape[1] else "columns"
+    return Frame(float(lengths.mean()), cosine, chance, side, 1 / short.shape[1])
+
+
+def _short(matrix: torch.Tensor) -> torch.Tensor:
+    return matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+
+
+def _picked(short: torch.Tensor) -> torch.Tensor:
     few = min(len(short), _PICKED)
-    picked = short[[index * len(short) // few for index in range(few)]].double()
-    lengths = picked.norm(dim=1)
-    pairs = few * (few - 1) // 2
-    if not pairs or not float(lengths.min()) or not _alike(float(lengths.min()), float(lengths.max()), step):
-        return None
-    unit = picked / lengths[:, None]
-    cosine = math.sqrt(float((unit @ unit.T).triu(1).square().sum()) / pairs)
-    # Of independent vectors `size cosine^2` is chi-squared over its degrees; Chernoff bounds its lower tail.
-    share = short.shape[1] * cosine**2
-    chance = (share * math.exp(1 - share)) ** (pairs / 2) if share < 1 else 1.0
-    if cosine > _ROUNDING * step or chance > level:
-        return None
-    return Frame(float(lengths.mean()), cosine, chance, "rows" if rows <= columns else "columns", 1 / short.shape[1])
+    return short[[index * len(short) // few for index in range(few)]].double()
+
+
+def _cosine(unit: torch.Tensor) -> tuple[float, int]:
+    """The root mean square of the cosines, and of how many."""
+    pairs = len(unit) * (len(unit) - 1) // 2
+    return math.sqrt(float((unit @ unit.T).triu(1).square().sum()) / max(pairs, 1)), pairs
+
+
+def _chance(size: int, cosine: float, pairs: int) -> float:
+    """Of independent vectors `size cosine^2` is chi-squared over its degrees; Chernoff bounds its lower tail."""
+    share = size * cosine**2
+    return (share * math.exp(1 - share)) ** (pairs / 2) if share < 1 else 1.0
 
 
 def _alike(one: float, other: float, step: float) -> bool:
     return math.isclose(one, other, rel_tol=_ROUNDING * step)
 
 
-def _law(kind: str, text: str, frame: Frame, values: Values) -> Law:
-    off, std = _ROUNDING * values.step, frame.gain * math.sqrt(frame.share)
+def _law(kind: str, text: str, frame: Frame, values: Values, taps: int = 1) -> Law:
+    """The std is the root mean square of all elements, of the taps that are zero too."""
+    off, std = _ROUNDING * values.step, frame.gain * math.sqrt(frame.share / taps)
     return Law(
         kind=kind,
         text=text,

@@ -52,9 +52,15 @@ def repeated(tensor: torch.Tensor, values: Values, level: float) -> Repeated | N
         # One value of two agrees with a chance below its step over its spread, four steps to be safe.
         chance = 2 * math.log(max(count, 1)) + width * math.log(min(1.0, 4 * values.step))
         found = _copies(lines, what) if count > 1 and chance < math.log(level) else None
-        if found:
+        if found and _told_apart(lines) * math.log(0.5) + 2 * math.log(count) < math.log(level):
             return found
     return None
+
+
+def _told_apart(lines: torch.Tensor) -> float:
+    """How many values two lines could differ in by a sign at least; where sizes differ too, any number."""
+    sizes = lines[lines != 0].abs()
+    return int((lines != 0).any(0).sum()) if float(sizes.min()) == float(sizes.max()) else math.inf
 
 
 def _copies(lines: torch.Tensor, what: str) -> Repeated | None:

@@ -50,8 +50,14 @@ def _std(row: AuditRow) -> str:
 def _named(row: AuditRow) -> str:
     first = " or ".join(row.recipes[:_NAMED])
     more = f" or {len(row.recipes) - _NAMED} more" if len(row.recipes) > _NAMED else ""
-    tied = f"; perhaps {' or '.join(row.ties)}" if row.ties else ""
-    return first + more + tied if row.kind in RANDOM else "trained, or a mixture" if row.kind == "other" else ""
+    tied = f"perhaps {' or '.join(row.ties)}" if row.ties else ""
+    return (
+        "; ".join(filter(None, [first + more, tied]))
+        if row.kind in RANDOM
+        else "trained, or a mixture"
+        if row.kind == "other"
+        else ""
+    )
 
 
 def _finding(finding: Finding) -> Iterator[str]:

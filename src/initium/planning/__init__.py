@@ -8,7 +8,7 @@ from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
 from initium.planning._prior import Prior
 from initium.planning._spread import expected_std, law_of_fill
-from initium.planning._write import write
+from initium.planning._write import pieces, write
 
 __all__ = [
     "Change",
@@ -20,6 +20,7 @@ __all__ = [
     "expected_std",
     "law_of_fill",
     "mup_groups",
+    "pieces",
     "plan",
     "write",
 ]

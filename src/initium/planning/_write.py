@@ -24,8 +24,6 @@ from initium.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from initium.random import Stream
@@ -72,7 +70,7 @@ def write(tensor: Tensor, fill: Fill, stream: Stream) -> None:
         case Packed():
             _write_packed(tensor, fill, stream)
         case Blocks():
-            _write_blocks(tensor, fill, fill.fills, stream)
+            _write_blocks(tensor, fill, stream)
         case _:
             assert_never(fill)
 
@@ -102,11 +100,31 @@ def _write_packed(tensor: Tensor, fill: Packed, stream: Stream) -> None:
     if elementwise(fill):
         write(tensor, fill.each, stream)
     else:
-        _write_blocks(tensor, fill, [fill.each] * fill.parts, stream)
+        _write_blocks(tensor, fill, stream)
 
 
-def _write_blocks(tensor: Tensor, fill: Packed | Blocks, fills: Sequence[Fill], stream: Stream) -> None:
+def _write_blocks(tensor: Tensor, fill: Packed | Blocks, stream: Stream) -> None:
+    for index, (each, block) in enumerate(pieces(tensor, fill)):
+        write(block, each, stream.child(str(index)))
+
+
+def pieces(tensor: Tensor, fill: Packed | Blocks) -> list[tuple[Fill, Tensor]]:
+    """The blocks of a tensor, each with its fill; they share the tensor's memory.
+
+    Args:
+        tensor: What is filled in blocks.
+        fill: The fill that it has.
+
+    Returns:
+        The fill of each block, and the block.
+
+    Example:
+        >>> import torch
+        >>> from initium.records import Blocks, Constant
+        >>> [block.shape for _, block in pieces(torch.empty(8), Blocks(0, (Constant(0.0), Constant(1.0))))]
+        [torch.Size([4]), torch.Size([4])]
+    """
+    fills = [fill.each] * fill.parts if isinstance(fill, Packed) else fill.fills
     alone = stacked(tuple(tensor.shape), fill)
     blocks = tensor.chunk(len(fills), fill.axis)
-    for index, (block, each) in enumerate(zip(blocks, fills, strict=True)):
-        write(block.squeeze(fill.axis) if alone else block, each, stream.child(str(index)))
+    return [(each, block.squeeze(fill.axis) if alone else block) for each, block in zip(fills, blocks, strict=True)]
