@@ -45,7 +45,6 @@ def plan(
         overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
         prior: For the bias of an output, how often each class comes: ``{"head.bias": [900, 100]}``, counts or shares for a
             softmax, a probability or one for each unit for sigmoids. The row says which formula was taken, and why.
-
         seed: Of ``auto`` alone: the seed with which the plan will be applied, for whose draws the sizes are exact.
 
     Returns:
@@ -148,13 +147,8 @@ def predict(
         >>> round(signal.rows[0].out_rms, 1), round(2**0.5, 1)
         (1.4, 1.4)
     """
-    given = as_batch(batch)
-    laws = (
-        None
-        if plan is None
-        else {row.name: law for row in plan if (law := law_of_fill(row.fill, row.shape)) is not None}
-    )
-    return predicted(model, given, laws, loss, moments=moments, seed=seed)
+    laws = {row.name: law for row in plan or () if (law := law_of_fill(row.fill, row.shape)) is not None}
+    return predicted(model, batch, laws, loss, moments=moments, seed=seed)
 
 
 def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None = None) -> Report:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from initium.audit._show import counted, shown
+from initium.audit._show import shown
 from initium.errors import UnhealthyError, UnknownNameError
-from initium.records import SEVERITIES
+from initium.records import at_least, counted, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,10 +76,7 @@ class Audit:
         Raises:
             UnknownNameError: No severity has that name.
         """
-        if severity not in SEVERITIES:
-            raise UnknownNameError(f"no severity is called {severity!r}; known: {', '.join(SEVERITIES)}.")
-        worst = SEVERITIES[: SEVERITIES.index(severity) + 1]
-        return tuple(finding for finding in self.findings if finding.severity in worst)
+        return at_least(self.findings, severity)
 
     def raise_if(self, severity: Severity = "error") -> None:
         """Raises where there is a finding of this severity or a graver one; for tests and training scripts.
@@ -109,7 +106,7 @@ class Audit:
             "title": self.title,
             "scheme": self.scheme,
             "rows": [row.to_dict() for row in self.rows],
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [finite(finding.to_dict()) for finding in self.findings],
             "notes": list(self.notes),
         }
 

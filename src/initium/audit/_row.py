@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
+
+from initium.records import finite
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,4 @@ class AuditRow:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain lists, numbers and strings; what is not finite is ``None``."""
-        told = dataclasses.asdict(self)
-        return {
-            key: None if isinstance(each, float) and not math.isfinite(each) else each for key, each in told.items()
-        }
+        return finite(dataclasses.asdict(self))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.audit._law import RANDOM, number
+from initium.records import counted
 from initium.terminal import Span, page, paragraph, plain, shorten, table
 
 if TYPE_CHECKING:
@@ -74,10 +75,3 @@ def _finding(finding: Finding) -> Iterator[str]:
     ):
         if text:
             yield plain(paragraph(Span(f"  {head}"), text, page(), _INDENT))
-
-
-def counted(findings: Sequence[Finding]) -> str:
-    """How many findings of each severity."""
-    counts = {name: sum(each.severity == name for each in findings) for name in ("error", "warning", "info")}
-    parts = [f"{count} {name}{'s' if count > 1 else ''}" for name, count in counts.items() if count]
-    return ", ".join(parts) or "no findings"

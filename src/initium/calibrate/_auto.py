@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from initium.calibrate._balance import Round
-    from initium.network import Facts, Network
+    from initium.network import Network
 
 # Each round moves a free size most of the way to where its rate is the network's: others move it again meanwhile.
 ROUNDS, STEP = 4, 0.8
@@ -95,11 +95,9 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
         scales = moved
         found = walked(model, given, network, scales, seed)
     chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
-    return Scheme("auto", first_of(lambda facts: _of(facts, chosen), textbook().rule), "the predicted signal; He 2015")
-
-
-def _of(facts: Facts, chosen: Mapping[str, Choice]) -> Choice | None:
-    return chosen.get(facts.name)
+    return Scheme(
+        "auto", first_of(lambda facts: chosen.get(facts.name), textbook().rule), "the predicted signal; He 2015"
+    )
 
 
 def _choice(name: str, scales: Scales, std: float) -> Choice:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from initium.network import addend
-from initium.signal import Law, Predicting, predicted_with
+from initium.random import Stream
+from initium.signal import Law, Predicting, laws_of, predicted_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from initium.network import Batch, Facts, Network, Use
-    from initium.random import Stream
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
 HEAD = 0.25
@@ -46,8 +46,8 @@ class Scales:
     @property
     def goals(self) -> dict[str, float]:
         """The rms of the output of every weight that is no table."""
-        sizes = {name: size for name, (size, _) in {**self.bound, **self.free}.items()}
-        return {name: size for name, size in sizes.items() if name not in self.tables and name not in self.tied}
+        every = {**self.bound, **self.free}
+        return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
 
 
 def scales_of(network: Network) -> Scales:
@@ -146,16 +146,8 @@ class Round:
 def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, seed: int) -> Round:
     """One walk forwards and back at these sizes."""
     laws = {facts.name: law for facts in network.parameters if (law := _law(facts, scales)) is not None}
-    goals = scales.goals
-    walk, signal = predicted_with(
-        lambda known, stream: Balancing(network, known, stream, goals),
-        model,
-        batch,
-        network,
-        laws,
-        seed=seed,
-        data=True,
-    )
+    walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales.goals)
+    signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
     sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
     stds, rates = dict[str, float](), dict[str, float]()

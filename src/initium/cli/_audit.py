@@ -1,6 +1,5 @@
 """``initium audit``: which law the weights look like, and where they are not what was meant."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +8,12 @@ import typer
 from initium.audit import audit as audited
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
-from initium.cli._options import BatchTarget, Json, Seed, Shape
+from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape
 from initium.cli._output import check_writable, say_written
 from initium.planning import Plan
 from initium.terminal import write
 
 _FILES = frozenset({".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
-
-
-class FailOn(StrEnum):
-    """The least severity that makes the exit code 1."""
-
-    error = "error"
-    warning = "warning"
 
 
 @told
@@ -38,7 +30,7 @@ def audit(
     ] = None,
     seed: Seed = 0,
     json: Json = None,
-    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.error,
+    fail_on: FailOn = Least.error,
 ) -> None:
     """Which law the weights look like, and where they are not what was meant.
 

@@ -1,7 +1,6 @@
 """``initium diagnose``: whether a model starts healthy, for people and for CI."""
 
 import json as text
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,18 +9,11 @@ from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
 from initium.cli._libraries import library_of
-from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
+from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 
 _NO_DATA = "a diagnosis needs data: --shape 32,64 for standard normal values, or --batch file.py:name."
-
-
-class FailOn(StrEnum):
-    """The least severity that makes the exit code 1."""
-
-    error = "error"
-    warning = "warning"
 
 
 @told
@@ -35,7 +27,7 @@ def diagnose(
     ] = None,
     seed: Seed = 0,
     json: Json = None,
-    fail_on: Annotated[FailOn, typer.Option(help="The least severity that makes the exit code 1.")] = FailOn.error,
+    fail_on: FailOn = Least.error,
 ) -> None:
     """Whether a model starts healthy; if not, which layers, why, and what to do.
 

@@ -1,10 +1,20 @@
 """What several commands ask for."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+class Least(StrEnum):
+    """The least severity that makes the exit code 1."""
+
+    error = "error"
+    warning = "warning"
+
+
+FailOn = Annotated[Least, typer.Option(help="The least severity that makes the exit code 1.")]
 Target = Annotated[
     str,
     typer.Argument(

@@ -15,7 +15,7 @@ from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 from initium.planning import Plan
-from initium.records import Signal, SignalRow
+from initium.records import Signal, SignalRow, finite
 from initium.terminal import Span, columns, paragraph, plain, table, write
 
 _NO_DATA = "a prediction needs an input to start from: --shape 32,64, or --batch file.py:name."
@@ -65,7 +65,7 @@ def predict(
         raise ArgumentError(_NO_DATA)
     signal = _front.predict(model, given, _supposed(model, given, scheme), seed=seed)
     if json is not None:
-        json.write_text(text.dumps(_plain(signal), indent=2, allow_nan=False), encoding="utf-8")
+        json.write_text(text.dumps(finite(signal.to_dict()), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)
     write(_shown(model, signal, scheme))
 
@@ -74,11 +74,6 @@ def _supposed(model: nn.Module, given: object, scheme: str | None) -> Plan | Non
     if scheme is None:
         return None
     return Plan.load(scheme) if scheme.endswith(".json") else _front.plan(model, given, scheme)
-
-
-def _plain(signal: Signal) -> object:
-    """What is not finite is ``None``, as JSON has no word for it."""
-    return text.loads(text.dumps(signal.to_dict()), parse_constant=lambda _: None)
 
 
 def _shown(model: nn.Module, signal: Signal, scheme: str | None) -> str:

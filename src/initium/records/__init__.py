@@ -17,6 +17,7 @@ from initium.records._fills import (
 )
 from initium.records._finding import SEVERITIES, Finding, Severity
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
+from initium.records._several import at_least, counted, finite
 from initium.records._signal import Signal, SignalRow
 
 __all__ = [
@@ -40,6 +41,9 @@ __all__ = [
     "TruncatedNormal",
     "Uniform",
     "Values",
+    "at_least",
+    "counted",
     "fill_from_dict",
     "fill_to_dict",
+    "finite",
 ]

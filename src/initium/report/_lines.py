@@ -6,7 +6,8 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from initium.report._verdict import counted, verdict
+from initium.records import counted
+from initium.report._verdict import verdict
 from initium.terminal import Chart, Lane, Line, Span, apart, cells, draw, number, paragraph, shorten
 
 if TYPE_CHECKING:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, final
 
-from initium.errors import UnhealthyError, UnknownNameError
-from initium.records import SEVERITIES
+from initium.errors import UnhealthyError
+from initium.records import at_least, counted, finite
 from initium.report._lines import lines
-from initium.report._verdict import counted, verdict
+from initium.report._verdict import verdict
 from initium.terminal import page, plain, show, speaks_unicode
 
 if TYPE_CHECKING:
@@ -63,10 +62,7 @@ class Report:
         Raises:
             UnknownNameError: No severity has that name.
         """
-        if severity not in SEVERITIES:
-            raise UnknownNameError(f"no severity is called {severity!r}; known: {', '.join(SEVERITIES)}.")
-        worst = SEVERITIES[: SEVERITIES.index(severity) + 1]
-        return tuple(finding for finding in self.findings if finding.severity in worst)
+        return at_least(self.findings, severity)
 
     def raise_if(self, severity: Severity = "error") -> None:
         """Raises where there is a finding of this severity or a graver one; for tests and training scripts.
@@ -94,7 +90,7 @@ class Report:
         """
         told = {"title": self.title, "verdict": self.verdict, "healthy": self.healthy}
         found = [finding.to_dict() for finding in self.findings]
-        return {**told, "findings": _finite(found), "signal": _finite(self.signal.to_dict())}
+        return {**told, "findings": finite(found), "signal": finite(self.signal.to_dict())}
 
     def lines(self, *, ascii_only: bool = False, width: int = 80) -> tuple[Line, ...]:
         """The report as styled lines, for :func:`initium.terminal.on_console`.
@@ -125,15 +121,3 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({self.title}: {self.verdict}, {counted(self.findings)})"
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401 - any plain value
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _finite(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_finite(each) for each in value]
-        case _:
-            return value

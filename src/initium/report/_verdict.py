@@ -27,13 +27,3 @@ def verdict(findings: tuple[Finding, ...]) -> str:
     """The word for the first finding; ``healthy`` where none is worse than an info."""
     first = next((finding for finding in findings if finding.severity != "info"), None)
     return "healthy" if first is None else _WORDS.get(first.code, first.code)
-
-
-def counted(findings: tuple[Finding, ...]) -> str:
-    """How many findings of each severity."""
-    counts = {
-        severity: sum(each.severity == severity for each in findings) for severity in ("error", "warning", "info")
-    }
-    plural = {"error": "errors", "warning": "warnings", "info": "infos"}
-    parts = [f"{count} {word if count == 1 else plural[word]}" for word, count in counts.items() if count]
-    return ", ".join(parts) or "no findings"

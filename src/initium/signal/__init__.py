@@ -2,10 +2,10 @@
 
 from initium.signal._coordinates import Coordinate, Coordinates, coordinate_check
 from initium.signal._distinct import rounding
-from initium.signal._laws import Law
+from initium.signal._laws import Law, laws_of
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
-from initium.signal._predict import predict, predicted_with
+from initium.signal._predict import predict, predicted_by
 from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
 
@@ -16,10 +16,11 @@ __all__ = [
     "Predicting",
     "UnitMoments",
     "coordinate_check",
+    "laws_of",
     "measure",
     "needs_values",
     "predict",
-    "predicted_with",
+    "predicted_by",
     "rounding",
     "unit_moments",
 ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -20,7 +19,7 @@ from initium.signal._rows import rows
 from initium.signal._typical import typical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor, nn
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from initium.records import Signal
     from initium.signal._laws import Law
 
-W = TypeVar("W", bound=Predicting)
 # So many draws for the typical figure, in networks that use weights so often at most.
 DRAWS, FEW = 4, 256
 
@@ -99,40 +97,34 @@ def predict(
     given = as_batch(batch)
     check_loss(loss)
     network = network or read(model, given)
-    made = partial(Predicting, network)
+    known = laws_of(model, network, laws)
     found: list[Signal] = []
     usual = DRAWS if len(network.uses) <= FEW else 1
     for draw in range(usual if draws is None else checks.integer(draws, "draws", least=1)):
-        walk, signal = predicted_with(
-            made, model, given, network, laws, seed=seed, draw=draw, loss=loss, moments=moments
-        )
-        found.append(signal)
+        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)))
+        found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if walk.hollow and draws is None:  # large enough to stand for its mean
             break
     return typical(found)
 
 
-def predicted_with(
-    made: Callable[[dict[str, Law | Tensor], Stream], W],
+def predicted_by(
+    walk: Predicting,
     model: nn.Module,
     batch: Batch,
-    network: Network,
-    laws: Mapping[str, Law | float] | None,
-    *,
     seed: int,
-    draw: int = 0,
+    *,
     loss: Loss | None = None,
     moments: tuple[float, float] | None = None,
     data: bool = False,
-) -> tuple[W, Signal]:
-    """One draw by a walk of the caller's making, and what it found; the model and all random states stay as they are.
+) -> Signal:
+    """What a walk finds, forwards and back; the model and all random states stay as they are.
 
-    With ``data`` the batch's own values are walked where it has any.
+    The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
-    walk = made(laws_of(model, network, laws), Stream(seed) if draw == 0 else Stream(seed).child(str(draw)))
     with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
-        torch.manual_seed(seed + draw)
-        return walk, replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
+        torch.manual_seed(seed)
+        return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 
 
 def _predicted(
