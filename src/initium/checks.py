@@ -269,7 +269,8 @@ def generator(value: object) -> torch.Generator | None:
         return value
     raise ArgumentTypeError(
         f"generator must be a torch.Generator or None; got {value!r} of type {type(value).__name__}. "
-        "For a seed, pass `torch.Generator().manual_seed(seed)`."
+        "For a seed, pass `torch.Generator().manual_seed(seed)`, or to a function of initium.init a named stream, "
+        "`Stream(seed).child(name)`."
     )
 
 

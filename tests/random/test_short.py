@@ -152,7 +152,7 @@ def test_the_variable_still_decides(monkeypatch):
 
 
 def test_what_is_kept_has_an_end(monkeypatch):
-    monkeypatch.setattr(fills, "_MOST", 3)
+    monkeypatch.setattr(fills, "MOST", 3)
     for mean in range(10):
         normal_(torch.empty(5), STREAM, mean)
         assert 1 <= len(fills._known) <= 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium import checks, random
-from initium.init._door import overridable
+from initium.init._door import Source, drawing, stream_of
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import torch
 
 
-@overridable
+@drawing
 def uniform_(
     tensor: torch.Tensor,
     a: SupportsFloat = 0.0,
     b: SupportsFloat = 1.0,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
 ) -> torch.Tensor:
     r"""Fill with draws from U(a, b), as ``torch.nn.init.uniform_``.
 
@@ -28,7 +28,7 @@ def uniform_(
         tensor: A floating or complex tensor of any shape, filled in place.
         a: The lower bound.
         b: The upper bound, >= a.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
 
     Returns:
         ``tensor``.
@@ -49,15 +49,15 @@ def uniform_(
         The same values on every device and layout; no bias in bfloat16 and float16; a complex tensor has the variance
         of a real one, and torch's twice that.
     """
-    return random.uniform_(tensor, random.Once(generator), a, b)
+    return random.uniform_(tensor, stream_of(generator), a, b)
 
 
-@overridable
+@drawing
 def normal_(
     tensor: torch.Tensor,
     mean: SupportsFloat = 0.0,
     std: SupportsFloat = 1.0,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
 ) -> torch.Tensor:
     r"""Fill with draws from N(mean, std^2), as ``torch.nn.init.normal_``.
 
@@ -67,7 +67,7 @@ def normal_(
         tensor: A floating or complex tensor of any shape, filled in place.
         mean: The mean.
         std: The standard deviation, >= 0.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
 
     Returns:
         ``tensor``.
@@ -85,17 +85,17 @@ def normal_(
     Deviation:
         The same values on every device, CPU type and layout; NaN is refused.
     """
-    return random.normal_(tensor, random.Once(generator), mean, std)
+    return random.normal_(tensor, stream_of(generator), mean, std)
 
 
-@overridable
+@drawing
 def trunc_normal_(  # noqa: PLR0917  torch's own order
     tensor: torch.Tensor,
     mean: SupportsFloat = 0.0,
     std: SupportsFloat = 1.0,
     a: SupportsFloat = -2.0,
     b: SupportsFloat = 2.0,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     corrected: bool = False,
 ) -> torch.Tensor:
@@ -111,7 +111,7 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
         std: The standard deviation, >= 0: before the cut, as torch has it, or after it if ``corrected``.
         a: The lower bound; may be ``-inf``.
         b: The upper bound, >= a; may be ``inf``.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         corrected: Make ``std`` the standard deviation of what is written. It must then be below
             ``(b - a) / sqrt(12)``: no normal law cut to [a, b] is wider than the uniform one.
 
@@ -134,7 +134,7 @@ def trunc_normal_(  # noqa: PLR0917  torch's own order
         No value leaves [a, b] in float32 and wider (in narrower types the bounds are rounded like the values), however
         little mass lies inside; so there is no warning about it. Nothing is redrawn.
     """
-    stream = random.Once(generator)
+    stream = stream_of(generator)
     before = _before(mean, std, a, b) if checks.truth(corrected, "corrected") else std
     return random.trunc_normal_(tensor, stream, mean, before, a, b)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium import checks, random
+from initium import checks
 from initium.errors import ArgumentError
-from initium.init._door import overridable
+from initium.init._door import Source, drawing, stream_of
 from initium.init._fans import Fans, chosen
 from initium.init._scaling import Distribution, spread
 
@@ -21,10 +21,10 @@ def _glorot(
     tensor: torch.Tensor,
     gain: SupportsFloat,
     distribution: Distribution,
-    generator: torch.Generator | None,
+    generator: Source,
     fans: Fans | None,
 ) -> torch.Tensor:
-    stream = random.Once(generator)
+    stream = stream_of(generator)
     of, gain = chosen(checks.destination(tensor), fans), checks.scale(gain, "gain")
     if not tensor.numel():
         return tensor
@@ -33,11 +33,11 @@ def _glorot(
     return spread(tensor, stream, gain * math.sqrt(2.0 / (of.fan_in + of.fan_out)), distribution)
 
 
-@overridable
+@drawing
 def xavier_uniform_(
     tensor: torch.Tensor,
     gain: SupportsFloat = 1.0,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -48,7 +48,7 @@ def xavier_uniform_(
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
         gain: The factor of the activation, >= 0.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:
@@ -73,11 +73,11 @@ def xavier_uniform_(
     return _glorot(tensor, gain, "uniform", generator, fans)
 
 
-@overridable
+@drawing
 def xavier_normal_(
     tensor: torch.Tensor,
     gain: SupportsFloat = 1.0,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -88,7 +88,7 @@ def xavier_normal_(
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
         gain: The factor of the activation, >= 0.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:

@@ -6,8 +6,8 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from initium import checks, gains, random
-from initium.init._door import overridable
+from initium import checks, gains
+from initium.init._door import Source, drawing, stream_of
 from initium.init._exact import exact
 from initium.init._fans import Fans, chosen, one_fan
 from initium.init._gain import calculate_gain
@@ -30,25 +30,25 @@ def _he(
     *,
     mode: str,
     distribution: Distribution,
-    generator: torch.Generator | None,
+    generator: Source,
     fans: Fans | None,
     gain: Callable[[], float],
 ) -> torch.Tensor:
     if 0 in checks.one_shape(checks.tensor(tensor)).shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=USER)
         return tensor
-    stream = random.Once(generator)
+    stream = stream_of(generator)
     fan = one_fan(chosen(checks.destination(tensor), fans), mode, MODES)
     return spread(tensor, stream, gain() / math.sqrt(fan), distribution)
 
 
-@overridable
+@drawing
 def kaiming_uniform_(
     tensor: torch.Tensor,
     a: SupportsFloat = 0,
     mode: Mode = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -61,7 +61,7 @@ def kaiming_uniform_(
         a: The negative slope of leaky_relu; no other name uses it.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: A name that ``calculate_gain`` knows; for any other activation use ``he_uniform_``.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:
@@ -95,13 +95,13 @@ def kaiming_uniform_(
     )
 
 
-@overridable
+@drawing
 def kaiming_normal_(
     tensor: torch.Tensor,
     a: SupportsFloat = 0,
     mode: Mode = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -114,7 +114,7 @@ def kaiming_normal_(
         a: The negative slope of leaky_relu; no other name uses it.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: A name that ``calculate_gain`` knows; for any other activation use ``he_normal_``.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:
@@ -149,13 +149,13 @@ def kaiming_normal_(
     )
 
 
-@overridable
+@drawing
 def he_uniform_(
     tensor: torch.Tensor,
     a: SupportsFloat | None = None,
     mode: Mode = "fan_in",
     nonlinearity: gains.Nonlinearity = "leaky_relu",
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -170,7 +170,7 @@ def he_uniform_(
             module, class or function. A slope that nothing uses, or that contradicts a module's, is refused.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: Whatever ``initium.gains.gain`` takes: a name, a module, a function of your own.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:
@@ -204,13 +204,13 @@ def he_uniform_(
     )
 
 
-@overridable
+@drawing
 def he_normal_(
     tensor: torch.Tensor,
     a: SupportsFloat | None = None,
     mode: Mode = "fan_in",
     nonlinearity: gains.Nonlinearity = "leaky_relu",
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -225,7 +225,7 @@ def he_normal_(
             module, class or function. A slope that nothing uses, or that contradicts a module's, is refused.
         mode: ``fan_in`` keeps the signal's second moment, ``fan_out`` the gradient's.
         nonlinearity: Whatever ``initium.gains.gain`` takes: a name, a module, a function of your own.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:

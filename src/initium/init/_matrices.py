@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium import random
-from initium.init._door import overridable
+from initium.init._door import Source, overridable, stream_of
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def orthogonal_(
     tensor: torch.Tensor,
     gain: SupportsFloat = 1,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     batch_axes: int = 0,
 ) -> torch.Tensor:
@@ -29,7 +29,7 @@ def orthogonal_(
     Args:
         tensor: A floating or complex tensor of 2 or more axes, filled in place.
         gain: The singular values.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         batch_axes: How many leading axes count matrices, each with numbers of its own.
 
     Returns:
@@ -54,13 +54,11 @@ def orthogonal_(
         Also in bfloat16, float16 and complex numbers, in channels_last and any other layout; computed in float64, and on
         a CPU the bits do not depend on the number of threads. Meanwhile ``torch.get_num_threads()`` is 1.
     """
-    return random.orthogonal_(tensor, random.Once(generator), gain, batch_axes=batch_axes)
+    return random.orthogonal_(tensor, stream_of(generator), gain, batch_axes=batch_axes)
 
 
 @overridable
-def delta_orthogonal_(
-    tensor: torch.Tensor, gain: SupportsFloat = 1, generator: torch.Generator | None = None
-) -> torch.Tensor:
+def delta_orthogonal_(tensor: torch.Tensor, gain: SupportsFloat = 1, generator: Source = None) -> torch.Tensor:
     r"""Fill a convolution's weight so that the convolution is an isometry times a gain.
 
     ``W[:, :, centre] = gain * Q``, ``Q^H Q = I``, and 0 elsewhere; see ``initium.random.delta_orthogonal_``.
@@ -68,7 +66,7 @@ def delta_orthogonal_(
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel) of 3 to 5 axes with out >= in, filled in place.
         gain: The singular values of the convolution.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
 
     Returns:
         ``tensor``.
@@ -87,7 +85,7 @@ def delta_orthogonal_(
     Reference:
         Xiao et al. (2018), Dynamical Isometry and a Mean Field Theory of CNNs, section 2 (no equation number).
     """
-    return random.delta_orthogonal_(tensor, random.Once(generator), gain)
+    return random.delta_orthogonal_(tensor, stream_of(generator), gain)
 
 
 @overridable
@@ -95,7 +93,7 @@ def sparse_(
     tensor: torch.Tensor,
     sparsity: SupportsFloat,
     std: SupportsFloat = 0.01,
-    generator: torch.Generator | None = None,
+    generator: Source = None,
 ) -> torch.Tensor:
     r"""Fill a matrix with draws from a normal law, the same number of zeros in each column, as torch's.
 
@@ -105,7 +103,7 @@ def sparse_(
         tensor: A floating or complex matrix (rows, columns), filled in place.
         sparsity: The share of zeros in each column, in [0, 1].
         std: The standard deviation of the others, >= 0.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
 
     Returns:
         ``tensor``.
@@ -126,4 +124,4 @@ def sparse_(
     Deviation:
         ``generator`` decides the places of the zeros too; torch draws them from the default generator.
     """
-    return random.sparse_(tensor, random.Once(generator), sparsity, std)
+    return random.sparse_(tensor, stream_of(generator), sparsity, std)

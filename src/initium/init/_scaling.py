@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from initium import checks, random
 from initium.errors import UnknownNameError
-from initium.init._door import overridable
+from initium.init._door import Source, drawing, stream_of
 from initium.init._fans import Fans, chosen, one_fan
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def spread(tensor: torch.Tensor, stream: Stream, std: float, distribution: Distr
             assert_never(distribution)
 
 
-@overridable
+@drawing
 def variance_scaling_(
     tensor: torch.Tensor,
     scale: SupportsFloat = 1.0,
     mode: Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"] = "fan_in",
     distribution: Distribution = "normal",
-    generator: torch.Generator | None = None,
+    generator: Source = None,
     *,
     fans: Fans | None = None,
 ) -> torch.Tensor:
@@ -60,7 +60,7 @@ def variance_scaling_(
         scale: The second moment wanted, in units of the input's, >= 0; 2 for ReLU.
         mode: ``fan_in``, ``fan_out``, ``fan_avg`` or ``fan_geo_avg``.
         distribution: ``normal``, ``uniform`` or ``truncated_normal``.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule, which reads the shape as (out, in, \*kernel).
 
     Returns:
@@ -81,7 +81,7 @@ def variance_scaling_(
     Reference:
         Glorot & Bengio (2010), eqs. (10) to (12), for the three fans; the name is Keras's.
     """
-    stream = random.Once(generator)
+    stream = stream_of(generator)
     if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise UnknownNameError(
             f"no distribution is called {distribution!r}; the known ones are {', '.join(DISTRIBUTIONS)}."
@@ -92,17 +92,15 @@ def variance_scaling_(
     return spread(tensor, stream, math.sqrt(variance / one_fan(fan, mode, MODES)), distribution)
 
 
-@overridable
-def lecun_normal_(
-    tensor: torch.Tensor, generator: torch.Generator | None = None, *, fans: Fans | None = None
-) -> torch.Tensor:
+@drawing
+def lecun_normal_(tensor: torch.Tensor, generator: Source = None, *, fans: Fans | None = None) -> torch.Tensor:
     r"""Fill with a normal law cut at 2 of its stds, of variance 1 / fan_in after the cut.
 
     ``s = sqrt(1 / fan_in) / 0.87962566``; N(0, s^2) cut to [-2 s, 2 s].
 
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule.
 
     Returns:
@@ -127,17 +125,15 @@ def lecun_normal_(
     return variance_scaling_(tensor, 1.0, "fan_in", "truncated_normal", generator, fans=fans)
 
 
-@overridable
-def lecun_uniform_(
-    tensor: torch.Tensor, generator: torch.Generator | None = None, *, fans: Fans | None = None
-) -> torch.Tensor:
+@drawing
+def lecun_uniform_(tensor: torch.Tensor, generator: Source = None, *, fans: Fans | None = None) -> torch.Tensor:
     r"""Fill with a uniform law of variance 1 / fan_in.
 
     U(-b, b), ``b = sqrt(3 / fan_in)``.
 
     Args:
         tensor: A floating or complex tensor (out, in, \*kernel), filled in place.
-        generator: torch's generator, which gives one key; None takes the default one for the CPU.
+        generator: torch's generator, which gives one key (None takes the default one for the CPU), or a named stream.
         fans: The true fans; None takes torch's rule.
 
     Returns:

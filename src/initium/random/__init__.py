@@ -6,11 +6,13 @@ The stream is version 1: its bits are a contract, and a change of any of them is
 from initium.random._fills import bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
 from initium.random._matrices import delta_orthogonal_, orthogonal_, sparse_
 from initium.random._once import Once
+from initium.random._repeats import Repeats
 from initium.random._stream import Stream
 from initium.random._truncated import std_before_truncation, truncated_std
 
 __all__ = [
     "Once",
+    "Repeats",
     "Stream",
     "bernoulli_",
     "bits",

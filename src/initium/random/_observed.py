@@ -12,9 +12,9 @@ from torch._C import (
 
 def observed() -> bool:
     """A mode (a trace, fake tensors), a transform (``vmap``, ``grad``) or a compiler sees every operation."""
-    return bool(
-        _len_torch_dispatch_stack()
-        or _functorch.peek_interpreter_stack() is not None
-        or torch.compiler.is_compiling()
-        or _is_tracing()
-    )
+    return watched() or torch.compiler.is_compiling()
+
+
+def watched() -> bool:
+    """The same for who knows already that no compiler is at work."""
+    return bool(_len_torch_dispatch_stack() or _functorch.peek_interpreter_stack() is not None or _is_tracing())

@@ -11,6 +11,7 @@ from initium.random._stream import WORDS, Stream, words_from
 if TYPE_CHECKING:
     import torch
 
+    from initium.random._backend import Short
     from initium.random._stream import Key
 
 # A tensor filled by one call has no name, and each call draws a key of its own: any one name does.
@@ -40,12 +41,13 @@ class Once(Stream):
         True
     """
 
-    __slots__ = ("_drawn", "_generator")
+    __slots__ = ("_drawn", "_generator", "_short")
     seed, name = 0, NAME
 
     def __init__(self, generator: torch.Generator | None = None) -> None:
         object.__setattr__(self, "_generator", checks.generator(generator))  # a Stream is frozen
         object.__setattr__(self, "_drawn", None)
+        object.__setattr__(self, "_short", None)
 
     # What it is, is its draw, which may not have been made: two are never the same, and none can be copied.
     def __eq__(self, other: object) -> bool:
@@ -68,6 +70,15 @@ class Once(Stream):
             drawn = words_from(self._generator)
             object.__setattr__(self, "_drawn", drawn)
         return drawn
+
+    @property
+    def short(self) -> Short | None:
+        """What was compiled for the short fill that was drawn from here, if one was."""
+        return self._short
+
+    def remember(self, short: Short) -> None:
+        """Keep what was compiled."""
+        object.__setattr__(self, "_short", short)
 
     def child(self, name: str) -> Stream:
         """The stream of a name, with the draw for its seed.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 import torch
 from torch._C import _len_torch_dispatch_stack  # pyright: ignore[reportPrivateUsage]  no public name does it
@@ -17,9 +17,13 @@ from initium import checks
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random._observed import observed
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _CPU = torch.device("cpu")
 Key = tuple[int, int, int, int]
 WORDS = Struct("<4I")
+_WORD = 1 << 32
 UNNAMED = (
     "only a named stream draws, so that two tensors never share their numbers: "
     'use `Stream(seed).child("layers.0.weight")`.'
@@ -47,21 +51,31 @@ def words_from(generator: torch.Generator | None) -> Key:
         # A seed is a value: inside a trace or a fake mode it must not become an operation, which would have none.
         with _disable_current_modes():
             return words_from(generator)
+    if not observed():
+        return words_unobserved(generator)
     device = _CPU if generator is None else generator.device
-    if device == _CPU and not observed():
-        k0, k1, s0, s1 = _room().random_(1 << 32, generator=generator).tolist()
-    else:  # one by one: of torch 2.6 a transform's tensor makes no list
-        k0, k1, s0, s1 = map(int, _words(device).random_(1 << 32, generator=generator))
+    k0, k1, s0, s1 = _one_by_one(_words(device), generator)
     return k0, k1, s0, s1
 
 
-def _room() -> torch.Tensor:
+def words_unobserved(generator: torch.Generator | None) -> Key:
+    """The same where nobody watches what is done to tensors."""
     try:
-        return _ROOMS.words
+        room = _ROOMS.words
     except AttributeError:
         with torch.inference_mode(mode=False):
-            _ROOMS.words = _words(_CPU)
-        return _ROOMS.words
+            room = _ROOMS.words = _words(_CPU)
+    if generator is None:  # to name it takes a tenth of the time
+        k0, k1, s0, s1 = room.random_(_WORD).tolist()
+    elif generator.device == _CPU:
+        k0, k1, s0, s1 = room.random_(_WORD, generator=generator).tolist()
+    else:
+        k0, k1, s0, s1 = _one_by_one(_words(generator.device), generator)
+    return k0, k1, s0, s1
+
+
+def _one_by_one(room: torch.Tensor, generator: torch.Generator | None) -> Iterable[int]:
+    return map(int, room.random_(_WORD, generator=generator))  # of torch 2.6 a transform's tensor makes no list
 
 
 def _words(device: torch.device) -> torch.Tensor:
