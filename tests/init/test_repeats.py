@@ -21,10 +21,11 @@ CALLS = {
     "xavier normal": lambda w, **k: init.xavier_normal_(w, 2, **k),
     "xavier uniform": lambda w, **k: init.xavier_uniform_(w, gain=2.0, **k),
     "scaling": lambda w, **k: init.variance_scaling_(w, 2.0, "fan_avg", "truncated_normal", **k),
-    "lecun normal": lambda w, **k: init.lecun_normal_(w, **k),
-    "lecun uniform": lambda w, **k: init.lecun_uniform_(w, **k),
+    "lecun normal": init.lecun_normal_,
+    "lecun uniform": init.lecun_uniform_,
 }
 NOT_KEPT = {"he of a layer"}
+TRUTH = True
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +93,7 @@ def test_a_matrix_takes_a_stream_too():
 @pytest.mark.parametrize(
     ("wrong", "error"),
     [
-        (lambda: init.normal_(torch.empty(20, 30), True, 1), ArgumentTypeError),
+        (lambda: init.normal_(torch.empty(20, 30), TRUTH, 1), ArgumentTypeError),
         (lambda: init.normal_(torch.empty(20, 30), 0, 1, generator=7), ArgumentTypeError),
         (lambda: init.normal_(torch.empty(20, 30), 0, 1, generator=Stream(7)), ArgumentError),
         (lambda: init.normal_(torch.empty(20, 30), 0, 1, 7), ArgumentTypeError),
@@ -101,7 +102,7 @@ def test_a_matrix_takes_a_stream_too():
         (lambda: init.normal_(torch.empty(20, 30), [0], 1), ArgumentTypeError),
         (lambda: init.normal_(torch.empty(20, 30), 0, 1, seed=1), TypeError),
         (lambda: init.normal_(torch.empty(20, 30), 0, 1, mean=1), TypeError),
-        (lambda: init.normal_(), TypeError),
+        (init.normal_, TypeError),
     ],
 )
 def test_what_is_wrong_is_still_refused(wrong, error):
