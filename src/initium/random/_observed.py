@@ -12,7 +12,7 @@ from torch._C import (
 
 def observed() -> bool:
     """A mode (a trace, fake tensors), a transform (``vmap``, ``grad``) or a compiler sees every operation."""
-    return watched() or torch.compiler.is_compiling()
+    return torch.compiler.is_compiling() or watched()
 
 
 def watched() -> bool:
