@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import trapezoid
 from torch import nn
 
 from initium.audit._identify import identify
@@ -56,7 +57,8 @@ DRAWS: dict[str, tuple[str, Draw, Callable[[int, int], float]]] = {
 def test_what_torch_and_keras_draw_is_recognised(name: str, shape: tuple[int, int], dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     kind, draw, std = DRAWS[name]
-    found = law(draw(torch.empty(shape, dtype=dtype)))
+    # Older versions of torch draw a normal law in bfloat16 cut at 3.3 std, which is then recognised too.
+    found = law(draw(torch.empty(shape)).to(dtype))
     assert found.kind == kind, found
     assert found.low <= std(shape[1], shape[0]) <= found.high
 
@@ -177,9 +179,7 @@ def test_copies_are_found_wherever_they_are() -> None:
 def test_the_std_of_a_cut_normal_is_the_integral_s(cut: float) -> None:
     x = np.linspace(-cut, cut, 200_001)
     density = np.exp(-x * x / 2)
-    assert cut_std(cut) == pytest.approx(
-        math.sqrt(np.trapezoid(x * x * density, x) / np.trapezoid(density, x)), rel=1e-8
-    )
+    assert cut_std(cut) == pytest.approx(math.sqrt(trapezoid(x * x * density, x) / trapezoid(density, x)), rel=1e-8)
 
 
 def test_any_cut_is_found_from_its_ends_and_its_spread() -> None:
