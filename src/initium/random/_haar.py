@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.random._choice import bare
+from initium.random._threads import unsplit_if_forked
 from initium.random._workers import in_turn, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from initium.random._workers import Each
+    from initium.random._threads import unsplit_if_forked
+from initium.random._workers import Each
 
 # Reflectors in a block: many make good products, few make small triangles. This and the next decide the rounding.
 WIDTH = 96
@@ -61,7 +63,8 @@ def orthonormal(
     more than WIDTH columns are asked for, else some at a time. ``take(first, columns)`` is called for each group of
     columns, in any order and by any thread; it may overwrite them.
     """
-    gaussians = [draw(0, rows)] if cols <= WIDTH else _drawn(rows, cols, draw)
+    with unsplit_if_forked():
+        gaussians = [draw(0, rows)] if cols <= WIDTH else _drawn(rows, cols, draw)
     if gaussians[0].is_cpu:
         with workers() as each:
             shared = rows * cols**2 > ALONE and bare(gaussians[0])

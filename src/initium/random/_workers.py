@@ -6,6 +6,7 @@ result cannot depend on the threads: they are as many as torch has, and each tak
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -23,6 +24,16 @@ Done = TypeVar("Done")
 
 # The number of threads is the process's: whoever changes it does so alone.
 _ALONE = threading.Lock()
+
+
+def _released() -> None:
+    """A child process has the lock as it was, and no thread that would open it."""
+    global _ALONE  # noqa: PLW0603  of a process
+    _ALONE = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_released)
 
 
 class Each(Protocol):
