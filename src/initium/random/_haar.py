@@ -23,8 +23,7 @@ from initium.random._workers import in_turn, workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from initium.random._threads import unsplit_if_forked
-from initium.random._workers import Each
+    from initium.random._workers import Each
 
 # Reflectors in a block: many make good products, few make small triangles. This and the next decide the rounding.
 WIDTH = 96
