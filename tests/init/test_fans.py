@@ -121,6 +121,11 @@ def test_numpys_integers_are_counts():
     assert [type(fan) for fan in Fans(np.int32(3), np.float32(0.5))] == [int, float]
 
 
+def test_a_number_in_a_tensor_or_an_array_is_a_fan():
+    assert Fans(torch.tensor(3.0), np.array(0.5)) == Fans(3, 0.5)
+    assert [type(fan) for fan in Fans(torch.tensor(3), np.array(4))] == [int, int]
+
+
 def test_an_unknown_layout_lists_the_known_ones():
     for layout in ("ikjl", {}, ["conv"], 5):
         with pytest.raises(UnknownNameError, match="linear, in_out, conv, conv_transpose"):

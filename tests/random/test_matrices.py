@@ -20,6 +20,15 @@ FILLS = {
 }
 
 
+def test_a_backend_that_refuses_leaves_the_matrix_as_it_was(monkeypatch):
+    monkeypatch.setenv("INITIUM_BACKEND", "abacus")
+    for fill in FILLS.values():
+        out = torch.ones(5, 4)
+        with pytest.raises(ArgumentError, match="abacus"):
+            fill(out)
+        assert bool((out == 1).all())
+
+
 def identity_error(w):
     """The largest distance of the smaller Gram matrix from the identity."""
     w = w.to(torch.complex128 if w.is_complex() else torch.float64)

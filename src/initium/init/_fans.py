@@ -59,7 +59,8 @@ def _count(value: Any, name: str) -> float:  # noqa: ANN401  checked here
     count = checks.real(value, name)
     if not (math.isfinite(count) and count >= 0):
         raise ArgumentError(f"{name} counts connections: finite and >= 0; got {count!r}.")
-    return operator.index(value) if hasattr(value, "__index__") and count == int(count) else count
+    plain: Any = checks.scalar(value, name)
+    return operator.index(plain) if hasattr(plain, "__index__") else count
 
 
 def fans(

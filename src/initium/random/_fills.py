@@ -16,6 +16,7 @@ from initium.random._fill import fill, remembered
 from initium.random._float32 import centred, nearest
 from initium.random._laws import Bernoulli, Normal, Uniform
 from initium.random._spread import kept
+from initium.random._threads import unsplit_if_forked
 from initium.random._write import write
 
 if TYPE_CHECKING:
@@ -289,4 +290,6 @@ def permutation(n: int, stream: Stream, *, device: torch.device | str = "cpu") -
     Deviation:
         Two equal words keep their order: of n elements about ``n^2 / 2^33`` pairs do.
     """
-    return torch.argsort(bits(stream, checks.integer(n, "n", least=0), device=device), stable=True)
+    ranks = bits(stream, checks.integer(n, "n", least=0), device=device)
+    with unsplit_if_forked():
+        return torch.argsort(ranks, stable=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.random._choice import bare
+from initium.random._threads import unsplit_if_forked
 from initium.random._workers import in_turn, workers
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def orthonormal(
     more than WIDTH columns are asked for, else some at a time. ``take(first, columns)`` is called for each group of
     columns, in any order and by any thread; it may overwrite them.
     """
-    gaussians = [draw(0, rows)] if cols <= WIDTH else _drawn(rows, cols, draw)
+    with unsplit_if_forked():
+        gaussians = [draw(0, rows)] if cols <= WIDTH else _drawn(rows, cols, draw)
     if gaussians[0].is_cpu:
         with workers() as each:
             shared = rows * cols**2 > ALONE and bare(gaussians[0])

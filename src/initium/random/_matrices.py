@@ -14,6 +14,7 @@ from initium.random import _door
 from initium.random._fills import bits, normal_
 from initium.random._haar import WIDTH, orthonormal
 from initium.random._reference import CHUNK
+from initium.random._threads import unsplit_if_forked
 
 if TYPE_CHECKING:
     from typing import SupportsFloat
@@ -72,7 +73,14 @@ def orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1.0, *,
     with torch.no_grad():
         whole = out if out.is_contiguous() else torch.empty_like(out, memory_format=torch.contiguous_format)
         _fill(whole.view(count, rows, cols), stream, gain)
-        return out if whole is out else out.copy_(whole)
+        return _copied(out, whole)
+
+
+def _copied(out: torch.Tensor, whole: torch.Tensor) -> torch.Tensor:
+    if whole is not out:
+        with unsplit_if_forked():
+            out.copy_(whole)
+    return out
 
 
 def _fill(out: torch.Tensor, stream: Stream, gain: float) -> None:
@@ -157,9 +165,12 @@ def delta_orthogonal_(out: torch.Tensor, stream: Stream, gain: SupportsFloat = 1
     gain = checks.finite(gain, "gain")
     if checks.holds_nothing(out):
         return out
+    centre = (slice(None), slice(None), *(size // 2 for size in out.shape[2:]))
     with torch.no_grad():
-        centre = (slice(None), slice(None), *(size // 2 for size in out.shape[2:]))
-        orthogonal_(out.zero_()[centre], stream, gain)
+        # Made before anything is written: a backend, or a generator, can still refuse.
+        matrix = orthogonal_(torch.empty_like(out[centre], memory_format=torch.contiguous_format), stream, gain)
+        with unsplit_if_forked():
+            out.zero_()[centre] = matrix
     return out
 
 
@@ -200,7 +211,7 @@ def sparse_(out: torch.Tensor, stream: Stream, sparsity: SupportsFloat, std: Sup
         raise ArgumentError(f"sparsity is the share of zeros in [0, 1]; got {sparsity!r}.")
     if checks.holds_nothing(out):
         return out
-    with torch.no_grad():
+    with torch.no_grad(), unsplit_if_forked():
         # torch scatters into neither float8 nor complex32: there the whole is made beside and copied.
         beside = torch.finfo(out.dtype).bits < HALF or out.dtype == torch.complex32
         whole = torch.empty_like(out, dtype=_single(out)) if beside else out

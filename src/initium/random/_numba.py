@@ -51,14 +51,16 @@ class Numba:
 
     def words(self, out: torch.Tensor, key: Key, start: int) -> None:
         """The 32-bit words of flat indices start onwards, as int64."""
-        kernel, address = _compiled("words"), _written(out)
-        share(lambda at, n: kernel(address + 8 * at, _kernels.WORD, n, start + at, key, (0,)), out.numel())
+        kernel = _compiled("words")
+        _written(out)
+        share(lambda at, n: kernel(out.data_ptr() + 8 * at, _kernels.WORD, n, start + at, key, (0,)), out.numel())
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
         kernel, numbers, kind = _prepared(type(law), out.dtype)
-        given, address, size = numbers(law), _written(out), out.element_size()
-        share(lambda at, n: kernel(address + size * at, kind, n, start + at, key, given), out.numel())
+        given, size = numbers(law), out.element_size()
+        _written(out)
+        share(lambda at, n: kernel(out.data_ptr() + size * at, kind, n, start + at, key, given), out.numel())
 
     def compiled(self, out: torch.Tensor, law: Law) -> Short:
         """What fills a tensor too short for two threads, from its address, its length and the key."""
@@ -67,8 +69,10 @@ class Numba:
         return lambda address, count, key: kernel(address, kind, count, 0, key, given)
 
 
-def _written(out: torch.Tensor) -> int:
-    """Where a tensor's memory begins; autograd learns that what stands there changes, as it would from torch."""
+def _written(out: torch.Tensor) -> None:
+    """Autograd learns that what stands in a tensor changes, as it would from torch.
+
+    Each piece asks for the address itself: so it holds the tensor, whose memory outlives the piece whatever interrupts.
+    """
     if not out.is_inference():
         increment_version(out)
-    return out.data_ptr()

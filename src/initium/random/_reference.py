@@ -9,6 +9,7 @@ import torch
 from initium.random import _philox
 from initium.random._laws import Bernoulli, Curved, Law, Normal, Truncated, Uniform
 from initium.random._quantile import horner, minus_log, quantile
+from initium.random._threads import unsplit_if_forked
 
 if TYPE_CHECKING:
     from initium.random._stream import Key
@@ -23,13 +24,14 @@ class Reference:
 
     def words(self, out: torch.Tensor, key: Key, start: int) -> None:
         """The 32-bit words of flat indices start onwards, as int64."""
-        for at in range(0, out.numel(), CHUNK):
-            part = out[at : at + CHUNK]
-            part.copy_(_philox.words(key, start + at, part.numel(), out.device))
+        with unsplit_if_forked():
+            for at in range(0, out.numel(), CHUNK):
+                part = out[at : at + CHUNK]
+                part.copy_(_philox.words(key, start + at, part.numel(), out.device))
 
     def fill(self, out: torch.Tensor, key: Key, start: int, law: Law) -> None:
         """Write the values of flat indices start onwards into a contiguous tensor, rounded to its dtype."""
-        with torch.no_grad():
+        with torch.no_grad(), unsplit_if_forked():
             flat = out.view(-1)
             for at in range(0, flat.numel(), CHUNK):
                 part = flat[at : at + CHUNK]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
+    from contextlib import AbstractContextManager
 
 # Elements. For fewer than the least another thread is not worth waking; the most lets an interrupt in after milliseconds.
 LEAST, MOST = 1 << 15, 1 << 20
 ALONE = 2 * LEAST
+# The least normal number, and what makes it a subnormal one.
+TINY, HALF = 2.0**-1022, 0.5
 
 
 @cache
@@ -24,9 +29,34 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="initium")
 
 
+class _Forked:
+    """Whether this process is a fork of another, whose threads it thinks it has."""
+
+    yes = False
+
+
+def _forked() -> None:
+    _pool.cache_clear()
+    _Forked.yes = True
+
+
 if hasattr(os, "register_at_fork"):
-    # A child process has the pool and none of its threads.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forked)
+
+
+def unsplit_if_forked() -> AbstractContextManager[None]:
+    """In the child of a fork, torch splits no operation meanwhile: OpenMP would wait for ever for the parent's threads."""
+    return _unsplit() if _Forked.yes else nullcontext()
+
+
+@contextmanager
+def _unsplit() -> Generator[None]:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def share(work: Callable[[int, int], None], count: int) -> None:
@@ -44,7 +74,8 @@ def spread(work: Callable[[int], None], parts: Iterable[int], threads: int) -> N
 
     On an error or an interrupt no further part is begun, and none is still being worked on when it is raised.
     """
-    left = deque(parts)
+    flushes = TINY * HALF == 0.0
+    left, busy, errors = deque(parts), set[Lock](), list[BaseException]()
 
     def take() -> None:
         while True:
@@ -54,20 +85,48 @@ def spread(work: Callable[[int], None], parts: Iterable[int], threads: int) -> N
                 return
             work(part)
 
-    helpers: list[Future[None]] = []
+    def help_out() -> None:
+        mine = Lock()
+        mine.acquire()
+        busy.add(mine)  # before a part is taken: who finds none left need not be waited for
+        try:
+            torch.set_flush_denormal(flushes)  # a thread's own, and it decides bits near 1e-38
+            take()
+        except BaseException as error:  # noqa: BLE001  the caller raises it
+            errors.append(error)
+            left.clear()
+        finally:
+            busy.discard(mine)
+            mine.release()
+
     try:
-        _call(helpers, take, threads - 1)
+        _call(help_out, threads - 1)
         take()
     finally:
-        left.clear()
-        wait(helpers)
-    for helper in helpers:
-        helper.result()
+        try:
+            left.clear()
+            _wait(busy)
+        except BaseException:
+            _wait(busy)
+            raise
+    if errors:
+        raise errors[0]
 
 
-def _call(helpers: list[Future[None]], take: Callable[[], None], count: int) -> None:
-    """Have so many more threads take pieces; none where Python is about to end and starts no thread any more."""
+def _wait(busy: set[Lock]) -> None:
+    """Until nobody works any more, however often that is interrupted."""
     try:
-        helpers.extend(_pool().submit(take) for _ in range(count))
+        for each in tuple(busy):
+            each.acquire()
+    except BaseException:
+        _wait(busy)  # who has ended meanwhile is not among them
+        raise
+
+
+def _call(help_out: Callable[[], None], count: int) -> None:
+    """Have so many more threads help; none where Python is about to end and starts no thread any more."""
+    try:
+        for _ in range(count):
+            _pool().submit(help_out)
     except RuntimeError:
         return

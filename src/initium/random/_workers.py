@@ -6,6 +6,7 @@ result cannot depend on the threads: they are as many as torch has, and each tak
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -21,8 +22,20 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 Done = TypeVar("Done")
 
-# The number of threads is the process's: whoever changes it does so alone.
-_ALONE = threading.Lock()
+
+class _Alone:
+    """The number of threads is the process's: whoever changes it does so alone."""
+
+    lock = threading.Lock()
+
+
+def _released() -> None:
+    """A child process has the lock as it was, and no thread that would open it."""
+    _Alone.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_released)
 
 
 class Each(Protocol):
@@ -38,7 +51,7 @@ def workers() -> Generator[Each]:
     torch has one number for the whole process: other threads of the program split nothing either until this is over,
     and one that uses torch for the first time meanwhile stays with one thread.
     """
-    with _ALONE:
+    with _Alone.lock:
         threads = torch.get_num_threads()
         try:
             torch.set_num_threads(1)

@@ -10,6 +10,7 @@ from initium.checks import holds_nothing
 from initium.random._backend import STORED
 from initium.random._choice import backend_for
 from initium.random._reference import CHUNK
+from initium.random._threads import unsplit_if_forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ def write(out: torch.Tensor, stream: Stream, start: int, law: Law, imaginary: La
     if imaginary is None and out.dtype in STORED and out.is_contiguous() and not out.is_neg():
         backend_for(out).fill(out, stream.key, start, law)
         return out
-    with torch.no_grad():
+    with torch.no_grad(), unsplit_if_forked():
         if imaginary is not None:
             _write_complex(out, stream, start, law, imaginary)
         else:
