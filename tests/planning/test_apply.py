@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
+from torch.nn.utils import weight_norm as old_weight_norm
 
 from initium.errors import ArgumentError, ArgumentTypeError, PlanError
 from initium.planning import expected_std
@@ -185,9 +186,9 @@ def test_a_parameter_on_meta_is_refused(plan_of, state, assert_unchanged):
     refused(plan_of(model), model, state, assert_unchanged, "`1.weight` (Linear)", "meta", "to_empty")
 
 
-def test_a_frozen_parameter_is_refused(mlp, plan_of, state, assert_unchanged):
+def test_a_frozen_parameter_is_refused_where_an_override_fills_it(mlp, plan_of, state, assert_unchanged):
     mlp[2].weight.requires_grad_(requires_grad=False)
-    made = plan_of(mlp)
+    made = plan_of(mlp, overrides={"2.weight": 0.1})
     said = ("`2.weight`", "frozen", "requires_grad_(True)", 'overrides={"2.weight": "keep"}', "initium.schemes.frozen")
     refused(made, mlp, state, assert_unchanged, *said)
     assert any("`2.weight`" in note and "frozen" in note for note in made.notes)
@@ -199,12 +200,13 @@ def test_a_parameter_frozen_after_planning_is_refused_too(mlp, plan_of, state, a
     refused(made, mlp, state, assert_unchanged, "`0.bias`", "frozen")
 
 
-def test_a_frozen_parameter_may_be_kept(mlp, plan_of):
+def test_a_frozen_parameter_is_kept_and_noted(mlp, plan_of):
     mlp[2].weight.requires_grad_(requires_grad=False)
-    old = mlp[2].weight.clone()
-    plan_of(mlp, overrides={"2.weight": "keep"}).apply(mlp)
+    old, made = mlp[2].weight.clone(), plan_of(mlp)
+    made.apply(mlp)
     assert torch.equal(mlp[2].weight, old)
     assert not mlp[2].weight.requires_grad
+    assert any("`2.weight`: left alone" in note and "frozen weight" in note for note in made.notes)
 
 
 def test_a_frozen_bias_is_kept_unless_an_override_asks_for_it(mlp, plan_of, state, assert_unchanged):
@@ -230,18 +232,46 @@ def test_a_frozen_table_is_kept_and_the_rest_is_written(plan_of):
 @pytest.mark.parametrize(
     ("parametrise", "way"),
     [
-        (parametrizations.weight_norm, "weight_norm"),
         (parametrizations.spectral_norm, "spectral_norm"),
         (parametrizations.orthogonal, "orthogonal"),
         (lambda module: prune.random_unstructured(module, "weight", 0.5), "RandomUnstructured"),
     ],
-    ids=["weight_norm", "spectral_norm", "orthogonal", "pruning"],
+    ids=["spectral_norm", "orthogonal", "pruning"],
 )
-def test_a_parametrised_weight_is_refused(mlp, plan_of, state, assert_unchanged, *, parametrise, way):
+def test_a_parametrised_weight_is_kept_and_noted_and_refused_by_override(
+    mlp, plan_of, state, assert_unchanged, *, parametrise, way
+):
     with torch.random.fork_rng(devices=[]):
         parametrise(mlp[2])
     said = (way, "initialise before", "remove_parametrizations", '"keep"')
-    refused(plan_of(mlp), mlp, state, assert_unchanged, *said)
+    source = next(name for name, _ in mlp.named_parameters() if "weight_orig" in name or "original" in name)
+    refused(plan_of(mlp, overrides={source: 0.1}), mlp, state, assert_unchanged, *said)
+    old, made = mlp.get_parameter(source).detach().clone(), plan_of(mlp)
+    made.apply(mlp)
+    assert torch.equal(mlp.get_parameter(source), old)
+    assert any(f"`{source}`: left alone: {way}" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("parametrise", [parametrizations.weight_norm, old_weight_norm], ids=["new", "old"])
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+def test_weight_norm_is_written_whole(plan_of, parametrise):
+    model = nn.Sequential(parametrise(nn.Linear(40, 30)), nn.ReLU(), parametrise(nn.Linear(30, 20)), nn.ReLU())
+    made = plan_of(model, "he_normal")
+    made.apply(model)
+    model(torch.zeros(1, 40))  # the older one computes its weight before a call
+    for layer in (model[0], model[2]):
+        std = math.sqrt(2 / layer.in_features)
+        # Each unit has the very norm of its law, so that the rms is exact and the std within the mean's error.
+        torch.testing.assert_close(
+            layer.weight.norm(dim=1), torch.full((layer.out_features,), std * layer.in_features**0.5)
+        )
+    assert made[next(row.name for row in made.rows if row.name.endswith(("original0", "weight_g")))].fill.value > 0
+
+
+def test_the_magnitude_of_weight_norm_is_the_overrides_where_one_says_so(mlp, plan_of):
+    parametrizations.weight_norm(mlp[2])
+    plan_of(mlp, overrides={"2.parametrizations.weight.original0": 3.0}).apply(mlp)
+    torch.testing.assert_close(mlp[2].weight.norm(dim=1), torch.full((30,), 3.0))
 
 
 def test_a_parametrised_weight_may_be_kept_and_the_rest_written(mlp, plan_of):
@@ -257,7 +287,9 @@ def test_a_parametrised_weight_may_be_kept_and_the_rest_written(mlp, plan_of):
 def test_a_weight_that_holds_no_floating_numbers_is_refused(mlp, plan_of, state, assert_unchanged, dtype):
     mlp[2].weight = nn.Parameter(torch.ones(30, 50, dtype=dtype), requires_grad=False)
     said = ("`2.weight`", str(dtype).removeprefix("torch."), "floating", '"keep"')
-    refused(plan_of(mlp), mlp, state, assert_unchanged, *said)
+    refused(plan_of(mlp, overrides={"2.weight": 0.1}), mlp, state, assert_unchanged, *said)
+    plan_of(mlp).apply(mlp)
+    assert bool((mlp[2].weight == 1).all())
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
@@ -326,7 +358,7 @@ def test_ties_that_differ_are_refused(plan_of, state, assert_unchanged):
 def test_many_refusals_are_listed_in_few_lines(plan_of):
     model = nn.Sequential(*[nn.Linear(2, 2) for _ in range(10)]).requires_grad_(requires_grad=False)
     with pytest.raises(PlanError) as caught:
-        plan_of(model).apply(model)
+        plan_of(model, overrides={"*": 0.0}).apply(model)
     assert str(caught.value).count("\n") == 6
     assert "5 more" in str(caught.value)
 

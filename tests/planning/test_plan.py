@@ -176,9 +176,11 @@ def test_a_weight_of_integers_is_told_what_can_be_done(plan_of):
         def forward(self, x):
             return x @ self.weight.float()
 
-    (note,) = (
-        note for note in plan_of(Whole(), batch=torch.ones(2, 4)).notes if "`weight`" in note and "apply" in note
-    )
+    made = plan_of(Whole(), batch=torch.ones(2, 4))
+    assert made["weight"].law == "keep"
+    assert any("`weight`: left alone" in note for note in made.notes)
+    made = plan_of(Whole(), batch=torch.ones(2, 4), overrides={"weight": 0.1})
+    (note,) = (note for note in made.notes if "`weight`" in note and "apply" in note)
     assert "requires_grad" not in note
     assert ".to(torch.float32)" in note
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from statistics import median
 from typing import TYPE_CHECKING
 
-from initium.calibrate._balance import ENOUGH, MOST, TABLE, Scales, scales_of, walked
+from initium.calibrate._balance import walked
+from initium.calibrate._rates import moved
+from initium.calibrate._scales import LAYER, Scales, scales_of
 from initium.errors import PlanError
 from initium.network import as_batch, read
-from initium.records import Normal
+from initium.records import Constant, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from torch import nn
 
     from initium.calibrate._balance import Round
@@ -89,12 +87,15 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     scales = scales_of(network)
     found = walked(model, given, network, scales, seed)
     for _ in range(ROUNDS - 1):
-        moved = _moved(scales, found)
-        if moved == scales:
-            break
-        scales = moved
+        scales = _moved(network, scales, found)
         found = walked(model, given, network, scales, seed)
     chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
+    chosen |= {
+        name: Choice(
+            Constant(value), "LayerScale", f"multiplies the output of a residual branch: min({LAYER}, 1 / branches)"
+        )
+        for name, value in scales.layers.items()
+    }
     return Scheme(
         "auto", first_of(lambda facts: chosen.get(facts.name), textbook().rule), "the predicted signal; He 2015"
     )
@@ -111,30 +112,13 @@ def _choice(name: str, scales: Scales, std: float) -> Choice:
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 
-def _moved(scales: Scales, found: Round) -> Scales:
-    """Free sizes nearer to where their rate is the network's."""
-    rate = _rate(scales, found.rates)
-    if rate is None:
-        return scales
+def _moved(network: Network, scales: Scales, found: Round) -> Scales:
+    """Sizes at which the rates are nearer to one another."""
     sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
     tied = {name: scales.tied[name] * (size / seen if seen > 0 else 1.0) for name, (size, seen) in sizes.items()}
-    starts = {name: TABLE if name in scales.tables else 1.0 for name in scales.free}
-    free = {
-        name: (
-            _within(size * (found.rates[name] / rate) ** (STEP / 2), starts[name]) if name in found.rates else size,
-            why,
-        )
-        for name, (size, why) in scales.free.items()
-    }
-    return replace(scales, free=free, tied=tied)
-
-
-def _within(size: float, start: float) -> float:
-    return min(max(size, start / MOST), start * MOST)
-
-
-def _rate(scales: Scales, rates: Mapping[str, float]) -> float | None:
-    """The rate that speaks for the network: the bound weights' median, where they are enough, else all weights'."""
-    bound = [rates[name] for name in scales.bound if name in rates]
-    speaking: Iterable[float] = bound if len(bound) >= ENOUGH * len(rates) else rates.values()
-    return math.exp(median(map(math.log, speaking))) if rates else None
+    new = {name: scales.size(name) ** (1 - STEP) * size**STEP for name, size in moved(network, scales, found).items()}
+    bound, free = (
+        {name: (new.get(name, size), why) for name, (size, why) in group.items()}
+        for group in (scales.bound, scales.free)
+    )
+    return replace(scales, bound=bound, free=free, tied=tied)

@@ -5,7 +5,7 @@ Closed forms where they exist, quadrature to 1e-10 for everything else, any func
 
 from initium.gains._activation import Activation
 from initium.gains._describe import Nonlinearity, describe
-from initium.gains._gain import gain, variance_slope
+from initium.gains._gain import gain, small_signal_gain, variance_slope
 from initium.gains._moments import Moments, moments
 from initium.gains._reach import Reach, reach, saturation
 from initium.gains._recognise import recognise
@@ -27,6 +27,7 @@ __all__ = [
     "reach",
     "recognise",
     "saturation",
+    "small_signal_gain",
     "tat_activation",
     "variance_slope",
 ]

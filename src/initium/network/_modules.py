@@ -86,6 +86,8 @@ def guess(one: Held) -> Guess:
     module, shape, name = one.module, tuple(one.parameter.shape), one.attribute
     if isinstance(module, _NORMS):
         return Guess("scale" if name == "weight" else "shift")
+    if one.computed_by == "weight_norm" and (name == "original0" or name.endswith("_g")):
+        return Guess("other")  # the magnitudes, shaped like a matrix
     if len(shape) < 2 or isinstance(module, nn.PReLU):  # noqa: PLR2004 - vectors have no fan
         return Guess("bias" if "bias" in name else "other")
     if isinstance(module, nn.Embedding | nn.EmbeddingBag):

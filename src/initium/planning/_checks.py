@@ -12,6 +12,7 @@ from initium.checks import writable
 from initium.errors import ArgumentError, ArgumentTypeError, PlanError
 from initium.network import Held, held
 from initium.planning._blocks import misfit
+from initium.planning._normed import WEIGHT_NORM
 from initium.records import Keep
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _computed(row: PlanRow, one: Held) -> str:  # noqa: ARG001
     return (
         f"is turned into a weight by {way}, so writing it would not write the weight: initialise before {way}, "
         f"remove the parametrisation (torch.nn.utils.parametrize.remove_parametrizations), or {_KEEP}"
-        if way
+        if way and way != WEIGHT_NORM
         else ""
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.planning._normed import WEIGHT_NORM, with_magnitudes
 from initium.planning._overrides import overriding
 from initium.planning._plan import Plan
 from initium.planning._prior import priors
@@ -35,8 +36,9 @@ def plan(
         prior: Class frequencies for the biases of outputs, see :data:`~initium.planning.Prior`; it wins over both.
 
     Returns:
-        The plan: one row for every parameter. What is frozen beside the weights (a table of positions, a bias) is kept
-        unless an override says otherwise; a frozen weight is planned, and ``apply`` refuses it.
+        The plan: one row for every parameter. What is frozen, what holds integers and what a parametrisation turns into a
+        weight is kept and noted, unless an override says otherwise, which ``apply`` may refuse; under weight_norm the
+        direction has the weight's law and the magnitude its norm.
 
     Raises:
         UnknownNameError: No scheme has that name.
@@ -55,17 +57,20 @@ def plan(
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
     known = priors(prior, network) if prior is not None else first_of()
-    made = rows(network, Scheme(base.name, first_of(known, exceptions, _frozen_beside, base.rule), base.source))
+    made = rows(network, Scheme(base.name, first_of(known, exceptions, _left_alone, base.rule), base.source))
+    made = with_magnitudes(made, {facts.name: facts.computed_by for facts in network.parameters})
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
 
 
-def _frozen_beside(facts: Facts) -> Choice | None:
-    """What its model froze beside the weights (a table of positions, a router's correction) was filled on purpose.
-
-    A frozen weight is another matter: whoever plans it has to say what becomes of it.
-    """
-    if facts.frozen and facts.role not in {"weight", "recurrent"}:
+def _left_alone(facts: Facts) -> Choice | None:
+    """What is not for a scheme to fill unless an override says so: frozen, whole numbers, or turned into a weight."""
+    if facts.frozen:
         return Choice(Keep(), "keep", f"a frozen {facts.role} was filled on purpose: kept as it is")
+    if facts.computed_by and facts.computed_by != WEIGHT_NORM:
+        way = f"{facts.computed_by} turns it into a weight, so writing it would not write the weight: kept as it is"
+        return Choice(Keep(), "keep", way)
+    if facts.whole and facts.role in {"weight", "recurrent", "embedding"}:
+        return Choice(Keep(), "keep", "holds integers, which no law is drawn into: kept as it is")
     return None
 
 
@@ -89,7 +94,7 @@ def _parameter_notes(facts: Facts, row: PlanRow) -> Iterator[str]:
         )
     if isinstance(row.fill, Keep):
         yield f"left alone: {row.reason}"
-    elif facts.computed_by:
+    elif facts.computed_by and facts.computed_by != WEIGHT_NORM:
         yield f"feeds {facts.computed_by}: apply refuses to write it; keep it, or plan before {facts.computed_by}"
     elif facts.whole:
         yield (

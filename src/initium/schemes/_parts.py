@@ -7,7 +7,7 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, cast
 
 from initium.errors import InitiumError, PlanError
-from initium.gains import Activation, gain, moments, reach, saturation
+from initium.gains import Activation, gain, reach, saturation, small_signal_gain
 from initium.records import Constant, Normal, Orthogonal, Packed, Uniform
 from initium.schemes._rule import Choice, always, first_of, on, words
 from initium.schemes._select import layout, role
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from initium.records import Fill
 
 _HALF = 0.5
-# Of the activations that networks are made of, none multiplies the gradient's second moment by more than 1.6.
-_STEEP = 4.0
-_SMALL = 1e-8
 
 BIASES = on(role("bias"), always(Constant(0.0), "biases start at zero"))
 
@@ -84,21 +81,16 @@ def exact_gain(facts: Facts) -> float | None:
     if activation is None or is_bounded(facts):
         return None
     try:
-        return moments(activation, variance=_SMALL).backward_gain if is_steep(facts) else gain(activation)
+        return small_signal_gain(activation) or gain(activation)
     except InitiumError:
         return None
 
 
 def is_steep(facts: Facts) -> bool:
-    """True where the activation's exact gain multiplies the gradient's second moment many times over.
-
-    sin(30 x) has as much output at any gain above 1/30, and a slope of 30: its exact gain, sqrt(2), makes the gradient 21
-    times larger at every layer. The gain of small signals, ``1 / |phi'(0)|``, keeps both (Sitzmann et al. 2020, section
-    3.2, whose own weights have sqrt(2) times that).
-    """
+    """True where the activation's exact gain multiplies the gradient's second moment many times over: sin(30 x)."""
+    activation = facts.after.activation
     try:
-        found = moments(facts.after.activation) if facts.after.activation is not None else None
-        return found is not None and found.gain**2 * found.slope_second > _STEEP
+        return activation is not None and small_signal_gain(activation) is not None
     except InitiumError:
         return False
 

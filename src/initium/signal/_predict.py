@@ -148,8 +148,10 @@ def _predicted(
     inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data))
     output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
     aim = objective(output, batch, loss)
-    with reduced_gradients({use.name: drawn[use.name] for use in network.uses if use.name in drawn}) as gradients:
+    asked = dict.fromkeys((*(use.name for use in network.uses), *walk.watched))
+    with reduced_gradients({name: drawn[name] for name in asked if name in drawn}) as gradients:
         aim.backward([*trainable, *walk.anchors])
+    walk.gradients = gradients
     return signal_of(walk, aim, output, batch, rows(walk, weights, gradients | walk.weight_gradients()))
 
 

@@ -30,10 +30,17 @@ _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
 
 class Predicting(Measuring):
-    """Runs a graph on weights that are drawn by their laws; of the large ones the products are drawn, never the weights."""
+    """Runs a graph on weights that are drawn by their laws; of the large ones the products are drawn, never the weights.
 
-    def __init__(self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream) -> None:
+    Of the parameters in ``watched``, which no operation multiplies by, ``gradients`` has the figures too.
+    """
+
+    def __init__(
+        self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream, watched: Sequence[str] = ()
+    ) -> None:
         super().__init__(network, on_shapes=True)
+        self.watched = watched
+        self.gradients: dict[str, GradientFigures] = {}
         self.laws, self.stream = laws, stream
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []

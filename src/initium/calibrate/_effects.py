@@ -1,0 +1,93 @@
+"""How the rate at which one weight learns changes with the sizes of others."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from initium.network import Facts, Network
+
+Effects = dict[str, dict[str, float]]
+
+
+def effects_of(network: Network, sizes: Mapping[str, float], layers: Mapping[str, float]) -> Effects:
+    r"""By weight, the decades of ``|g| / |w|`` for a decade in the size of each movable one.
+
+    Formula:
+        Where a norm or the next weight makes up for a size, y the log10 of sizes: ``r = -2 (y - y of what it reads)``,
+        since the gradient falls as the output grows, and rises with the input, and the weight does the contrary. At the
+        end of a branch e on a stream that is normalised before it is read: ``r_e = -y_e - s``, and in the branch
+        ``r = y_e - s - 2 (y - y of what it reads)``, with s the log10 of the stream's size, to which each that is added
+        to it counts by its square: the gradient on the stream does not depend on one branch, and falls as the stream grows.
+
+    Args:
+        network: The traced model.
+        sizes: Of the weights whose size may change, the rms of their output; of a table, its std.
+        layers: The values of LayerScales.
+
+    Returns:
+        By weight and movable weight.
+    """
+    known = {facts.name: facts for facts in network.parameters}
+    ends, shares = _streams(known, sizes, layers)
+    effects: Effects = {}
+    read_by = dict.fromkeys(sizes, ()) | _sources(network, known)
+    for name, read in read_by.items():
+        found = defaultdict[str, float](float)
+        place = known[name].residual
+        stream = shares.get(place.stream.number, {}) if place and place.stream else {}
+        if name in sizes:
+            found[name] -= 1.0 if name in stream or (place is None and known[name].role == "embedding") else 2.0
+        for source in read:
+            if source in sizes:
+                found[source] += 2.0 / len(read)
+        if place and place.stream and place.place == "inside" and (end := ends.get((place.stream.number, place.index))):
+            found[end] += 1.0
+        for other, share in stream.items():
+            found[other] -= share
+        effects[name] = dict(found)
+    return effects
+
+
+def _streams(
+    known: Mapping[str, Facts], sizes: Mapping[str, float], layers: Mapping[str, float]
+) -> tuple[dict[tuple[int, int], str], dict[int, dict[str, float]]]:
+    """Of streams that are normalised before they are read: by stream and branch its end, and by stream all shares in it."""
+    ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
+    for name, size in sizes.items():
+        place = known[name].residual
+        if place is None or place.stream is None or known[name].normalised:
+            continue
+        if place.place == "last" and place.norm_first:
+            ends[place.stream.number, place.index] = name
+        elif known[name].role != "embedding":
+            continue
+        squares[place.stream.number][name] = (
+            size * math.prod(layers.get(each, 1.0) for each in place.multipliers)
+        ) ** 2
+    read = {number for number, _ in ends}
+    return ends, {
+        number: {name: square / sum(members.values()) for name, square in members.items()}
+        for number, members in squares.items()
+        if number in read
+    }
+
+
+def _sources(network: Network, known: Mapping[str, Facts]) -> dict[str, tuple[str, ...]]:
+    """By weight, those whose output it reads with no norm between."""
+    named = {use.node: use.name for use in network.uses}
+    found = dict[str, tuple[str, ...]]()
+    for use in network.uses:
+        if use.name not in found:
+            read = {named[node] for node in use.sources if node in named}
+            found[use.name] = tuple(sorted(name for name in read if _passes(known[name])))
+    return found
+
+
+def _passes(facts: Facts) -> bool:
+    place = facts.residual
+    return not facts.normalised and (place is None or place.place not in {"stream", "last"})

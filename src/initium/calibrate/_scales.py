@@ -1,0 +1,155 @@
+"""Which weights are bound to a size, and which are free."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from initium.errors import InitiumError
+from initium.gains import small_signal_gain
+from initium.planning import WEIGHT_NORM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from initium.network import Facts, Network, Use
+
+# Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
+HEAD = 0.2
+# Where a table starts on the way to the size at which it learns like the rest, and where one that stands beside the data.
+TABLE, BESIDE = 0.3, 0.02
+# A LayerScale for up to 10 branches: CaiT's for its shallow models.
+LAYER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """The sizes at which weights are to start.
+
+    Attributes:
+        bound: By weight, the rms that its output gets, and why.
+        free: Likewise, where a later normalisation or a later weight makes up for any size. Of tables, the std.
+        tables: Which of the free ones are tables.
+        tied: The std of tables that are the output's weight too: what is looked up comes first, and the output binds.
+        chained: Which of those read what another weight gave with no norm between, so that sizes add up along the depth.
+        beside: The tables that are added to the data or joined with it: position, class token, bias of attention.
+        starts: By weight, the size from which it moves.
+        layers: By vector that multiplies the output of a residual branch, its value.
+        soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
+    """
+
+    bound: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
+    free: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
+    tables: frozenset[str] = frozenset()
+    tied: dict[str, float] = field(default_factory=dict[str, float])
+    soft: frozenset[str] = frozenset()
+    chained: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
+    starts: dict[str, float] = field(default_factory=dict[str, float])
+    layers: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def movable(self) -> list[str]:
+        """The weights whose size may change."""
+        return [*(name for name in self.bound if name in self.soft), *self.free]
+
+    def size(self, name: str) -> float:
+        """Its size now."""
+        return (self.bound.get(name) or self.free[name])[0]
+
+    @property
+    def goals(self) -> dict[str, float]:
+        """The rms of the output of every weight that is no table."""
+        every = {**self.bound, **self.free}
+        return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
+
+
+def scales_of(network: Network) -> Scales:
+    """Where every weight starts, by what stands around it."""
+    known = {facts.name: facts for facts in network.parameters}
+    first: dict[str, Use] = {}
+    for use in network.uses:
+        first.setdefault(use.name, use)
+    read = frozenset(node for use in network.uses for node in use.sources)
+    ends = {use.name for use in network.uses if use.node not in read}
+    bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
+    for name, use in first.items():
+        facts = known[name]
+        if facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
+            continue
+        if (facts.computed_by or not use.direct) and facts.computed_by != WEIGHT_NORM:
+            continue
+        if facts.role == "weight":
+            found = _bound(facts, ends=name in ends)
+            (bound if found else free)[name] = found or (1.0, _reason(facts))
+        elif facts.role == "embedding":
+            free[name] = TABLE, "a table on a stream that is normalised before it is read"
+    beside = frozenset(
+        name for name, facts in known.items() if facts.role == "embedding" and name not in first and not facts.frozen
+    )
+    free |= dict.fromkeys(sorted(beside), (BESIDE, "a table beside the data"))
+    tables = frozenset(name for name in free if known[name].role == "embedding")
+    tied = {name: HEAD / math.sqrt(known[name].fan_in or 1.0) for name in bound if first[name].layout == "lookup"}
+    soft = frozenset(name for name in bound if name not in tied and name not in ends and _soft(known[name]))
+    chained = frozenset(name for name in soft if known[name].before.kind != "norm")
+    starts = {name: size for name, (size, _) in {**bound, **free}.items()}
+    return Scales(bound, free, tables, tied, soft, chained, beside, starts, _layers(known))
+
+
+def _layers(known: Mapping[str, Facts]) -> dict[str, float]:
+    """What LayerScales start at; a scalar, as of ReZero, keeps the zero that its author gave it."""
+    places = (facts.residual for facts in known.values() if facts.residual is not None)
+    found = {name: place.branches for place in places for name in place.multipliers if place.branches}
+    return {name: min(LAYER, 1 / branches) for name, branches in found.items() if math.prod(known[name].shape) > 1}
+
+
+def _soft(facts: Facts) -> bool:
+    """Inside of a chain, where the next weight makes up for a size: no output, no stream, no softmax reads it."""
+    place = facts.residual
+    on_stream = place is not None and bool(place.branches) and place.place in {"stream", "last"}
+    return not (facts.head or facts.attention or on_stream or facts.after.kind in {"softmax", "attention"})
+
+
+def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
+    """The rms that a weight's output must have; ``None`` for a free one."""
+    if facts.head:
+        return HEAD, f"an output of rms {HEAD:g}: a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
+    if facts.normalised:
+        return None
+    if ends:
+        return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
+    place = facts.residual
+    if place is not None and place.place == "last" and place.branches:
+        if place.norm_first:
+            return None
+        if not (place.norm_after or place.norm_last):
+            return (
+                place.branches**-0.5,
+                f"the last of branch {place.index + 1} of {place.branches}: 1/sqrt of their number",
+            )
+    streaming = place is not None and place.place == "stream" and bool(place.branches)
+    if not streaming and (facts.after.kind in {"product", "linear"} or _only_values(facts)):
+        return None
+    if steep := _steep(facts):
+        return steep, f"small enough for the slope of {facts.after} at 0"
+    return 1.0, f"unit second moment into {facts.after}"
+
+
+def _steep(facts: Facts) -> float | None:
+    try:
+        return None if facts.after.activation is None else small_signal_gain(facts.after.activation)
+    except InitiumError:
+        return None
+
+
+def _only_values(facts: Facts) -> bool:
+    return bool(facts.attention) and all(part == "v" for part, _ in facts.attention)
+
+
+def _reason(facts: Facts) -> str:
+    if facts.normalised:
+        return "scale-free behind a norm"
+    if facts.residual is not None and facts.residual.place == "last":
+        return "the end of a branch on a stream that is normalised before it is read"
+    return f"{facts.after} follows, and makes up for any size"
