@@ -195,3 +195,25 @@ def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
     signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
     assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
     assert any("by the covariances of positions" in note for note in signal.notes)
+
+
+class Complex(nn.Module):
+    """Complex weights around a rectifier of both parts, whose output has a mean."""
+
+    def __init__(self, mean=0.0):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(128, 64, dtype=torch.cfloat) / 8)
+        self.second = nn.Parameter(torch.randn(128, 128, dtype=torch.cfloat) / 128**0.5 + mean)
+
+    def forward(self, x):
+        y = F.linear(x, self.first)
+        return F.linear(torch.complex(y.real.relu(), y.imag.relu()), self.second).abs()
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.1j])
+def test_a_complex_weight_is_drawn_by_its_own_mean_and_not_by_that_of_its_magnitudes(mean):
+    torch.manual_seed(0)
+    net, x = Complex(mean), torch.randn(64, 64, dtype=torch.cfloat)
+    for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
+        assert told.out_rms == pytest.approx(seen.out_rms, rel=0.15)
+        assert told.grad_rms == pytest.approx(seen.grad_rms, rel=0.15)

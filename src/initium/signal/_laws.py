@@ -27,20 +27,23 @@ class Law:
     """Independent elements of this mean and standard deviation.
 
     Attributes:
-        mean: Of an element.
-        std: Of an element; 0 where all of them are ``mean``.
+        mean: Of an element; a complex number where the elements are complex.
+        std: Of an element, ``sqrt(E|w - mean|^2)``; 0 where all of them are ``mean``.
 
     Example:
         >>> Law(0.0, 0.02)
         Law(mean=0.0, std=0.02)
     """
 
-    mean: float
+    mean: complex
     std: float
 
 
 def law_of(values: Tensor) -> Law:
-    """The law that a tensor's elements look as if drawn by."""
+    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``."""
+    if values.is_complex():
+        mean = values.mean()
+        return Law(complex(mean), float(all_moments(values - mean).rms))
     moments = all_moments(values)
     mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
     return Law(mean, std)

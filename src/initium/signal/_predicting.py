@@ -61,7 +61,7 @@ class Predicting(Measuring):
         law = self.laws[name]
         if name not in self.hollow or not isinstance(law, Law):
             return weight_figures(value)
-        rms, std = (torch.tensor(each, device=value.device) for each in (math.hypot(law.mean, law.std), law.std))
+        rms, std = (torch.tensor(each, device=value.device) for each in (math.hypot(abs(law.mean), law.std), law.std))
         return WeightFigures(rms, std, rms, torch.zeros_like(rms))
 
     def weight_gradients(self) -> dict[str, GradientFigures]:
@@ -90,7 +90,7 @@ class Predicting(Measuring):
         if use.layout == "lookup":
             return _rows(args, law, shape, stream, meta.dtype)
         data = next(each for each in args if isinstance(each, torch.Tensor) and 0 not in each.stride())
-        exact, std = use.op == "linear", math.hypot(law.mean, law.std)
+        exact, std = use.op == "linear", math.hypot(abs(law.mean), law.std)
         product = Product(shape, std, use.fan_in, use.fan_out, exact, stream, partial(self._add, use.name))
         self.notes[
             _EXACT if exact else f"the product of `{use.name}` ({use.op}) was drawn by its second moment alone"
