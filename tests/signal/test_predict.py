@@ -13,6 +13,7 @@ from initium.network import Batch
 from initium.random import Stream
 from initium.signal import Law, measure, predict
 from initium.signal import _predicting as predicting
+from initium.signal._laws import law_of
 from initium.signal._likeness import likeness
 from initium.signal._products import SEEN, Product, RandomProduct
 
@@ -217,3 +218,23 @@ def test_a_complex_weight_is_drawn_by_its_own_mean_and_not_by_that_of_its_magnit
     for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
         assert told.out_rms == pytest.approx(seen.out_rms, rel=0.15)
         assert told.grad_rms == pytest.approx(seen.grad_rms, rel=0.15)
+
+
+@pytest.mark.parametrize("normed", [nn.utils.parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_a_norm_that_is_estimated_from_step_to_step_is_estimated_of_the_weight_that_it_followed(normed):
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(normed(nn.Linear(96, 96)), nn.Tanh(), normed(nn.Linear(96, 64))),
+        torch.randn(64, 96),
+    )
+    for _ in range(100):
+        net(x)
+    for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
+        assert told.out_rms == pytest.approx(seen.out_rms, rel=0.1)
+
+
+def test_a_mean_that_chance_gives_is_not_drawn_twice():
+    found = [law_of(torch.randn(64, generator=torch.Generator().manual_seed(seed))) for seed in range(50)]
+    assert sum(law.mean == 0 for law in found) >= 49
+    assert all(law.std == pytest.approx(1.0, abs=6 * math.sqrt(2 / (4 * 64))) for law in found)
+    assert law_of(torch.rand(64)).mean == pytest.approx(0.5, abs=0.3)

@@ -20,6 +20,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, TraceError
 from initium.network._batch import batch_tensors, called_with
+from initium.network._choices import take_choices
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
@@ -63,6 +64,7 @@ class Trace:
         modes: Whether each module was in training mode.
         below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
             ``no_grad()`` has a gradient in it.
+        choices: By node the whole numbers that were chosen by data and decided a size.
     """
 
     graph: fx.GraphModule
@@ -76,6 +78,7 @@ class Trace:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
     below: bool = False
+    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
@@ -204,6 +207,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
     finally:
         watch.put_back()
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
+    choices = take_choices(graph.graph)
     _remove_dead(graph.graph)
     graph.recompile()
     return Trace(
@@ -218,6 +222,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         shapes=_shapes(model),
         modes=tuple(module.training for module in model.modules()),
         below=way.below,
+        choices=choices,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 # What multiplies data: known by its two moments alone. Everything else is small, and known by its values where it has any.
 DRAWN = frozenset({"weight", "recurrent", "embedding"})
+
+# Standard errors of a mean that are no evidence of one.
+CHANCE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +44,26 @@ class Law:
 
 
 def law_of(values: Tensor) -> Law:
-    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``."""
+    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``.
+
+    A mean that chance alone gives to so many elements is taken for 0: an element drawn about it would have its chance twice.
+    """
     if values.is_complex():
-        mean = values.mean()
-        return Law(complex(mean), float(all_moments(values - mean).rms))
-    moments = all_moments(values)
-    mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
+        mean = complex(values.mean())
+        std = float(all_moments(values - mean).rms)
+    else:
+        moments = all_moments(values)
+        mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
+    if abs(mean) < CHANCE * std / math.sqrt(max(values.numel(), 1)):
+        return Law(0.0, math.hypot(abs(mean), std))
     return Law(mean, std)
 
 
 def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float] | None) -> dict[str, Law | Tensor]:
     """For every parameter the law that was given, else, of what multiplies data, that of its values, else its values.
 
-    A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
+    One of which a weight is first computed (a mask, a norm, an estimate that follows its values from step to step) has its
+    values too: that computation is of them and not of their law. A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
     what multiplies data, the identity of a normalisation, and zero.
 
     Raises:
@@ -60,16 +71,26 @@ def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float]
     """
     _check_names(network, given or {})
     held = dict(model.named_parameters())
-    return {facts.name: _law(facts, held[facts.name].detach(), given or {}) for facts in network.parameters}
+    computed = {use.name for use in network.uses if not use.direct}
+    return {
+        facts.name: _law(facts, held[facts.name].detach(), given or {}, drawn=facts.name not in computed)
+        for facts in network.parameters
+    }
 
 
-def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float]) -> Law | Tensor:
+def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, drawn: bool) -> Law | Tensor:
     own = next((given[name] for name in facts.names if name in given), None)
     if own is not None:
         return own if isinstance(own, Law) else Law(0.0, float(own))
     if parameter.is_meta:
         return _supposed(facts)
-    if facts.role in DRAWN and not facts.whole and parameter.numel() > 1 and parameter.layout == torch.strided:
+    if (
+        drawn
+        and facts.role in DRAWN
+        and not facts.whole
+        and parameter.numel() > 1
+        and parameter.layout == torch.strided
+    ):
         return law_of(unpacked(parameter))
     return parameter
 

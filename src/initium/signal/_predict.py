@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from initium import checks
-from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
+from initium.network import as_batch, choosers, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
 from initium.signal._laws import laws_of
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
@@ -19,9 +19,9 @@ from initium.signal._rows import rows
 from initium.signal._typical import typical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from initium.network import Batch, Network, Trace
     from initium.records import Signal
@@ -56,8 +56,8 @@ def predict(
     Args:
         model: Any module that can be traced, with or without memory.
         batch: As for :func:`measure`. Of floating inputs the second moments are used (between elements, positions and
-            samples) and not the values; integers and masks choose, and are taken as they are. On ``meta``: N(0, 1), and
-            indices drawn evenly.
+            samples) and not the values; integers and masks choose, and are taken as they are, and so is what decides a size
+            without a weight (the positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
         laws: For parameters by name, the law or the std to suppose; every other one has its own mean and std where it
             multiplies data, and its values where it does not. On ``meta``, what suits its role.
         loss: As for :func:`measure`.
@@ -145,7 +145,10 @@ def _predicted(
     weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
     trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
-    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data))
+    kept = (
+        choosers(traced.graph.graph, traced.choices, {use.node for use in network.uses}) if moments is None else set()
+    )
+    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data, kept=kept))
     output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
     aim = objective(output, batch, loss)
     with reduced_gradients({use.name: drawn[use.name] for use in network.uses if use.name in drawn}) as gradients:
@@ -158,7 +161,13 @@ def _buffer(value: Tensor) -> Tensor:
 
 
 def _inputs(
-    traced: Trace, batch: Batch, moments: tuple[float, float] | None, stream: Stream, *, data: bool
+    traced: Trace,
+    batch: Batch,
+    moments: tuple[float, float] | None,
+    stream: Stream,
+    *,
+    data: bool,
+    kept: Container[fx.Node],
 ) -> Iterator[Tensor]:
     places = [node for node in traced.graph.graph.nodes if node.op == "placeholder"]
     places = places[len(traced.parameters) + len(traced.buffers) :]
@@ -168,4 +177,4 @@ def _inputs(
         if value.is_meta:
             yield hollow_input(value, rows_of_table(node), moments, own)
         else:
-            yield value.detach().clone() if data else likeness(value.detach().clone(), moments, own)
+            yield value.detach().clone() if data or node in kept else likeness(value.detach().clone(), moments, own)
