@@ -71,11 +71,24 @@ def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float]
     """
     _check_names(network, given or {})
     held = dict(model.named_parameters())
-    computed = {use.name for use in network.uses if not use.direct}
+    direct = {use.name for use in network.uses if use.direct}
     return {
-        facts.name: _law(facts, held[facts.name].detach(), given or {}, drawn=facts.name not in computed)
+        facts.name: _law(facts, held[facts.name].detach(), given or {}, drawn=facts.name in direct)
         for facts in network.parameters
     }
+
+
+def copies(model: nn.Module, laws: Mapping[str, Law | Tensor], given: Mapping[str, object] | None) -> dict[str, str]:
+    """By name of a parameter that holds another's values to the bit, the first one's name: both are one draw."""
+    held, first, found = dict(model.named_parameters()), dict[tuple[object, ...], str](), dict[str, str]()
+    for name, law in laws.items():
+        value = held[name].detach()
+        if not isinstance(law, Law) or value.is_meta or law.std == 0 or name in (given or {}):
+            continue
+        other = first.setdefault((law, value.shape, value.dtype, value.device), name)
+        if other != name and torch.equal(held[other].detach(), value):
+            found[name] = other
+    return found
 
 
 def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, drawn: bool) -> Law | Tensor:

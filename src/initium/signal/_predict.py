@@ -10,7 +10,7 @@ import torch
 from initium import checks
 from initium.network import as_batch, choosers, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
-from initium.signal._laws import laws_of
+from initium.signal._laws import copies, laws_of
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
 from initium.signal._objective import Loss, check_loss, objective
@@ -59,7 +59,7 @@ def predict(
             samples) and not the values; integers and masks choose, and are taken as they are, and so is what decides a size
             without a weight (the positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
         laws: For parameters by name, the law or the std to suppose; every other one has its own mean and std where it
-            multiplies data, and its values where it does not. On ``meta``, what suits its role.
+            multiplies data as it stands, and its values where it does not; one that holds another's values is the same draw. On ``meta``, what suits its role.
         loss: As for :func:`measure`.
         moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
         seed: Of the draws.
@@ -98,10 +98,11 @@ def predict(
     check_loss(loss)
     network = network or read(model, given)
     known = laws_of(model, network, laws)
+    same = copies(model, known, laws)
     found: list[Signal] = []
     usual = DRAWS if len(network.uses) <= FEW else 1
     for draw in range(usual if draws is None else checks.integer(draws, "draws", least=1)):
-        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)))
+        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)), same)
         found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if walk.hollow and draws is None:  # large enough to stand for its mean
             break

@@ -32,9 +32,15 @@ _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 class Predicting(Measuring):
     """Runs a graph on weights that are drawn by their laws; of the large ones the products are drawn, never the weights."""
 
-    def __init__(self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream) -> None:
+    def __init__(
+        self,
+        network: Network,
+        laws: Mapping[str, Law | Tensor],
+        stream: Stream,
+        copies: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(network, on_shapes=True)
-        self.laws, self.stream = laws, stream
+        self.laws, self.stream, self._copies = laws, stream, copies or {}
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
@@ -54,7 +60,9 @@ class Predicting(Measuring):
         if law.std == 0 or not (like.is_floating_point() or like.is_complex()):
             return torch.full(like.shape, law.mean, dtype=like.dtype, device=device)
         made = torch.empty(like.shape, dtype=torch.promote_types(like.dtype, torch.float32), device=device)
-        return normal_(made, self.stream.child(name), 0.0, law.std).add_(law.mean).to(like.dtype)
+        return (
+            normal_(made, self.stream.child(self._copies.get(name, name)), 0.0, law.std).add_(law.mean).to(like.dtype)
+        )
 
     def figures(self, name: str, value: Tensor) -> WeightFigures:
         """The figures of a weight or a bias; of one that was not drawn, those of its law."""
