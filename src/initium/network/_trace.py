@@ -15,11 +15,11 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
 )
-from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, TraceError
 from initium.network._batch import batch_tensors, called_with
+from initium.network._called import called
 from initium.network._choices import take_choices
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
@@ -189,7 +189,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         nonlocal output
         held = dict(zip(names, tensors, strict=False))
         args, kwargs = called_with(batch, tensors[len(names) :])
-        output = functional_call(model, held, args, kwargs, tie_weights=True)
+        output = called(model, held, args, kwargs)
         return tensors_in(output)
 
     if mode is not None:
