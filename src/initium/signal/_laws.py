@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 # What multiplies data: known by its two moments alone. Everything else is small, and known by its values where it has any.
 DRAWN = frozenset({"weight", "recurrent", "embedding"})
-
-# Standard errors of a mean that are no evidence of one.
-CHANCE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +40,12 @@ class Law:
 
 
 def law_of(values: Tensor) -> Law:
-    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``.
-
-    A mean that chance alone gives to so many elements is taken for 0: an element drawn about it would have its chance twice.
-    """
+    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``."""
     if values.is_complex():
-        mean = complex(values.mean())
-        std = float(all_moments(values - mean).rms)
-    else:
-        moments = all_moments(values)
-        mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
-    if abs(mean) < CHANCE * std / math.sqrt(max(values.numel(), 1)):
-        return Law(0.0, math.hypot(abs(mean), std))
+        mean = values.mean()
+        return Law(complex(mean), float(all_moments(values - mean).rms))
+    moments = all_moments(values)
+    mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
     return Law(mean, std)
 
 

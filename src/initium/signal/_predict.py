@@ -99,10 +99,11 @@ def predict(
     network = network or read(model, given)
     known = laws_of(model, network, laws)
     same = copies(model, known, laws)
+    own = {facts.name for facts in network.parameters if not set(facts.names) & set(laws or {})}
     found: list[Signal] = []
     usual = DRAWS if len(network.uses) <= FEW else 1
     for draw in range(usual if draws is None else checks.integer(draws, "draws", least=1)):
-        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)), same)
+        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)), same, own)
         found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if walk.hollow and draws is None:  # large enough to stand for its mean
             break

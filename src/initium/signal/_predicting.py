@@ -16,7 +16,7 @@ from initium.signal._products import Product, RandomProduct
 from initium.signal._rows import GradientFigures, WeightFigures, weight_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Tensor, fx
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Elements. A weight larger than the first is never drawn; where all are more than the second together, none above the third is.
 LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
+# A law that was found in so few elements is kept to the letter: a draw about its mean would have the mean's chance twice.
+SHORT = 1 << 16
 _EXACT = "weights that are too large to be drawn: their products were, by the covariances of positions"
 _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
@@ -38,9 +40,10 @@ class Predicting(Measuring):
         laws: Mapping[str, Law | Tensor],
         stream: Stream,
         copies: Mapping[str, str] | None = None,
+        found: Collection[str] = (),
     ) -> None:
         super().__init__(network, on_shapes=True)
-        self.laws, self.stream, self._copies = laws, stream, copies or {}
+        self.laws, self.stream, self._copies, self._found = laws, stream, copies or {}, found
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
@@ -60,9 +63,11 @@ class Predicting(Measuring):
         if law.std == 0 or not (like.is_floating_point() or like.is_complex()):
             return torch.full(like.shape, law.mean, dtype=like.dtype, device=device)
         made = torch.empty(like.shape, dtype=torch.promote_types(like.dtype, torch.float32), device=device)
-        return (
-            normal_(made, self.stream.child(self._copies.get(name, name)), 0.0, law.std).add_(law.mean).to(like.dtype)
-        )
+        normal_(made, self.stream.child(self._copies.get(name, name)), 0.0, law.std)
+        if name in self._found and 1 < made.numel() <= SHORT:
+            made -= made.mean()
+            made *= law.std / made.abs().square().mean().sqrt()
+        return made.add_(law.mean).to(like.dtype)
 
     def figures(self, name: str, value: Tensor) -> WeightFigures:
         """The figures of a weight or a bias; of one that was not drawn, those of its law."""
