@@ -20,7 +20,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from initium.errors import ArgumentError, TraceError
 from initium.network._batch import batch_tensors, called_with
 from initium.network._called import called
-from initium.network._choices import take_choices
+from initium.network._choices import choosers, take_choices
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
@@ -39,7 +39,7 @@ from initium.network._trouble import (
 from initium.network._watch import Calls, Watch, own_backwards, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -115,6 +115,10 @@ class Trace:
             raise ArgumentError(
                 "network= was read in another mode: train() or eval() was called since. Read it anew, or go back."
             )
+
+    def choosers(self, weighed: Container[str]) -> set[fx.Node]:
+        """The placeholders whose own values lead to a choice, by no node in ``weighed``."""
+        return choosers(self.graph.graph, self.choices, weighed)
 
     def rebuild(self, leaves: Sequence[Tensor]) -> Any:  # noqa: ANN401 - whatever the model returns
         """The model's output with these tensors in it, in the order in which the graph returns them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from initium import checks
-from initium.network import as_batch, choosers, random_state_kept, read, run_walk, tensors_in
+from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
 from initium.signal._laws import copies, laws_of
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
@@ -147,9 +147,7 @@ def _predicted(
     weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
     trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
-    kept = (
-        choosers(traced.graph.graph, traced.choices, {use.node for use in network.uses}) if moments is None else set()
-    )
+    kept = traced.choosers({use.node for use in network.uses}) if moments is None else set()
     inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data, kept=kept))
     output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
     aim = objective(output, batch, loss)
