@@ -682,3 +682,23 @@ def test_what_multiplies_a_state_that_starts_at_zero_is_no_table(function, parts
     roles = {facts.name: facts.role for facts in found.parameters}
     assert {roles[name] for name in ("p", "q") if name in roles} == {"other"}
     assert roles["a.weight"] == "weight"
+
+
+class Distances(nn.Module):
+    """Ends in distances and angles, and lays values out on the way."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.grow = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x, y):
+        a, b = self.embed(x), self.embed(y)
+        near = torch.cdist(a, b)
+        turned = torch.linalg.cross(self.grow(a), self.grow(b))
+        return near, F.cosine_similarity(a, b, dim=-1), turned, self.grow(a).exp().cumprod(-1)
+
+
+def test_distances_angles_and_running_products_are_products():
+    network = read(Distances(), as_batch((torch.randn(5, 6), torch.randn(5, 6))))
+    assert network.unknown == ()
+    assert {use.after.kind for use in network.uses if use.name == "embed.weight"} == {"product"}

@@ -611,3 +611,20 @@ def test_an_object_whose_class_looks_attributes_up_elsewhere_is_a_batch():
             return super().forward(data.x)
 
     assert [use.name for use in read(Graphs(4, 4), as_batch((Data(x=torch.randn(5, 4)),))).uses] == ["weight"]
+
+
+@pytest.mark.filterwarnings("ignore:.*DataParallel")
+def test_what_is_divided_among_devices_is_read_as_what_it_divides():
+    class Holding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.DataParallel(nn.Linear(4, 8)), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.head(F.relu(self.body(x)))
+
+    batch = as_batch(torch.randn(5, 4))
+    whole = nn.DataParallel(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    assert [use.name for use in read(whole, batch).uses] == ["module.0.weight", "module.2.weight"]
+    assert [use.name for use in read(Holding(), batch).uses] == ["body.module.weight", "head.weight"]
+    assert str(read(whole, batch).facts("module.0.weight").after) == "relu"

@@ -1,5 +1,6 @@
 """A prediction knows laws and moments, and comes to what would be measured."""
 
+import copy
 import math
 
 import pytest
@@ -195,3 +196,62 @@ def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
     signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
     assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
     assert any("by the covariances of positions" in note for note in signal.notes)
+
+
+class Complex(nn.Module):
+    """Complex weights around a rectifier of both parts, whose output has a mean."""
+
+    def __init__(self, mean=0.0):
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(128, 64, dtype=torch.cfloat) / 8)
+        self.second = nn.Parameter(torch.randn(128, 128, dtype=torch.cfloat) / 128**0.5 + mean)
+
+    def forward(self, x):
+        y = F.linear(x, self.first)
+        return F.linear(torch.complex(y.real.relu(), y.imag.relu()), self.second).abs()
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.1j])
+def test_a_complex_weight_is_drawn_by_its_own_mean_and_not_by_that_of_its_magnitudes(mean):
+    torch.manual_seed(0)
+    net, x = Complex(mean), torch.randn(64, 64, dtype=torch.cfloat)
+    for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
+        assert told.out_rms == pytest.approx(seen.out_rms, rel=0.15)
+        assert told.grad_rms == pytest.approx(seen.grad_rms, rel=0.15)
+
+
+@pytest.mark.parametrize("normed", [nn.utils.parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_a_norm_that_is_estimated_from_step_to_step_is_estimated_of_the_weight_that_it_followed(normed):
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(normed(nn.Linear(96, 96)), nn.Tanh(), normed(nn.Linear(96, 64))),
+        torch.randn(64, 96),
+    )
+    for _ in range(100):
+        net(x)
+    for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
+        assert told.out_rms == pytest.approx(seen.out_rms, rel=0.1)
+
+
+def test_a_mean_that_chance_gave_is_kept_and_not_drawn_again():
+    # One unit on inputs that are all alike shows the sum of its weights and nothing else.
+    for seed in range(5):
+        torch.manual_seed(seed)
+        net, x = nn.Linear(64, 1, bias=False), torch.ones(16, 64) + torch.randn(16, 64) / 100
+        assert predict(net, x).rows[0].out_rms == pytest.approx(measure(net, x).rows[0].out_rms, rel=0.1)
+
+
+class Added(nn.Linear):
+    """A linear layer beside its own input."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def test_layers_that_are_copies_of_one_are_one_draw():
+    # E|(1 + W)^3 x|^2 is 20 |x|^2 for one W of unit gain and 8 |x|^2 for three: a factor of 1.58 in the signal.
+    torch.manual_seed(0)
+    layer, x = Added(128, 128, bias=False), torch.randn(64, 128)
+    nn.init.normal_(layer.weight, std=128**-0.5)
+    net = nn.Sequential(*(copy.deepcopy(layer) for _ in range(3)), nn.Linear(128, 64))
+    assert predict(net, x).rows[-1].out_rms == pytest.approx(measure(net, x).rows[-1].out_rms, rel=0.2)

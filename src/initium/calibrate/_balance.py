@@ -24,7 +24,7 @@ class Balancing(Predicting):
     """A predicting walk that gives the output of every weight the size that is wanted, and goes on with that."""
 
     def __init__(self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream, scales: Scales) -> None:
-        super().__init__(network, laws, stream, sorted(scales.beside))
+        super().__init__(network, laws, stream, watched=sorted(scales.beside))
         self.factors: dict[str, float] = {}
         self._goals = scales.goals
 

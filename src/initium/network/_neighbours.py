@@ -15,12 +15,14 @@ from initium.network._ops import (
     NOISE,
     NORMS,
     PARTS,
+    PLACES,
     POOLS,
     PRODUCTS,
     RESHAPES,
     SOFTMAXES,
     SUMS,
     is_float,
+    is_mix,
     is_pointwise,
     op_name,
 )
@@ -142,13 +144,13 @@ def _operation_kind(read: Neighbours, node: fx.Node) -> str:
         ("softmax", name in SOFTMAXES),
         ("activation", name == "glu"),
         ("output", name in LOSSES or node.op == "output"),
-        ("through", name in PARTS or name in POOLS or name in RESHAPES or name in NOISE),
+        ("through", name in PARTS or name in POOLS or name in RESHAPES or name in NOISE or name in PLACES),
         ("through", node in read.regions.statistic),
         ("sum", name in SUMS and len(parents) > 1),
         ("product", name in {"mul", "div", "addcmul", "lerp"} and len(parents) > 1),
         ("sum", name in {"maximum", "minimum", "where", "lerp"}),
         ("input", not parents),
-        ("product", is_pointwise(node)),
+        ("product", is_pointwise(node) or is_mix(node)),
     )
     return next((kind for kind, holds in table if holds), "unknown")
 

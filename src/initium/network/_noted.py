@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import torch
 from torch.fx.experimental import proxy_tensor
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,21 +22,34 @@ class Noted:
     Attributes:
         shape: Of the tensor; empty for a nested one, which has none.
         dtype: Of its elements.
+        choice: The value itself where it is made of whole numbers or truth values, until it is known whether any size
+            hangs on it.
     """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
+    choice: torch.Tensor | None = field(default=None, compare=False, repr=False)
 
 
 def noted(value: Any, include_real: bool = False) -> Any:  # noqa: ANN401, ARG001, FBT001, FBT002 - torch's signature
     """Tensors as what is noted of them, in the container in which they came; anything else as it is."""
     if isinstance(value, torch.Tensor):
-        return Noted(() if value.is_nested else tuple(value.shape), value.dtype)
+        return Noted(() if value.is_nested else tuple(value.shape), value.dtype, _choice(value))
     if isinstance(value, list | tuple):
         return [noted(part) for part in cast("list[Any]", value)]
     if isinstance(value, dict):
         return {key: noted(part) for key, part in cast("dict[Any, Any]", value).items()}
     return value
+
+
+def _choice(value: torch.Tensor) -> torch.Tensor | None:
+    """A copy, because the program may write to the value itself; a fake tensor has none."""
+    whole = not (value.is_floating_point() or value.is_complex() or value.is_nested)
+    plain = type(value) is torch.Tensor and value.layout == torch.strided and not value.is_meta
+    if not (whole and plain):
+        return None
+    with disable_proxy_modes_tracing(), torch.no_grad():
+        return value.clone()
 
 
 @contextlib.contextmanager

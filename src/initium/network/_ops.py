@@ -55,6 +55,19 @@ POOLS = REDUCTIONS | frozenset(
     "_upsample_nearest_exact2d _upsample_nearest_exact3d fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2 "
     "fft_rfft2 fft_irfft2 fft_fftn fft_ifftn view_as_real view_as_complex real imag".split()
 )
+# Elements are placed, laid out or read off a layout, by an operation that only what surrounds a weight is asked about.
+PLACES = frozenset(
+    "affine_grid_generator fill indices values crow_indices col_indices coalesce to_dense to_sparse to_sparse_csr "
+    "sparse_coo_tensor sparse_compressed_tensor sparse_csr_tensor _sparse_coo_tensor_with_dims_and_tensors "
+    "_sparse_compressed_tensor_unsafe select_backward slice_backward index_backward diagonal_backward unfold_backward "
+    "embedding_dense_backward".split()
+)
+# Values are multiplied by each other, or by a matrix that is made of values; a distance is such a product.
+MIXES = frozenset(
+    "cdist _cdist_forward _euclidean_dist pairwise_distance pdist cosine_similarity cumprod prod cross cov corrcoef "
+    "cholesky cholesky_solve linalg_cholesky linalg_cholesky_ex linalg_cross linalg_det linalg_slogdet linalg_matrix_exp "
+    "linalg_matrix_power linalg_multi_dot linalg_householder_product matrix_exp matrix_power det logdet slogdet".split()
+)
 # Normalisations: the positions of their scale and their shift.
 NORMS: dict[str, tuple[int, int | None]] = {
     "batch_norm": (1, 2),
@@ -150,6 +163,12 @@ def op_name(node: fx.Node) -> str:
 def inputs(node: fx.Node) -> list[fx.Node]:
     """The nodes whose values an operation uses."""
     return node.all_input_nodes[:1] if op_name(node) in LIKE else node.all_input_nodes
+
+
+def is_mix(node: fx.Node) -> bool:
+    """True where values are multiplied by values: so is what goes back through an operation, which a gradient taken inside shows."""
+    name = op_name(node)
+    return name in MIXES or (name.endswith("_backward") and name not in PLACES)
 
 
 def is_noise(node: fx.Node) -> bool:

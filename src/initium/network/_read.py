@@ -84,10 +84,8 @@ def as_module(model: object) -> nn.Module:
     """A module that can be read, as it is.
 
     Raises:
-        ArgumentTypeError: It is no module, or one that only hands its work to copies of another.
+        ArgumentTypeError: It is no module.
     """
-    if isinstance(model, nn.DataParallel):
-        raise ArgumentTypeError("nn.DataParallel hands its work to copies of a model: pass the model, `model.module`.")
     if isinstance(model, nn.Module):
         return model
     made = isinstance(model, type) and issubclass(model, nn.Module)

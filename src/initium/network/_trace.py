@@ -15,11 +15,12 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
 )
-from torch.func import functional_call
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, TraceError
 from initium.network._batch import batch_tensors, called_with
+from initium.network._called import called
+from initium.network._choices import choosers, take_choices
 from initium.network._guard import unchanged
 from initium.network._hollow import HollowMode
 from initium.network._leaves import map_tensors, replaced, tensors_in
@@ -38,7 +39,7 @@ from initium.network._trouble import (
 from initium.network._watch import Calls, Watch, own_backwards, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -63,6 +64,7 @@ class Trace:
         modes: Whether each module was in training mode.
         below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
             ``no_grad()`` has a gradient in it.
+        choices: By node the whole numbers that were chosen by data and decided a size.
     """
 
     graph: fx.GraphModule
@@ -76,6 +78,7 @@ class Trace:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
     below: bool = False
+    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
@@ -112,6 +115,10 @@ class Trace:
             raise ArgumentError(
                 "network= was read in another mode: train() or eval() was called since. Read it anew, or go back."
             )
+
+    def choosers(self, weighed: Container[str]) -> set[fx.Node]:
+        """The placeholders whose own values lead to a choice, by no node in ``weighed``."""
+        return choosers(self.graph.graph, self.choices, weighed)
 
     def rebuild(self, leaves: Sequence[Tensor]) -> Any:  # noqa: ANN401 - whatever the model returns
         """The model's output with these tensors in it, in the order in which the graph returns them."""
@@ -186,7 +193,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         nonlocal output
         held = dict(zip(names, tensors, strict=False))
         args, kwargs = called_with(batch, tensors[len(names) :])
-        output = functional_call(model, held, args, kwargs, tie_weights=True)
+        output = called(model, held, args, kwargs)
         return tensors_in(output)
 
     if mode is not None:
@@ -204,6 +211,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
     finally:
         watch.put_back()
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
+    choices = take_choices(graph.graph)
     _remove_dead(graph.graph)
     graph.recompile()
     return Trace(
@@ -218,6 +226,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         shapes=_shapes(model),
         modes=tuple(module.training for module in model.modules()),
         below=way.below,
+        choices=choices,
     )
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from initium.errors import BatchError, TraceError
 from initium.network._batch import batch_tensors, called_with
+from initium.network._called import called
 from initium.network._watch import Watch, blind
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _failure(
     args, kwargs = called_with(batch, [tensor.to("meta") for tensor in tensors] if hollow else tensors)
     try:
         with torch.set_grad_enabled(grad), quiet(), watch:
-            functional_call(model, dict(parameters) | buffers, args, kwargs)
+            called(model, dict(parameters) | buffers, args, kwargs)
     except Exception as error:  # noqa: BLE001 - whatever a model raises is told to the caller
         return error
     return None

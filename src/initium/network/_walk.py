@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from torch import Tensor, fx
 
 from initium.errors import InitiumError, TraceError
+from initium.network._choices import as_chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from initium.network._facts import Use
     from initium.network._network import Network
+    from initium.network._trace import Trace
 
 
 class Walk(fx.Interpreter):
     """Runs a network's graph node by node; a subclass sees the output of every use of a weight, and may replace it.
 
     Values are dropped as soon as nobody reads them, so the walk holds no more than a plain forward pass.
+
+    Attributes:
+        keeps_choices: True for a walk that is run anew, with the choices of the traced run, where its own fit no size.
     """
+
+    keeps_choices: ClassVar[bool] = False
 
     def __init__(self, network: Network, *, on_shapes: bool = False) -> None:
         if network.trace is None or (network.trace.fake and not on_shapes):
@@ -28,6 +36,7 @@ class Walk(fx.Interpreter):
         super().__init__(network.trace.graph)
         self.extra_traceback = False  # an error's message is the model's own
         self.network = network
+        self._kept: Mapping[str, Any] = {}
         self._uses: dict[str, list[Use]] = defaultdict(list)
         self._activated: dict[str, list[Use]] = defaultdict(list)
         for use in network.uses:
@@ -46,8 +55,13 @@ class Walk(fx.Interpreter):
         """Called with the value that goes into the activation that follows a use."""
 
     def operation(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
-        """What a node gives."""
-        return super().run_node(n)
+        """What a node gives; a choice that is kept, as it was made while the model was traced."""
+        result = super().run_node(n)
+        return as_chosen(result, self._kept[n.name]) if n.name in self._kept else result
+
+    def keep_choices(self, choices: Mapping[str, Any]) -> None:
+        """Called before the graph is run anew, because its sizes did not fit what was chosen on the way."""
+        self._kept = choices
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Runs one node and shows it to the hooks."""
@@ -70,19 +84,64 @@ class Walk(fx.Interpreter):
 def run_walk(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The graph's outputs for these placeholders; the model's random operations draw from the current random state.
 
+    Where the sizes that were met while tracing do not fit what is chosen on the way (neighbours within a radius, the best
+    of scored nodes), a walk that keeps choices is run once more with the choices as they were then.
+
     Raises:
         TraceError: The graph does not run on them: they lead where the traced ones did not.
     """
+    start = _Start(walk, tensors) if walk.keeps_choices and _trace_of(walk).choices else None
     try:
-        return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+        return _run(walk, tensors)
     except InitiumError:
         raise
     except Exception as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise TraceError(
-            f"the graph of {walk.network.title} holds the sizes and the branches that were met while it was traced, and "
-            f"with these values it does not run: {type(error).__name__}: {reason}. Nothing was changed. Give the batch "
-            "that it was traced with; where the weights choose the way (routed experts), other weights choose another: "
-            "then keep the weights that chose (lsuv: pre=None), call on a model that is initialised already, or on the part "
-            "whose way does not depend on them (a backbone)."
-        ) from error
+        if start is None or not start.again():
+            raise _refusal(walk, error) from error
+    try:
+        return _run(walk, tensors)
+    except InitiumError:
+        raise
+    except Exception as error:
+        raise _refusal(walk, error) from error
+
+
+def _run(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
+    return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+
+
+class _Start:
+    """A walk before its first step, so that it can begin anew."""
+
+    def __init__(self, walk: Walk, tensors: Sequence[Tensor]) -> None:
+        self._walk, self._tensors = walk, tensors
+        self._tables = {name: copy.copy(value) for name, value in vars(walk).items() if isinstance(value, dict | list)}
+        self._versions = [tensor._version for tensor in tensors]  # noqa: SLF001 - torch's own word for it
+        self._before = [None if tensor.requires_grad else tensor.clone() for tensor in tensors]
+
+    def again(self) -> bool:
+        """Takes the walk back, keeping the choices; False where the way back is lost."""
+        for tensor, version, before in zip(self._tensors, self._versions, self._before, strict=True):
+            if tensor._version != version:  # noqa: SLF001
+                if before is None or tensor.requires_grad:
+                    return False
+                tensor.copy_(before)
+        vars(self._walk).update(self._tables)
+        self._walk.keep_choices(_trace_of(self._walk).choices)
+        return True
+
+
+def _trace_of(walk: Walk) -> Trace:
+    """The trace that is walked."""
+    return cast("Trace", walk.network.trace)
+
+
+def _refusal(walk: Walk, error: Exception) -> TraceError:
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return TraceError(
+        f"the graph of {walk.network.title} holds the sizes and the branches that were met while it was traced, and "
+        f"with these values it does not run: {type(error).__name__}: {reason}. Nothing was changed. Give the batch "
+        "that it was traced with; where the weights choose the way (routed experts), other weights choose another: "
+        "then keep the weights that chose (lsuv: pre=None), call on a model that is initialised already, or on the part "
+        "whose way does not depend on them (a backbone)."
+    )

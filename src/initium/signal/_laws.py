@@ -27,20 +27,23 @@ class Law:
     """Independent elements of this mean and standard deviation.
 
     Attributes:
-        mean: Of an element.
-        std: Of an element; 0 where all of them are ``mean``.
+        mean: Of an element; a complex number where the elements are complex.
+        std: Of an element, ``sqrt(E|w - mean|^2)``; 0 where all of them are ``mean``.
 
     Example:
         >>> Law(0.0, 0.02)
         Law(mean=0.0, std=0.02)
     """
 
-    mean: float
+    mean: complex
     std: float
 
 
 def law_of(values: Tensor) -> Law:
-    """The law that a tensor's elements look as if drawn by."""
+    """The law that a tensor's elements look as if drawn by; of complex ones the moments of the values, not of ``|w|``."""
+    if values.is_complex():
+        mean = values.mean()
+        return Law(complex(mean), float(all_moments(values - mean).rms))
     moments = all_moments(values)
     mean, std = torch.stack((moments.total_mean, moments.std)).tolist()
     return Law(mean, std)
@@ -49,7 +52,8 @@ def law_of(values: Tensor) -> Law:
 def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float] | None) -> dict[str, Law | Tensor]:
     """For every parameter the law that was given, else, of what multiplies data, that of its values, else its values.
 
-    A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
+    One of which a weight is first computed (a mask, a norm, an estimate that follows its values from step to step) has its
+    values too: that computation is of them and not of their law. A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
     what multiplies data, the identity of a normalisation, and zero.
 
     Raises:
@@ -57,16 +61,39 @@ def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float]
     """
     _check_names(network, given or {})
     held = dict(model.named_parameters())
-    return {facts.name: _law(facts, held[facts.name].detach(), given or {}) for facts in network.parameters}
+    direct = {use.name for use in network.uses if use.direct}
+    return {
+        facts.name: _law(facts, held[facts.name].detach(), given or {}, drawn=facts.name in direct)
+        for facts in network.parameters
+    }
 
 
-def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float]) -> Law | Tensor:
+def copies(model: nn.Module, laws: Mapping[str, Law | Tensor], given: Mapping[str, object] | None) -> dict[str, str]:
+    """By name of a parameter that holds another's values to the bit, the first one's name: both are one draw."""
+    held, first, found = dict(model.named_parameters()), dict[tuple[object, ...], str](), dict[str, str]()
+    for name, law in laws.items():
+        value = held[name].detach()
+        if not isinstance(law, Law) or value.is_meta or law.std == 0 or name in (given or {}):
+            continue
+        other = first.setdefault((law, value.shape, value.dtype, value.device), name)
+        if other != name and torch.equal(held[other].detach(), value):
+            found[name] = other
+    return found
+
+
+def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, drawn: bool) -> Law | Tensor:
     own = next((given[name] for name in facts.names if name in given), None)
     if own is not None:
         return own if isinstance(own, Law) else Law(0.0, float(own))
     if parameter.is_meta:
         return _supposed(facts)
-    if facts.role in DRAWN and not facts.whole and parameter.numel() > 1 and parameter.layout == torch.strided:
+    if (
+        drawn
+        and facts.role in DRAWN
+        and not facts.whole
+        and parameter.numel() > 1
+        and parameter.layout == torch.strided
+    ):
         return law_of(unpacked(parameter))
     return parameter
 

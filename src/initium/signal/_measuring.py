@@ -14,12 +14,16 @@ from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import dead_units, pointwise, saturated, slopes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import torch
     from torch import Tensor
 
     from initium.network import Network, Use
+
+_KEPT = (
+    "with these values other sizes would be chosen than were met while tracing: the choices were kept as they were then"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ def _held_apart(output: Tensor) -> Tensor:
 class Measuring(Walk):
     """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations."""
 
+    keeps_choices = True
+
     def __init__(self, network: Network, *, on_shapes: bool = False) -> None:
         super().__init__(network, on_shapes=on_shapes)
         self.outputs: dict[str, Reduced] = {}
@@ -63,6 +69,11 @@ class Measuring(Walk):
         self.activations: dict[str, tuple[Tensor, Tensor]] = {}
         self.notes: dict[str, None] = {}
         self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
+
+    def keep_choices(self, choices: Mapping[str, Any]) -> None:
+        """Says that what was chosen by data was taken as it was met."""
+        super().keep_choices(choices)
+        self.notes[_KEPT] = None
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Reduces the output, and its gradient when that comes; several weights of one operation share both."""

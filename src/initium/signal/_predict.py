@@ -10,7 +10,7 @@ import torch
 from initium import checks
 from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
-from initium.signal._laws import laws_of
+from initium.signal._laws import copies, laws_of
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
 from initium.signal._objective import Loss, check_loss, objective
@@ -19,9 +19,9 @@ from initium.signal._rows import rows
 from initium.signal._typical import typical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from initium.network import Batch, Network, Trace
     from initium.records import Signal
@@ -56,10 +56,10 @@ def predict(
     Args:
         model: Any module that can be traced, with or without memory.
         batch: As for :func:`measure`. Of floating inputs the second moments are used (between elements, positions and
-            samples) and not the values; integers and masks choose, and are taken as they are. On ``meta``: N(0, 1), and
-            indices drawn evenly.
+            samples) and not the values; integers and masks choose, and are taken as they are, and so is what decides a size
+            without a weight (the positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
         laws: For parameters by name, the law or the std to suppose; every other one has its own mean and std where it
-            multiplies data, and its values where it does not. On ``meta``, what suits its role.
+            multiplies data as it stands, and its values where it does not; one that holds another's values is the same draw. On ``meta``, what suits its role.
         loss: As for :func:`measure`.
         moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
         seed: Of the draws.
@@ -98,10 +98,14 @@ def predict(
     check_loss(loss)
     network = network or read(model, given)
     known = laws_of(model, network, laws)
+    same = copies(model, known, laws)
+    own = {facts.name for facts in network.parameters if not set(facts.names) & set(laws or {})}
     found: list[Signal] = []
     usual = DRAWS if len(network.uses) <= FEW else 1
     for draw in range(usual if draws is None else checks.integer(draws, "draws", least=1)):
-        walk = Predicting(network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)))
+        walk = Predicting(
+            network, known, Stream(seed) if draw == 0 else Stream(seed).child(str(draw)), copies=same, found=own
+        )
         found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if walk.hollow and draws is None:  # large enough to stand for its mean
             break
@@ -145,7 +149,8 @@ def _predicted(
     weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
     trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
-    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data))
+    kept = traced.choosers({use.node for use in network.uses}) if moments is None else set()
+    inputs = list(_inputs(traced, batch, moments, walk.stream.child("batch"), data=data, kept=kept))
     output = traced.rebuild(run_walk(walk, [*leaves.values(), *buffers, *inputs]))
     aim = objective(output, batch, loss)
     asked = dict.fromkeys((*(use.name for use in network.uses), *walk.watched))
@@ -160,7 +165,13 @@ def _buffer(value: Tensor) -> Tensor:
 
 
 def _inputs(
-    traced: Trace, batch: Batch, moments: tuple[float, float] | None, stream: Stream, *, data: bool
+    traced: Trace,
+    batch: Batch,
+    moments: tuple[float, float] | None,
+    stream: Stream,
+    *,
+    data: bool,
+    kept: Container[fx.Node],
 ) -> Iterator[Tensor]:
     places = [node for node in traced.graph.graph.nodes if node.op == "placeholder"]
     places = places[len(traced.parameters) + len(traced.buffers) :]
@@ -170,4 +181,4 @@ def _inputs(
         if value.is_meta:
             yield hollow_input(value, rows_of_table(node), moments, own)
         else:
-            yield value.detach().clone() if data else likeness(value.detach().clone(), moments, own)
+            yield value.detach().clone() if data or node in kept else likeness(value.detach().clone(), moments, own)

@@ -16,7 +16,7 @@ from initium.signal._products import Product, RandomProduct
 from initium.signal._rows import GradientFigures, WeightFigures, weight_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Tensor, fx
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Elements. A weight larger than the first is never drawn; where all are more than the second together, none above the third is.
 LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
+# A law that was found in so few elements is kept to the letter: a draw about its mean would have the mean's chance twice.
+SHORT = 1 << 16
 _EXACT = "weights that are too large to be drawn: their products were, by the covariances of positions"
 _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
@@ -36,12 +38,19 @@ class Predicting(Measuring):
     """
 
     def __init__(
-        self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream, watched: Sequence[str] = ()
+        self,
+        network: Network,
+        laws: Mapping[str, Law | Tensor],
+        stream: Stream,
+        *,
+        copies: Mapping[str, str] | None = None,
+        found: Collection[str] = (),
+        watched: Sequence[str] = (),
     ) -> None:
         super().__init__(network, on_shapes=True)
+        self.laws, self.stream, self._copies, self._found = laws, stream, copies or {}, found
         self.watched = watched
         self.gradients: dict[str, GradientFigures] = {}
-        self.laws, self.stream = laws, stream
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
@@ -61,14 +70,18 @@ class Predicting(Measuring):
         if law.std == 0 or not (like.is_floating_point() or like.is_complex()):
             return torch.full(like.shape, law.mean, dtype=like.dtype, device=device)
         made = torch.empty(like.shape, dtype=torch.promote_types(like.dtype, torch.float32), device=device)
-        return normal_(made, self.stream.child(name), 0.0, law.std).add_(law.mean).to(like.dtype)
+        normal_(made, self.stream.child(self._copies.get(name, name)), 0.0, law.std)
+        if name in self._found and 1 < made.numel() <= SHORT:
+            made -= made.mean()
+            made *= law.std / made.abs().square().mean().sqrt()
+        return made.add_(law.mean).to(like.dtype)
 
     def figures(self, name: str, value: Tensor) -> WeightFigures:
         """The figures of a weight or a bias; of one that was not drawn, those of its law."""
         law = self.laws[name]
         if name not in self.hollow or not isinstance(law, Law):
             return weight_figures(value)
-        rms, std = (torch.tensor(each, device=value.device) for each in (math.hypot(law.mean, law.std), law.std))
+        rms, std = (torch.tensor(each, device=value.device) for each in (math.hypot(abs(law.mean), law.std), law.std))
         return WeightFigures(rms, std, rms, torch.zeros_like(rms))
 
     def weight_gradients(self) -> dict[str, GradientFigures]:
@@ -97,7 +110,7 @@ class Predicting(Measuring):
         if use.layout == "lookup":
             return _rows(args, law, shape, stream, meta.dtype)
         data = next(each for each in args if isinstance(each, torch.Tensor) and 0 not in each.stride())
-        exact, std = use.op == "linear", math.hypot(law.mean, law.std)
+        exact, std = use.op == "linear", math.hypot(abs(law.mean), law.std)
         product = Product(shape, std, use.fan_in, use.fan_out, exact, stream, partial(self._add, use.name))
         self.notes[
             _EXACT if exact else f"the product of `{use.name}` ({use.op}) was drawn by its second moment alone"

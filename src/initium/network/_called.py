@@ -1,0 +1,29 @@
+"""A model called with other tensors in the place of its own, in this thread and on one device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from torch import nn
+from torch.func import functional_call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+_INSIDE = "module."
+
+
+def called(model: nn.Module, held: Mapping[str, Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """What the model returns; a ``DataParallel`` is what it divides among devices, at the top and further in."""
+    if isinstance(model, nn.DataParallel):
+        inside = {name.removeprefix(_INSIDE): tensor for name, tensor in held.items()}
+        return called(model.module, inside, args, kwargs)
+    with patch.object(nn.DataParallel, "forward", _undivided):
+        return functional_call(model, dict(held), args, dict(kwargs), tie_weights=True)
+
+
+def _undivided(self: nn.DataParallel[nn.Module], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any arguments
+    return self.module(*args, **kwargs)
