@@ -593,6 +593,7 @@ def rms(x, scale):
         (lambda w: w.exp(), 0.0),
         (lambda w: (1 + w.view(1, 1, 8)).to(torch.float64), 0.0),
         (lambda w: w.cumsum(0), None),
+        (lambda w: torch.where(torch.zeros(1).bool(), torch.ones(1), w), 1.0),
     ],
 )
 def test_the_value_at_which_a_scale_is_the_identity_is_read_off_its_use(scale, neutral):
@@ -607,6 +608,14 @@ def test_the_value_at_which_a_scale_is_the_identity_is_read_off_its_use(scale, n
     assert (facts.role, facts.neutral, facts.assumed) == ("scale", neutral, neutral is None)
     assert (str(network.facts("a.weight").after), network.facts("a.weight").normalised) == ("relu", True)
     assert str(network.facts("b.weight").before) == "relu"
+
+
+def test_an_activation_under_a_constant_condition_is_what_it_is():
+    def chosen(h):
+        return torch.where(torch.ones((), dtype=torch.bool), F.relu(h), h)
+
+    net = Flow(lambda self, x: self.b(chosen(self.a(x))), a=nn.Linear(4, 8), b=nn.Linear(8, 3))
+    assert str(read(net, as_batch(torch.randn(5, 4))).facts("a.weight").after) == "relu"
 
 
 def test_the_norm_of_a_learned_table_is_a_norm():

@@ -183,3 +183,8 @@ def is_float(node: fx.Node) -> bool:
     """True where the node's tensor is floating or complex: a value that a signal can travel in."""
     dtype = getattr(_meta(node), "dtype", None)
     return dtype is None or dtype.is_floating_point or dtype.is_complex
+
+
+def is_truth(node: fx.Node) -> bool:
+    """True where the node's tensor holds truth values."""
+    return getattr(_meta(node), "dtype", None) == torch.bool
