@@ -59,7 +59,9 @@ def scales_of(network: Network) -> Scales:
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if facts.computed_by or facts.whole or not use.direct or use.layout == "gates" or facts.role == "recurrent":
+        if facts.computed_by or facts.whole or facts.frozen or not use.direct or use.layout == "gates":
+            continue
+        if facts.role == "recurrent":
             continue
         if facts.role == "weight":
             found = _bound(facts)
@@ -164,6 +166,8 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
 
 def _law(facts: Facts, scales: Scales) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
+    if facts.frozen:
+        return None
     if facts.name in scales.tables:
         return Law(0.0, scales.free[facts.name][0])
     if facts.name in scales.tied:

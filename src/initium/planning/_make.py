@@ -12,7 +12,7 @@ from initium.schemes import Choice, Scheme, first_of, rows
 from initium.schemes import scheme as named_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from initium.network import Facts, Network
     from initium.planning._overrides import Overrides
@@ -55,18 +55,29 @@ def plan(
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
     known = priors(prior, network) if prior is not None else first_of()
-    made = rows(network, Scheme(base.name, first_of(known, exceptions, _frozen_beside, base.rule), base.source))
+    made = rows(network, Scheme(base.name, first_of(known, exceptions, _beside(network), base.rule), base.source))
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
 
 
-def _frozen_beside(facts: Facts) -> Choice | None:
-    """What its model froze beside the weights (a table of positions, a router's correction) was filled on purpose.
+def _beside(network: Network) -> Callable[[Facts], Choice | None]:
+    """What stands beside the weights and is left alone: what a model froze on purpose, and what has no element.
 
-    A frozen weight is another matter: whoever plans it has to say what becomes of it.
+    Frozen on purpose are tables of positions, a router's correction, codes that are looked up, and the frequencies of sines.
+    Any other frozen weight is another matter: whoever plans it has to say what becomes of it.
     """
-    if facts.frozen and facts.role not in {"weight", "recurrent"}:
-        return Choice(Keep(), "keep", f"a frozen {facts.role} was filled on purpose: kept as it is")
-    return None
+    tables = {use.name for use in network.uses if use.layout == "lookup"}
+
+    def rule(facts: Facts) -> Choice | None:
+        role = "table" if facts.name in tables and facts.role == "weight" else facts.role
+        waves = set(str(facts.after).split(" | ")) <= {"sin", "cos"}
+        if facts.frozen and (role not in {"weight", "recurrent"} or waves):
+            kind = "frequencies of sines were" if waves else f"{role} was"
+            return Choice(Keep(), "keep", f"a frozen {kind} filled on purpose: kept as it is")
+        if 0 in facts.shape and role not in {"weight", "recurrent"}:
+            return Choice(Keep(), "keep", f"the {role} has no elements")
+        return None
+
+    return rule
 
 
 def _notes(network: Network, made: tuple[PlanRow, ...]) -> Iterator[str]:
