@@ -81,7 +81,7 @@ def _bound(facts: Facts) -> tuple[float, str] | None:
         return None
     place = facts.residual
     if place is not None and place.place == "last" and place.branches:
-        if place.norm_first:
+        if place.norm_first and not place.leaves:
             return None
         if not (place.norm_after or place.norm_last):
             return (
@@ -147,7 +147,8 @@ class Round:
 
 def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, seed: int) -> Round:
     """One walk forwards and back at these sizes."""
-    laws = {facts.name: law for facts in network.parameters if (law := _law(facts, scales)) is not None}
+    mine = [facts for facts in network.parameters if not facts.frozen]
+    laws = {facts.name: law for facts in mine if (law := _law(facts, scales)) is not None}
     walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales.goals)
     signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
@@ -166,8 +167,6 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
 
 def _law(facts: Facts, scales: Scales) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
-    if facts.frozen:
-        return None
     if facts.name in scales.tables:
         return Law(0.0, scales.free[facts.name][0])
     if facts.name in scales.tied:
