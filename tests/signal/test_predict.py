@@ -195,3 +195,34 @@ def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
     signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
     assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
     assert any("by the covariances of positions" in note for note in signal.notes)
+
+
+class Experts(nn.Module):
+    """Each row to the expert of its largest score, shaken; how many rows an expert gets is written into the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.router = nn.Linear(8, 64), nn.Linear(64, 3)
+        self.experts, self.out = nn.ModuleList(nn.Linear(64, 64) for _ in range(3)), nn.Linear(64, 4)
+
+    def forward(self, x):
+        h = torch.relu(self.inside(x))
+        scores = self.router(h)
+        best, out = (scores - torch.empty_like(scores).exponential_().log()).argmax(-1), torch.zeros_like(h)
+        for index, expert in enumerate(self.experts):
+            rows = (best == index).nonzero()[:, 0]
+            out[rows] = expert(h[rows]).view(rows.shape[0], 2, 32).flatten(1)
+        return self.out(out)
+
+
+@pytest.mark.parametrize("start", [None, "auto"])
+def test_what_weights_and_chance_choose_is_taken_as_it_was_traced(start):
+    torch.manual_seed(0)
+    net, x = Experts(), torch.randn(300, 8)
+    if start is not None:
+        initium.initialize(net, x, start, seed=0)
+    found, real = predict(net, x), measure(net, x)
+    assert [row.name for row in found.rows] == [row.name for row in real.rows]
+    assert any("chose" in note for note in found.notes)
+    for mine, its in zip(found.rows, real.rows, strict=True):
+        assert abs(math.log(mine.out_rms / its.out_rms)) < math.log(2), mine.name

@@ -2,6 +2,7 @@
 
 from initium.network._addend import addend
 from initium.network._batch import Batch, as_batch
+from initium.network._choices import choices
 from initium.network._facts import ROLES, Facts, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
@@ -30,6 +31,7 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "choices",
     "held",
     "map_tensors",
     "named_tensors",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import Tensor, fx
 
 from initium.errors import InitiumError, TraceError
+from initium.network._leaves import map_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Walk(fx.Interpreter):
         super().__init__(network.trace.graph)
         self.extra_traceback = False  # an error's message is the model's own
         self.network = network
+        self.choices: dict[str, Any] = {}  # what these nodes give, whatever the weights are
         self._uses: dict[str, list[Use]] = defaultdict(list)
         self._activated: dict[str, list[Use]] = defaultdict(list)
         for use in network.uses:
@@ -47,6 +49,8 @@ class Walk(fx.Interpreter):
 
     def operation(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """What a node gives."""
+        if n.name in self.choices:
+            return map_tensors(self.choices[n.name], Tensor.clone)
         return super().run_node(n)
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph

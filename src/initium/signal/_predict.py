@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from initium import checks
-from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
+from initium.network import as_batch, choices, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
 from initium.signal._laws import laws_of
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
@@ -123,6 +123,7 @@ def predicted_by(
     The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
     with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
+        walk.choose(choices(walk.network, model, batch))  # in the random state in which the model was traced
         torch.manual_seed(seed)
         return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 

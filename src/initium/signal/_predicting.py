@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Elements. A weight larger than the first is never drawn; where all are more than the second together, none above the third is.
 LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
 _EXACT = "weights that are too large to be drawn: their products were, by the covariances of positions"
+_CHOSEN = "what weights choose (experts, tokens) is what the model's own weights chose while it was traced: sizes follow from it"
 _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
 
@@ -42,6 +43,12 @@ class Predicting(Measuring):
         held = [use for use in network.uses if use.layout != "gates" and self.sizes[use.name] > bound]
         self.hollow = {use.name for use in held if isinstance(laws[use.name], Law)}
         self._undrawn = {use.node: use for use in held if use.name in self.hollow}
+
+    def choose(self, choices: Mapping[str, Any]) -> None:
+        """Goes the way that was traced, where the graph's sizes follow from what weights choose."""
+        self.choices.update(choices)
+        if choices:
+            self.notes[_CHOSEN] = None
 
     def parameter(self, name: str, like: Tensor) -> Tensor:
         """What stands for a parameter: drawn by its law, or its own values, or, of a large weight, nothing but a shape."""
