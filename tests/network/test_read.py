@@ -691,3 +691,19 @@ def test_what_multiplies_a_state_that_starts_at_zero_is_no_table(function, parts
     roles = {facts.name: facts.role for facts in found.parameters}
     assert {roles[name] for name in ("p", "q") if name in roles} == {"other"}
     assert roles["a.weight"] == "weight"
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.b(self.a(x) + self.codes[torch.cdist(self.a(x), self.codes).argmin(-1)]),
+        lambda self, x: self.b(F.relu(self.a(x))) * torch.outer(x[:, 0], torch.arange(3.0)).cos(),
+        lambda self, x: self.b(torch.nn.utils.rnn.pad_sequence(list(self.a(x).split([2, 3])), batch_first=True)),
+    ],
+    ids=["distances to codes", "angles of positions", "padded sequences"],
+)
+def test_distances_outer_products_and_padding_are_known(forward):
+    net = Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 3), codes=nn.Parameter(torch.randn(9, 8)))
+    network = read(net, as_batch(torch.randn(5, 4)))
+    assert network.unknown == ()
+    assert network.facts("a.weight").after.kind in {"activation", "linear"}
