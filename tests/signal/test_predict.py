@@ -226,3 +226,14 @@ def test_what_weights_and_chance_choose_is_taken_as_it_was_traced(start):
     assert any("chose" in note for note in found.notes)
     for mine, its in zip(found.rows, real.rows, strict=True):
         assert abs(math.log(mine.out_rms / its.out_rms)) < math.log(2), mine.name
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_nobody_has_written_is_supposed_to_suit_its_role_and_said(value):
+    net, x = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)), torch.randn(50, 64)
+    with torch.no_grad():
+        net[2].weight[1, 3] = value
+    found = predict(net, x)
+    assert all(row.finite for row in found.rows)
+    assert [note for note in found.notes if "2.weight" in note and "NaN" in note]
+    assert not predict(net, x, {"2.weight": 0.1}).notes

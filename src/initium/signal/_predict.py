@@ -10,7 +10,7 @@ import torch
 from initium import checks
 from initium.network import as_batch, choices, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
-from initium.signal._laws import laws_of
+from initium.signal._laws import laws_of, unwritten
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
 from initium.signal._objective import Loss, check_loss, objective
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # So many draws for the typical figure, in networks that use weights so often at most.
 DRAWS, FEW = 4, 256
+_UNWRITTEN = "holds NaN or infinity, as memory that nobody has written: predicted as if it suited its role"
 
 
 def predict(
@@ -105,7 +106,8 @@ def predict(
         found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if walk.hollow and draws is None:  # large enough to stand for its mean
             break
-    return typical(found)
+    unknown = tuple(f"`{name}` {_UNWRITTEN}" for name in unwritten(model, network, known))
+    return replace(typical(found), notes=(*found[0].notes, *unknown))
 
 
 def predicted_by(
