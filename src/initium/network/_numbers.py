@@ -65,6 +65,14 @@ def _uniform(value: torch.Tensor) -> float | None:
     return float(first) if bool(first == last) and bool((value == first).all()) else None
 
 
+def zeros_and_ones(value: torch.Tensor) -> bool:
+    """True for an identity, a choice, or ones throughout: a start that was written out, and drawn from no law."""
+    if value.is_meta or not value.is_floating_point() or value.layout != torch.strided:
+        return False
+    ones = value == 1
+    return bool(ones.any()) and bool((ones | (value == 0)).all())
+
+
 def used_at(operand: fx.Node, parameter: fx.Node, value: float, known: Mapping[fx.Node, float]) -> float | None:
     """What an operand is where the parameter that it is made of is one number throughout; ``None`` if nobody can tell.
 
