@@ -712,8 +712,9 @@ def test_distances_outer_products_and_padding_are_known(forward):
 class Streams(nn.Module):
     """Two copies of a stream, mixed by an identity that the data shift a little, and a branch that is weighed likewise."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, soft: bool) -> None:
         super().__init__()
+        self.soft = soft
         self.shift, self.weigh = nn.Linear(8, 4, bias=False), nn.Linear(8, 2, bias=False)
         self.mix, self.gates, self.sent = nn.Parameter(torch.eye(2)), nn.Parameter(torch.ones(2)), nn.Linear(8, 8)
 
@@ -721,11 +722,13 @@ class Streams(nn.Module):
         streams = torch.stack([x, x], 1)
         mix = 0.01 * self.shift(x).tanh().view(-1, 2, 2) + self.mix
         gates = 0.01 * self.weigh(x).tanh() + self.gates
+        mix = mix.softmax(-1) if self.soft else mix
         return torch.einsum("bij,bjd->bid", mix, streams) + gates[..., None] * self.sent(x)[:, None]
 
 
-def test_what_streams_are_mixed_by_is_left_as_it_was_written_out():
-    net, x = Streams(), torch.randn(5, 8)
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_streams_are_mixed_by_is_left_as_it_was_written_out(*, soft):
+    net, x = Streams(soft=soft), torch.randn(5, 8)
     network = read(net, as_batch(x))
     assert {network.facts(name).role for name in ("mix", "gates")} == {"other"}
     nn.init.normal_(net.mix, 0.0, 0.02)

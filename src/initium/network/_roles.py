@@ -120,9 +120,13 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
 
 
 def _mixes(read: Readings, node: fx.Node, operand: fx.Node) -> bool:
-    """True for zeros and ones (an identity, a choice) in a sum that multiplies other data: how streams are mixed."""
+    """True for zeros and ones in what other data are multiplied by: how streams are mixed.
+
+    Both together are an identity or a choice, wherever they are added; ones alone may be any bias, and count as a factor.
+    """
     parameters = [read.values[name].detach() for name in read.kinds.origin[operand].names]
-    return _weighs(read, node) and all(map(zeros_and_ones, parameters))
+    chosen = all(value.is_meta or not bool(value.all()) for value in parameters)
+    return (chosen or _weighs(read, node)) and all(map(zeros_and_ones, parameters))
 
 
 def _weighs(read: Readings, node: fx.Node) -> bool:
