@@ -237,3 +237,23 @@ def test_a_weight_that_nobody_has_written_is_supposed_to_suit_its_role_and_said(
     assert all(row.finite for row in found.rows)
     assert [note for note in found.notes if "2.weight" in note and "NaN" in note]
     assert not predict(net, x, {"2.weight": 0.1}).notes
+
+
+@pytest.mark.parametrize(("width", "draws"), [(4, 16), (256, 4)])
+def test_a_narrow_network_is_drawn_until_its_typical_figures_are_known(width, draws, monkeypatch):
+    made = []
+
+    class Counted(predicting.Predicting):
+        def __init__(self, *args) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr("initium.signal._predict.Predicting", Counted)
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(*(each for _ in range(8) for each in (nn.Linear(width, width), nn.ReLU()))),
+        torch.ones(64, width),
+    )
+    found = predict(net, x)
+    assert len(made) == draws
+    assert found == predict(net, x, draws=draws)
