@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 import initium
 from initium.calibrate import auto
-from initium.calibrate._balance import HEAD
+from initium.calibrate._scales import HEAD
 from initium.errors import PlanError
-from initium.network import Batch
+from initium.network import Batch, read
 
 
 def chain(activation, depth=50, width=128, classes=10):
@@ -125,6 +125,33 @@ def test_a_stream_without_norms_keeps_its_size_over_a_hundred_branches():
     # Branches of second moment 1/100 add up to as much as the stream began with; a branch and the stream are independent
     # up to 1/sqrt(64) of the product of their sizes, 0.1 each, in either direction.
     assert abs(sizes[-1] ** 2 / sizes[0] ** 2 - 2) <= 6 * 2 * math.sqrt(2) * 0.1 * math.sqrt(100 / 64)
+
+
+class Refined(nn.Module):
+    """Pre-norm branches on a stream that goes out as it is: nothing makes up for the size of their ends."""
+
+    def __init__(self, branches: int, width: int) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
+            for _ in range(branches)
+        )
+
+    def forward(self, x):
+        for branch in self.branches:
+            x = x + branch(x)
+        return x
+
+
+def test_branches_of_a_stream_that_goes_out_as_it_is_share_one_size():
+    torch.manual_seed(0)
+    net, x, branches = Refined(6, 64), torch.randn(256, 64), 6
+    assert {facts.residual.leaves for facts in read(net, Batch((x,))).parameters if facts.residual} == {True}
+    initium.initialize(net, x, "auto", seed=0)
+    ends = [row.out_rms for row in initium.measure(net, x).rows if row.name.endswith("3.weight")]
+    assert len(ends) == branches
+    # Weights and data are those that were walked: what is left is float32's rounding of a sum over 64 inputs.
+    assert all(abs(end - branches**-0.5) <= 64 * torch.finfo(torch.float32).eps for end in ends)
 
 
 def test_it_works_on_meta_and_takes_the_same_sizes_for_the_same_seed():

@@ -593,6 +593,7 @@ def rms(x, scale):
         (lambda w: w.exp(), 0.0),
         (lambda w: (1 + w.view(1, 1, 8)).to(torch.float64), 0.0),
         (lambda w: w.cumsum(0), None),
+        (lambda w: torch.where(torch.zeros(1).bool(), torch.ones(1), w), 1.0),
     ],
 )
 def test_the_value_at_which_a_scale_is_the_identity_is_read_off_its_use(scale, neutral):
@@ -607,6 +608,14 @@ def test_the_value_at_which_a_scale_is_the_identity_is_read_off_its_use(scale, n
     assert (facts.role, facts.neutral, facts.assumed) == ("scale", neutral, neutral is None)
     assert (str(network.facts("a.weight").after), network.facts("a.weight").normalised) == ("relu", True)
     assert str(network.facts("b.weight").before) == "relu"
+
+
+def test_an_activation_under_a_constant_condition_is_what_it_is():
+    def chosen(h):
+        return torch.where(torch.ones((), dtype=torch.bool), F.relu(h), h)
+
+    net = Flow(lambda self, x: self.b(chosen(self.a(x))), a=nn.Linear(4, 8), b=nn.Linear(8, 3))
+    assert str(read(net, as_batch(torch.randn(5, 4))).facts("a.weight").after) == "relu"
 
 
 def test_the_norm_of_a_learned_table_is_a_norm():
@@ -702,3 +711,45 @@ def test_distances_angles_and_running_products_are_products():
     network = read(Distances(), as_batch((torch.randn(5, 6), torch.randn(5, 6))))
     assert network.unknown == ()
     assert {use.after.kind for use in network.uses if use.name == "embed.weight"} == {"product"}
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.b(self.a(x) + self.codes[torch.cdist(self.a(x), self.codes).argmin(-1)]),
+        lambda self, x: self.b(F.relu(self.a(x))) * torch.outer(x[:, 0], torch.arange(3.0)).cos(),
+        lambda self, x: self.b(torch.nn.utils.rnn.pad_sequence(list(self.a(x).split([2, 3])), batch_first=True)),
+    ],
+    ids=["distances to codes", "angles of positions", "padded sequences"],
+)
+def test_distances_outer_products_and_padding_are_known(forward):
+    net = Flow(forward, a=nn.Linear(4, 8), b=nn.Linear(8, 3), codes=nn.Parameter(torch.randn(9, 8)))
+    network = read(net, as_batch(torch.randn(5, 4)))
+    assert network.unknown == ()
+    assert network.facts("a.weight").after.kind in {"activation", "linear"}
+
+
+class Streams(nn.Module):
+    """Two copies of a stream, mixed by an identity that the data shift a little, and a branch that is weighed likewise."""
+
+    def __init__(self, *, soft: bool) -> None:
+        super().__init__()
+        self.soft = soft
+        self.shift, self.weigh = nn.Linear(8, 4, bias=False), nn.Linear(8, 2, bias=False)
+        self.mix, self.gates, self.sent = nn.Parameter(torch.eye(2)), nn.Parameter(torch.ones(2)), nn.Linear(8, 8)
+
+    def forward(self, x):
+        streams = torch.stack([x, x], 1)
+        mix = 0.01 * self.shift(x).tanh().view(-1, 2, 2) + self.mix
+        gates = 0.01 * self.weigh(x).tanh() + self.gates
+        mix = mix.softmax(-1) if self.soft else mix
+        return torch.einsum("bij,bjd->bid", mix, streams) + gates[..., None] * self.sent(x)[:, None]
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_streams_are_mixed_by_is_left_as_it_was_written_out(*, soft):
+    net, x = Streams(soft=soft), torch.randn(5, 8)
+    network = read(net, as_batch(x))
+    assert {network.facts(name).role for name in ("mix", "gates")} == {"other"}
+    nn.init.normal_(net.mix, 0.0, 0.02)
+    assert read(net, as_batch(x)).facts("mix").role == "embedding"

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.nn.utils import weight_norm as old_weight_norm
 
+import initium
 from initium.errors import ArgumentError, ArgumentTypeError, PlanError
 from initium.planning import expected_std
 from initium.records import Keep, Normal, Orthogonal, Packed, Uniform
@@ -227,6 +228,36 @@ def test_a_frozen_table_is_kept_and_the_rest_is_written(plan_of):
     assert torch.equal(table.weight, old)
     assert not torch.equal(model[1].weight, weight)
     assert any("`0.weight`" in note and "frozen embedding" in note for note in made.notes)
+
+
+class Frequencies(nn.Module):
+    """Frozen random frequencies of sines and cosines, and codes that are compared with and looked up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waves = nn.Parameter(torch.randn(4, 8), requires_grad=False)
+        self.mixed = nn.Linear(16, 6)
+        self.codes = nn.Embedding(9, 6).requires_grad_(requires_grad=False)
+        self.nothing = nn.Parameter(torch.empty(0, 6))
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x):
+        angles = x @ self.waves
+        h = self.mixed(torch.cat([angles.cos(), angles.sin()], -1))
+        nearest = self.codes((h @ self.codes.weight.T).argmax(-1))
+        return self.head(torch.cat([h + (nearest - h).detach(), self.nothing]))
+
+
+@pytest.mark.parametrize("scheme", ["textbook", "auto"])
+def test_frozen_frequencies_and_codes_are_kept_and_so_is_what_has_no_element(scheme):
+    model, batch = Frequencies(), torch.randn(20, 4)
+    made = initium.plan(model, batch, scheme)
+    kept = {row.name: row.reason for row in made.rows if isinstance(row.fill, Keep)}
+    old = {name: model.get_parameter(name).clone() for name in kept}
+    made.apply(model, seed=0)
+    assert kept.keys() == {"waves", "codes.weight", "nothing"}
+    assert all("on purpose" in kept[name] for name in ("waves", "codes.weight"))
+    assert all(torch.equal(model.get_parameter(name), value) for name, value in old.items())
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,65 @@ def test_layers_that_are_copies_of_one_are_one_draw():
     nn.init.normal_(layer.weight, std=128**-0.5)
     net = nn.Sequential(*(copy.deepcopy(layer) for _ in range(3)), nn.Linear(128, 64))
     assert predict(net, x).rows[-1].out_rms == pytest.approx(measure(net, x).rows[-1].out_rms, rel=0.2)
+
+
+class Experts(nn.Module):
+    """Each row to the expert of its largest score, shaken; how many rows an expert gets is written into the graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.router = nn.Linear(8, 64), nn.Linear(64, 3)
+        self.experts, self.out = nn.ModuleList(nn.Linear(64, 64) for _ in range(3)), nn.Linear(64, 4)
+
+    def forward(self, x):
+        h = torch.relu(self.inside(x))
+        scores = self.router(h)
+        best, out = (scores - torch.empty_like(scores).exponential_().log()).argmax(-1), torch.zeros_like(h)
+        for index, expert in enumerate(self.experts):
+            rows = (best == index).nonzero()[:, 0]
+            out[rows] = expert(h[rows]).view(rows.shape[0], 2, 32).flatten(1)
+        return self.out(out)
+
+
+@pytest.mark.parametrize("start", [None, "auto"])
+def test_what_weights_and_chance_choose_is_taken_as_it_was_traced(start):
+    torch.manual_seed(0)
+    net, x = Experts(), torch.randn(300, 8)
+    if start is not None:
+        initium.initialize(net, x, start, seed=0)
+    found, real = predict(net, x), measure(net, x)
+    assert [row.name for row in found.rows] == [row.name for row in real.rows]
+    assert any("chose" in note for note in found.notes)
+    for mine, its in zip(found.rows, real.rows, strict=True):
+        assert abs(math.log(mine.out_rms / its.out_rms)) < math.log(2), mine.name
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_nobody_has_written_is_supposed_to_suit_its_role_and_said(value):
+    net, x = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)), torch.randn(50, 64)
+    with torch.no_grad():
+        net[2].weight[1, 3] = value
+    found = predict(net, x)
+    assert all(row.finite for row in found.rows)
+    assert [note for note in found.notes if "2.weight" in note and "NaN" in note]
+    assert not predict(net, x, {"2.weight": 0.1}).notes
+
+
+@pytest.mark.parametrize(("width", "draws"), [(4, 16), (256, 4)])
+def test_a_narrow_network_is_drawn_until_its_typical_figures_are_known(width, draws, monkeypatch):
+    made = []
+
+    class Counted(predicting.Predicting):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr("initium.signal._predict.Predicting", Counted)
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(*(each for _ in range(8) for each in (nn.Linear(width, width), nn.ReLU()))),
+        torch.ones(64, width),
+    )
+    found = predict(net, x)
+    assert len(made) == draws
+    assert found == predict(net, x, draws=draws)

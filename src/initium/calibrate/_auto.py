@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from initium.calibrate._balance import walked
 from initium.calibrate._rates import moved
-from initium.calibrate._scales import LAYER, Scales, scales_of
+from initium.calibrate._scales import LAYER, Scales, scales_of, written_out
 from initium.errors import PlanError
 from initium.network import as_batch, read
-from initium.records import Constant, Normal
+from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
 if TYPE_CHECKING:
@@ -84,12 +84,14 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
         )
     given = as_batch(batch)
     network = network or read(model, given)
-    scales = scales_of(network)
+    written = written_out(model, network)
+    scales = scales_of(network, written)
     found = walked(model, given, network, scales, seed)
     for _ in range(ROUNDS - 1):
         scales = _moved(network, scales, found)
         found = walked(model, given, network, scales, seed)
     chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
+    chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
     chosen |= {
         name: Choice(
             Constant(value), "LayerScale", f"multiplies the output of a residual branch: min({LAYER}, 1 / branches)"

@@ -60,7 +60,9 @@ class Round:
 def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, seed: int) -> Round:
     """One walk forwards and back at these sizes."""
     sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
-    laws = {facts.name: law for facts in network.parameters if (law := _law(facts, scales)) is not None}
+    laws = {
+        facts.name: law for facts in network.parameters if not facts.frozen and (law := _law(facts, scales)) is not None
+    }
     sized = {
         name: law.std * math.sqrt(sizes[name] / sizes[of])
         for name, law in laws.items()
@@ -78,7 +80,7 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
             norm = factor**2 * row.weight_rms * math.sqrt(sizes[name])
             if norm > 0 and row.weight_grad_norm > 0 and math.isfinite(row.weight_grad_norm / norm):
                 rates[name] = row.weight_grad_norm / norm
-    for name, figures in walk.gradients.items():
+    for name, figures in walk.weight_figures.items():
         if name in scales.beside and (gradient := float(figures.norm)) > 0:
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
@@ -88,16 +90,13 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
 
 def _law(facts: Facts, scales: Scales) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
+    if facts.name in scales.written:
+        return None
     if facts.name in scales.layers:
         return Law(scales.layers[facts.name], 0.0)
-    if facts.name in scales.tables:
-        return Law(0.0, scales.free[facts.name][0])
-    if facts.name in scales.tied:
-        return Law(0.0, scales.tied[facts.name])
+    if facts.name in scales.tables or facts.name in scales.tied:
+        return Law(0.0, scales.tied.get(facts.name) or scales.size(facts.name))
     if facts.role in {"weight", "recurrent"} and facts.fan_in and facts.computed_by in {"", WEIGHT_NORM}:
         return Law(0.0, facts.fan_in**-0.5)
-    if facts.role == "bias":
-        return Law(0.0, 0.0)
-    if facts.role in {"scale", "shift"} and facts.neutral is not None:
-        return Law(facts.neutral, 0.0)
-    return None
+    at = {"bias": 0.0, "scale": facts.neutral, "shift": facts.neutral}.get(facts.role)
+    return None if at is None else Law(at, 0.0)

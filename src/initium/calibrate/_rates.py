@@ -30,7 +30,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
         ``effects_of``: the y that minimise
-        ``mean (r - mean r)^2 + BOUND max(1, count / SHALLOW) sum over bound y^2 + FREE / count * sum over free y^2``.
+        ``mean (r - mean r)^2 + BOUND max(1, count / SHALLOW)^3 sum over bound y^2 + FREE / count * sum over free y^2``.
 
     Args:
         network: The traced model.
@@ -51,7 +51,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
             reach[row, places[other]] += effect
     rates = np.array([math.log10(found.rates[name]) for name in names])
     # Rates at the starting sizes, as far as they are linear.
-    flat = BOUND * max(1.0, len(names) / SHALLOW)
+    flat = BOUND * max(1.0, len(names) / SHALLOW) ** 3
     prices = np.array([flat if name in scales.chained else FREE / len(names) for name in places])
     wanted = _least(reach, rates - reach @ now, prices)
     limits = np.log10([NEAR if name in scales.bound else FAR for name in places])
@@ -63,4 +63,5 @@ def _least(reach: NDArray[np.float64], rates: NDArray[np.float64], prices: NDArr
     count = len(rates)
     centred, target = reach - reach.mean(0), rates - rates.mean()
     system = np.concatenate((centred / math.sqrt(count), np.diag(np.sqrt(prices))))
-    return np.linalg.lstsq(system, np.concatenate((-target / math.sqrt(count), np.zeros(len(prices)))), rcond=None)[0]
+    wanted = np.concatenate((-target / math.sqrt(count), np.zeros(len(prices))))
+    return np.asarray(np.linalg.lstsq(system, wanted, rcond=None)[0], np.float64)

@@ -11,7 +11,9 @@ from initium.gains import small_signal_gain
 from initium.planning import WEIGHT_NORM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from torch import nn
 
     from initium.network import Facts, Network, Use
 
@@ -21,6 +23,9 @@ HEAD = 0.2
 TABLE, BESIDE = 0.3, 0.02
 # A LayerScale for up to 10 branches: CaiT's for its shallow models.
 LAYER = 0.1
+
+# What may follow a weight that starts at zero on purpose.
+_SILENT = frozenset({"sum", "product", "output", "unknown", "nothing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Scales:
         beside: The tables that are added to the data or joined with it: position, class token, bias of attention.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
+        written: The weights that are written out already.
         soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
     """
 
@@ -48,6 +54,7 @@ class Scales:
     beside: frozenset[str] = frozenset()
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
+    written: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
@@ -65,8 +72,8 @@ class Scales:
         return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
 
 
-def scales_of(network: Network) -> Scales:
-    """Where every weight starts, by what stands around it."""
+def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
+    """Where every weight starts, by what stands around it; those that are written out already are left alone."""
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
@@ -76,7 +83,7 @@ def scales_of(network: Network) -> Scales:
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
+        if name in written or facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
             continue
         if (facts.computed_by or not use.direct) and facts.computed_by != WEIGHT_NORM:
             continue
@@ -94,7 +101,27 @@ def scales_of(network: Network) -> Scales:
     soft = frozenset(name for name in bound if name not in tied and name not in ends and _soft(known[name]))
     chained = frozenset(name for name in soft if known[name].before.kind != "norm")
     starts = {name: size for name, (size, _) in {**bound, **free}.items()}
-    return Scales(bound, free, tables, tied, soft, chained, beside, starts, _layers(known))
+    return Scales(bound, free, tables, tied, soft, chained, beside, starts, _layers(known), frozenset(written))
+
+
+def written_out(model: nn.Module, network: Network) -> dict[str, str]:
+    """Weights that start at one constant on purpose, and why: what is added or multiplied starts silent, or is composed.
+
+    A constant weight before an activation is none of them: there all units would stay alike.
+    """
+    held, direct = dict(model.named_parameters()), {use.name for use in network.uses if use.direct}
+    found = dict[str, str]()
+    for facts in network.parameters:
+        value = held[facts.name].detach()
+        if facts.role not in {"weight", "recurrent"} or value.is_meta or not value.numel() or facts.computed_by:
+            continue
+        first = value.flatten()[0]
+        if bool((value == first).all()):
+            if facts.name not in direct:
+                found[facts.name] = f"{float(first.real):.3g} throughout, and no factor of the data itself"
+            elif not first and (facts.idle or facts.head or facts.after.kind in _SILENT):
+                found[facts.name] = "zero throughout, so that what it leads to starts silent"
+    return found
 
 
 def _layers(known: Mapping[str, Facts]) -> dict[str, float]:
@@ -120,17 +147,22 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     if ends:
         return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     place = facts.residual
-    if place is not None and place.place == "last" and place.branches:
-        if place.norm_first:
+    if place is not None and place.place == "last" and place.branches and not (place.norm_after or place.norm_last):
+        if place.norm_first and not place.leaves:
             return None
-        if not (place.norm_after or place.norm_last):
-            return (
-                place.branches**-0.5,
-                f"the last of branch {place.index + 1} of {place.branches}: 1/sqrt of their number",
-            )
-    streaming = place is not None and place.place == "stream" and bool(place.branches)
-    if not streaming and (facts.after.kind in {"product", "linear"} or _only_values(facts)):
-        return None
+        return place.branches**-0.5, f"the last of branch {place.index + 1} of {place.branches}: 1/sqrt of their number"
+    return None if _made_up_for(facts) else _into(facts)
+
+
+def _made_up_for(facts: Facts) -> bool:
+    """Whether a weight further on makes up for any size: that of a product's factor, of a linear chain, of values."""
+    place = facts.residual
+    if place is not None and place.place in {"stream", "last"} and place.branches:
+        return place.place == "last" and place.norm_first and not place.leaves
+    return facts.after.kind in {"product", "linear"} or _only_values(facts)
+
+
+def _into(facts: Facts) -> tuple[float, str]:
     if steep := _steep(facts):
         return steep, f"small enough for the slope of {facts.after} at 0"
     return 1.0, f"unit second moment into {facts.after}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from initium.network._claims import Claim, claims
+from initium.network._head import outgoing
 from initium.network._joins import Join, Joins, joins
 from initium.network._residual import Residual, Stream
 from initium.network._silencers import silencers
@@ -60,7 +61,7 @@ def _places(read: Branches, claimed: dict[fx.Node, Claim]) -> dict[fx.Node, list
     for join in read.joins.found.values():
         on[read.lines[join.node]].append(join)
     memories = _memories(read.joins, read.lines, claimed)
-    ends = _ends(on, memories)
+    ends = _ends(read.joins, on, memories)
     found: dict[fx.Node, list[Residual]] = {}
     for number, several in on.items():
         index = 0
@@ -73,16 +74,20 @@ def _places(read: Branches, claimed: dict[fx.Node, Claim]) -> dict[fx.Node, list
     return found
 
 
-def _ends(on: dict[int, list[Join]], memories: dict[tuple[fx.Node, int], int]) -> dict[int, dict[str, Any]]:
-    """For every stream what its weights say of it: itself, the one that it reads, and the one that reads it."""
+def _ends(
+    read: Joins, on: dict[int, list[Join]], memories: dict[tuple[fx.Node, int], int]
+) -> dict[int, dict[str, Any]]:
+    """For every stream what its weights say of it: itself, the one that it reads, the one that reads it, its end."""
     known = {number: _stream(number, several, memories) for number, several in on.items()}
-    reads = {number: _read_most(memories, several) for number, several in on.items()}
-    readers = {memory: number for number, memory in reversed(reads.items())}
+    out = outgoing(read.flow)
+    most = {number: _read_most(memories, several) for number, several in on.items()}
+    readers = {memory: number for number, memory in reversed(most.items())}
     return {
         number: {
             "stream": stream,
-            "encoder": known.get(reads[number]),
+            "encoder": known.get(most[number]),
             "decoder": known.get(readers.get(number, -1)),
+            "leaves": on[number][-1].node in out,
         }
         for number, stream in known.items()
     }

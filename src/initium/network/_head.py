@@ -37,6 +37,17 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     return {node: _one(losses[node]) for node in flow.weights if node in losses and flow.parents[node]}
 
 
+def outgoing(flow: Flow) -> set[fx.Node]:
+    """The values that only go out: by way of no weight, and of nothing that makes up for their size."""
+    found: set[fx.Node] = set()
+    for node in reversed(flow.read.nodes):
+        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        passed = [user.op == "output" or (user in found and not flow.normalises(user)) for user in readers]
+        if node in flow.parents and node not in flow.weights and readers and all(passed):
+            found.add(node)
+    return found
+
+
 def _at(flow: Flow, user: fx.Node, losses: dict[fx.Node, frozenset[str]]) -> frozenset[str] | None:
     """What a reader tells of the loss; ``None`` where the value stays inside."""
     if user.op == "output":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx.node import map_arg
 
-from initium.network._ops import RESHAPES, SLOPED, inputs, is_noise, is_pointwise, op_name
+from initium.network._ops import RESHAPES, SLOPED, inputs, is_noise, is_pointwise, is_truth, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,14 @@ def _uniform(value: torch.Tensor) -> float | None:
     return float(first) if bool(first == last) and bool((value == first).all()) else None
 
 
+def zeros_and_ones(value: torch.Tensor) -> bool:
+    """True for an identity, a choice, or ones throughout: a start that was written out, and drawn from no law."""
+    if value.is_meta or not value.is_floating_point() or value.layout != torch.strided:
+        return False
+    ones = value == 1
+    return bool(ones.any()) and bool((ones | (value == 0)).all())
+
+
 def used_at(operand: fx.Node, parameter: fx.Node, value: float, known: Mapping[fx.Node, float]) -> float | None:
     """What an operand is where the parameter that it is made of is one number throughout; ``None`` if nobody can tell.
 
@@ -80,7 +88,7 @@ def _at(node: fx.Node, seen: dict[fx.Node, torch.Tensor | None], known: Mapping[
         if parents:
             seen[node] = _computed(node, {parent: each for parent, each in parents.items() if each is not None})
         else:
-            seen[node] = _single(known[node]) if node in known else None
+            seen[node] = as_operand(node, known[node]) if node in known else None
     return seen[node]
 
 
@@ -88,9 +96,19 @@ def _computed(node: fx.Node, parents: dict[fx.Node, torch.Tensor]) -> torch.Tens
     if len(parents) < len(inputs(node)) or not is_pointwise(node):
         return None
     if op_name(node) in RESHAPES or is_noise(node):
-        return next(iter(parents.values()))
+        return _as_in(node, next(iter(parents.values())))
     target: Any = node.target
     return target(*map_arg(node.args, parents.__getitem__), **map_arg(node.kwargs, parents.__getitem__))
+
+
+def as_operand(node: fx.Node, number: float) -> torch.Tensor:
+    """The number that a node is, as an operation takes it."""
+    return _as_in(node, _single(number))
+
+
+def _as_in(node: fx.Node, value: torch.Tensor) -> torch.Tensor:
+    """The value as a truth value where the node is one: a mask takes no number."""
+    return value.bool() if is_truth(node) else value
 
 
 def _single(number: float) -> torch.Tensor:

@@ -25,7 +25,7 @@ PARTS = frozenset(
     "pixel_shuffle pixel_unshuffle reflection_pad1d reflection_pad2d reflection_pad3d repeat repeat_interleave "
     "replication_pad1d replication_pad2d replication_pad3d roll scatter scatter_add scatter_reduce select "
     "select_scatter slice slice_scatter split split_with_sizes stack take take_along_dim tensor_split tile tril triu "
-    "unbind unfold vsplit vstack _pack_padded_sequence _pad_packed_sequence masked_select rot90 grid_sampler "
+    "unbind unfold vsplit vstack _pack_padded_sequence _pad_packed_sequence pad_sequence masked_select rot90 grid_sampler "
     "grid_sampler_2d sort topk nested_tensor".split()
 )
 # Elements are moved, dropped or repeated: an index stays an index.
@@ -53,7 +53,7 @@ POOLS = REDUCTIONS | frozenset(
     "upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_nearest1d upsample_nearest2d "
     "upsample_nearest3d upsample_trilinear3d _upsample_bicubic2d_aa _upsample_bilinear2d_aa _upsample_nearest_exact1d "
     "_upsample_nearest_exact2d _upsample_nearest_exact3d fft_fft fft_ifft fft_rfft fft_irfft fft_fft2 fft_ifft2 "
-    "fft_rfft2 fft_irfft2 fft_fftn fft_ifftn view_as_real view_as_complex real imag".split()
+    "fft_rfft2 fft_irfft2 fft_fftn fft_ifftn cdist pdist view_as_real view_as_complex real imag".split()
 )
 # Elements are placed, laid out or read off a layout, by an operation that only what surrounds a weight is asked about.
 PLACES = frozenset(
@@ -202,3 +202,8 @@ def is_float(node: fx.Node) -> bool:
     """True where the node's tensor is floating or complex: a value that a signal can travel in."""
     dtype = getattr(_meta(node), "dtype", None)
     return dtype is None or dtype.is_floating_point or dtype.is_complex
+
+
+def is_truth(node: fx.Node) -> bool:
+    """True where the node's tensor holds truth values."""
+    return getattr(_meta(node), "dtype", None) == torch.bool

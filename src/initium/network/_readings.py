@@ -31,6 +31,7 @@ class Readings:
         placeholders: The node of each parameter.
         numbers: The nodes that are one number.
         keeping: Where units keep their places.
+        values: What each parameter holds.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -39,6 +40,7 @@ class Readings:
     placeholders: dict[str, fx.Node]
     numbers: dict[fx.Node, float]
     keeping: Keeping
+    values: dict[str, nn.Parameter]
 
     def name_of(self, weight: fx.Node) -> str:
         """The parameter behind a weight; of several (a composed weight), that of the most axes, then of the most elements."""
@@ -55,4 +57,4 @@ def readings(traced: Trace, values: dict[str, nn.Parameter]) -> Readings:
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     parameters = dict(zip(traced.parameters, placeholders, strict=False))
     nodes = tuple(graph.nodes)
-    return Readings(nodes, kind, around, parameters, known, keeping(kind, nodes))
+    return Readings(nodes, kind, around, parameters, known, keeping(kind, nodes), values)

@@ -15,6 +15,7 @@ from torch.fx.node import map_arg
 
 from initium.errors import InitiumError
 from initium.gains import ACTIVATIONS, Activation, recognise
+from initium.network._numbers import as_operand
 from initium.network._ops import AFFINE, REDUCTIONS, RESHAPES, SLOPED, is_noise, is_pointwise, op_name
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _evaluate(node: fx.Node, held: dict[fx.Node, Any], numbers: dict[fx.Node, fl
         return signal
     if any(parent not in held and parent not in numbers for parent in node.all_input_nodes):
         return signal
-    operands = {parent: torch.tensor(number, dtype=torch.float64, device="cpu") for parent, number in numbers.items()}
+    operands = {parent: as_operand(parent, number) for parent, number in numbers.items()}
     if op_name(node) in SLOPED:
         return torch.nn.functional.leaky_relu(signal, next(iter(numbers.values())))
     lookup = held | operands

@@ -49,6 +49,7 @@ class Residual:
             gate, or the scale of its last norm; empty where those are its last weights themselves.
         encoder: The other stream that this stream's branches read.
         decoder: The other stream whose branches read this one.
+        leaves: True where the stream's last sum is what the model gives out, by way of no weight and no norm.
     """
 
     place: Place
@@ -66,6 +67,7 @@ class Residual:
     silencers: tuple[str, ...] = ()
     encoder: Stream | None = None
     decoder: Stream | None = None
+    leaves: bool = False
 
     @property
     def branches(self) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from initium.network._numbers import used_at
-from initium.network._ops import NORMS, SUMS, op_name, shape_of
+from initium.network._numbers import used_at, zeros_and_ones
+from initium.network._ops import LINEAR, MOVES, NORMS, SUMS, op_name, shape_of
 from initium.network._sites import sites
 
 if TYPE_CHECKING:
@@ -105,6 +105,8 @@ def _of_norm(node: fx.Node, operand: fx.Node, note: str) -> Part:
 def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> Part:
     """A parameter that meets the data in no weight operation: added, multiplied, joined."""
     name = op_name(node)
+    if name in SUMS and _mixes(read, node, operand):
+        return Part("other", "", note or "zeros and ones in what signals are mixed by")
     if name in SUMS:
         vector: Role = "shift" if _follows_norm(read, node) else "bias"
         table = sum(size > 1 for size in shape_of(operand)) > 1
@@ -115,6 +117,26 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
         return Part("scale", "", note)
     factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
     return Part("other", "", note or f"used by {name}", factor=factor)
+
+
+def _mixes(read: Readings, node: fx.Node, operand: fx.Node) -> bool:
+    """True for zeros and ones in what other data are multiplied by: how streams are mixed.
+
+    Both together are an identity or a choice, wherever they are added; ones alone may be any bias, and count as a factor.
+    """
+    parameters = [read.values[name].detach() for name in read.kinds.origin[operand].names]
+    chosen = all(value.is_meta or not bool(value.all()) for value in parameters)
+    return (chosen or _weighs(read, node)) and all(map(zeros_and_ones, parameters))
+
+
+def _weighs(read: Readings, node: fx.Node) -> bool:
+    """True where all that is made of a value multiplies other data."""
+    for user in node.users:
+        name, several = op_name(user), len(read.kinds.data_inputs(user)) > 1
+        moved = name in MOVES and not several and _weighs(read, user)
+        if not moved and not (several and (name in LINEAR or name in _FACTORS)):
+            return False
+    return bool(node.users)
 
 
 def _follows_norm(read: Readings, node: fx.Node) -> bool:

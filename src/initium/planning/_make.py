@@ -71,6 +71,8 @@ def _left_alone(facts: Facts) -> Choice | None:
         return Choice(Keep(), "keep", way)
     if facts.whole and facts.role in {"weight", "recurrent", "embedding"}:
         return Choice(Keep(), "keep", "holds integers, which no law is drawn into: kept as it is")
+    if 0 in facts.shape and facts.role not in {"weight", "recurrent"}:
+        return Choice(Keep(), "keep", f"the {facts.role} has no elements")
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from initium.errors import ArgumentError
 from initium.signal._moments import all_moments, unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor, nn
 
@@ -53,8 +54,9 @@ def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float]
     """For every parameter the law that was given, else, of what multiplies data, that of its values, else its values.
 
     One of which a weight is first computed (a mask, a norm, an estimate that follows its values from step to step) has its
-    values too: that computation is of them and not of their law. A parameter on ``meta`` that nobody gave a law has the one that suits its role: unit second moment of the output for
-    what multiplies data, the identity of a normalisation, and zero.
+    values too: that computation is of them and not of their law. A parameter on ``meta``, or one that holds NaN or infinity
+    (memory that nobody has written), has the one that suits its role where nobody gave it a law: unit second moment of the
+    output for what multiplies data, the identity of a normalisation, and zero.
 
     Raises:
         ArgumentError: A law is given for a parameter that the model does not have.
@@ -94,8 +96,19 @@ def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, d
         and parameter.numel() > 1
         and parameter.layout == torch.strided
     ):
-        return law_of(unpacked(parameter))
+        found = law_of(unpacked(parameter))
+        return found if cmath.isfinite(found.mean + found.std) else _supposed(facts)
     return parameter
+
+
+def unwritten(model: nn.Module, network: Network, laws: Mapping[str, Law | Tensor]) -> Iterator[str]:
+    """Names of what holds NaN or infinity and got a supposed law."""
+    held = dict(model.named_parameters())
+    for facts in network.parameters:
+        parameter = held[facts.name].detach()
+        supposed = isinstance(laws[facts.name], Law) and laws[facts.name] == _supposed(facts)
+        if supposed and not parameter.is_meta and not bool(torch.isfinite(unpacked(parameter)).all()):
+            yield facts.name
 
 
 def _supposed(facts: Facts) -> Law:

@@ -34,7 +34,7 @@ _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 class Predicting(Measuring):
     """Runs a graph on weights that are drawn by their laws; of the large ones the products are drawn, never the weights.
 
-    Of the parameters in ``watched``, which no operation multiplies by, ``gradients`` has the figures too.
+    Of the parameters in ``watched``, which no operation multiplies by, ``weight_figures`` has those of the gradient too.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Predicting(Measuring):
         super().__init__(network, on_shapes=True)
         self.laws, self.stream, self._copies, self._found = laws, stream, copies or {}, found
         self.watched = watched
-        self.gradients: dict[str, GradientFigures] = {}
+        self.weight_figures: dict[str, GradientFigures] = {}
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}

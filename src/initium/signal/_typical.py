@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import stdev
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from initium.records import Signal, SignalRow
 
 _SIZES = "out_std out_rms unit_std grad_rms weight_std weight_rms bias_rms bias_median weight_grad_norm weight_grad_mean_abs".split()
+# A mean of logarithms is near enough at this standard error, and a signal where all but this share of its figures are.
+_ERROR, _UNSURE = 0.07, 0.2
 _SHARES = ("out_mean", "dead", "saturated", "distinct")
 
 
@@ -30,6 +33,18 @@ def typical(signals: Sequence[Signal]) -> Signal:
         loss=sum(losses) / len(losses) if losses else None,
         output_finite=all(signal.output_finite for signal in signals),
     )
+
+
+def settled(signals: Sequence[Signal]) -> bool:
+    """True where the geometric means of most sizes of activations and gradients have a standard error that is small."""
+    figures = [
+        [getattr(row, field) for row in rows]
+        for rows in zip(*(signal.rows for signal in signals), strict=True)
+        for field in ("out_rms", "grad_rms")
+    ]
+    positive = [each for each in figures if min(each) > 0 and math.isfinite(sum(each))]
+    errors = [stdev(map(math.log, each)) / math.sqrt(len(each)) for each in positive]
+    return sum(error > _ERROR for error in errors) <= _UNSURE * len(errors)
 
 
 def _typical(rows: Sequence[SignalRow]) -> SignalRow:
