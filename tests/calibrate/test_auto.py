@@ -6,12 +6,15 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 import initium
-from initium.calibrate import auto
-from initium.calibrate._scales import HEAD
+from initium.calibrate import _rates, auto
+from initium.calibrate._rates import BOUND, NEAR, SHALLOW
+from initium.calibrate._scales import BESIDE, HEAD, LAYER
 from initium.errors import PlanError
 from initium.network import Batch, read
+from initium.records import Keep
 
 
 def chain(activation, depth=50, width=128, classes=10):
@@ -53,7 +56,8 @@ def images():
 def rates(net, batch):
     sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
     rows = initium.measure(net, batch).rows
-    return [math.log10(row.weight_grad_norm / (row.weight_rms * math.sqrt(sizes[row.name]))) for row in rows]
+    moving = [row for row in rows if row.weight_grad_norm > 0 and row.weight_rms > 0]
+    return [math.log10(row.weight_grad_norm / (row.weight_rms * math.sqrt(sizes[row.name]))) for row in moving]
 
 
 def spread(values):
@@ -73,15 +77,138 @@ def test_fifty_layers_stay_flat_where_the_gain_of_one_layer_explodes(activation)
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.SiLU])
-def test_what_an_activation_sees_has_unit_second_moment(activation):
+def test_what_an_activation_sees_in_a_deep_network_has_unit_second_moment(activation):
     torch.manual_seed(0)
-    samples = 1024
-    x = 3 + 2 * torch.randn(samples, 128)
-    net = chain(activation, depth=3)
+    depth, x = 30, 3 + 2 * torch.randn(256, 128)
+    net = chain(activation, depth=depth)
     initium.initialize(net, x, "auto", seed=0)
-    for row in initium.measure(net, x).rows[:3]:
-        # Weights and data are those that were walked: what is left is float32's rounding of a sum over 128 inputs.
-        assert abs(row.out_rms - 1) <= 128 * torch.finfo(torch.float32).eps, row.name
+    # V(y) + p |y|^2 is least where |y| <= |grad V(0)| / 2p, and |grad V| <= 8 / sqrt(count) of the spread of the rates.
+    count, price = depth + 1, BOUND * ((depth + 1) / SHALLOW) ** 3
+    furthest = (
+        8 * 1.5 * spread(rates(net, x)) / math.sqrt(count) / (2 * price)
+    )  # the spread at y = 0 is not much larger
+    assert furthest < 0.1
+    for row in initium.measure(net, x).rows[:depth]:
+        assert abs(math.log10(row.out_rms)) <= furthest, row.name
+
+
+def test_a_shallow_network_shares_the_step_down_to_its_output(monkeypatch):
+    torch.manual_seed(0)
+    x, found = torch.randn(256, 64), {}
+    for name, price in (("shared", BOUND), ("alone", 1e9)):
+        monkeypatch.setattr(_rates, "BOUND", price)
+        net = chain(nn.ReLU, depth=3, width=64)
+        initium.initialize(net, x, "auto", seed=0)
+        sizes = [row.out_rms for row in initium.measure(net, x).rows]
+        found[name] = (spread(rates(net, x)), sizes)
+    assert found["shared"][0] < found["alone"][0] / 2
+    assert found["alone"][1] == pytest.approx([1, 1, 1, HEAD], rel=1e-4)
+    assert found["shared"][1][3] == pytest.approx(HEAD, rel=1e-4)
+    assert all(1 / NEAR <= size <= NEAR for size in found["shared"][1][:3])
+
+
+class Patches(nn.Module):
+    """Tables beside the data, LayerScales on the branches, and an end that starts at zero."""
+
+    def __init__(self, width=64):
+        super().__init__()
+        self.embed, self.places = nn.Linear(12, width), nn.Parameter(torch.randn(1, 9, width) * 0.02)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
+        self.ups = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(4))
+        self.downs = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(4))
+        self.scales = nn.ParameterList(nn.Parameter(torch.full((width,), 1e-6)) for _ in range(4))
+        self.side, self.silent = nn.Linear(12, width), nn.Linear(width, width)
+        nn.init.zeros_(self.silent.weight)
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 10)
+
+    def forward(self, x):
+        h = self.embed(x) + self.places + self.silent(F.relu(self.side(x)))
+        for norm, up, down, scale in zip(self.norms, self.ups, self.downs, self.scales, strict=True):
+            h = h + scale * down(F.gelu(up(norm(h))))
+        return self.head(self.norm(h).mean(1))
+
+
+def test_tables_beside_the_data_and_layer_scales_start_where_all_learn_at_one_rate():
+    torch.manual_seed(0)
+    net, x = Patches(), torch.randn(32, 9, 12)
+    initium.initialize(net, x, "auto", seed=0)
+    assert all(bool((scale == LAYER).all()) for scale in net.scales)  # 1 / 4 branches is more
+
+    def gap():
+        net.zero_grad()
+        F.cross_entropy(net(x), torch.arange(32) % 10).backward()
+        found = {
+            name: math.log10(float(parameter.grad.norm() / parameter.detach().norm()))
+            for name, parameter in net.named_parameters()
+            if parameter.ndim > 1 and parameter.grad is not None and parameter.grad.any() and parameter.any()
+        }
+        own = found.pop("places")
+        return own - sum(found.values()) / len(found)
+
+    # So small a table as usual would learn many times as fast as the rest.
+    assert float(net.places.detach().std()) > 2 * BESIDE
+    found = gap()
+    with torch.no_grad():
+        net.places.mul_(BESIDE / net.places.std())
+    assert 0 < found < gap() - math.log10(2)
+
+
+def test_what_starts_at_zero_on_purpose_is_kept_and_what_is_zero_before_an_activation_is_not():
+    torch.manual_seed(0)
+    net, x = Patches(), torch.randn(32, 9, 12)
+    nn.init.zeros_(net.ups[0].weight)
+    made = initium.plan(net, x, "auto")
+    assert made["silent.weight"].fill == Keep()
+    assert "silent" in made["silent.weight"].reason
+    assert made["ups.0.weight"].fill != Keep()
+
+
+def test_a_steep_function_sees_what_its_slope_at_zero_bears():
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(12))
+            self.out = nn.Linear(64, 3)
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = torch.sin(30 * layer(x))
+            return self.out(x)
+
+    torch.manual_seed(0)
+    net, x = Waves(), torch.randn(128, 64)
+    initium.initialize(net, x, "auto", seed=0)
+    inside = [row.out_rms * 30 for row in initium.measure(net, x).rows[:12]]
+    assert all(0.5 < size < 2 for size in inside)
+
+
+def test_weight_norm_is_walked_as_the_weight_that_it_gives():
+    torch.manual_seed(0)
+    plain, x = chain(nn.ReLU, depth=6, width=64), torch.randn(256, 64)
+    normed = nn.Sequential(
+        *(weight_norm(each) if isinstance(each, nn.Linear) else each for each in chain(nn.ReLU, 6, 64))
+    )
+    sizes = []
+    for net in (plain, normed):
+        initium.initialize(net, x, "auto", seed=0)
+        sizes.append([row.out_rms for row in initium.measure(net, x).rows])
+    # A unit's norm wanders by 1 / sqrt(2 * 64) where it is drawn, and not where it is given; twelve of that at most.
+    assert sizes[1] == pytest.approx(sizes[0], rel=12 / math.sqrt(128) / math.sqrt(64))
+
+
+def test_what_no_weight_reads_is_an_output():
+    class Rescaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inside, self.out = nn.Linear(16, 64), nn.Linear(64, 4)
+
+        def forward(self, x):
+            return self.out(F.relu(self.inside(x))) * x.std(-1, keepdim=True) + x.mean(-1, keepdim=True)
+
+    torch.manual_seed(0)
+    net, x = Rescaled(), torch.randn(256, 16)
+    initium.initialize(net, x, "auto", seed=0)
+    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=1e-4)
 
 
 def test_the_first_loss_is_that_of_guessing():

@@ -119,9 +119,13 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
         if bool((value == first).all()):
             if facts.name not in direct:
                 found[facts.name] = f"{float(first.real):.3g} throughout, and no factor of the data itself"
-            elif not first and (facts.idle or facts.head or facts.after.kind in _SILENT):
+            elif not first and (facts.idle or facts.head or facts.after.kind in _SILENT or _added(facts)):
                 found[facts.name] = "zero throughout, so that what it leads to starts silent"
     return found
+
+
+def _added(facts: Facts) -> bool:
+    return facts.residual is not None and facts.residual.place in {"last", "beside"}
 
 
 def _layers(known: Mapping[str, Facts]) -> dict[str, float]:
@@ -144,9 +148,9 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
         return HEAD, f"an output of rms {HEAD:g}: a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
     if facts.normalised:
         return None
-    if ends:
-        return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     place = facts.residual
+    if ends and (place is None or place.place != "last" or place.branches < 2):  # noqa: PLR2004  else one of many
+        return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     if place is not None and place.place == "last" and place.branches and not (place.norm_after or place.norm_last):
         if place.norm_first and not place.leaves:
             return None
