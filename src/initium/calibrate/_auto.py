@@ -116,15 +116,11 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
 
 def _choice(name: str, scales: Scales, std: float) -> Choice:
     size, reason = {**scales.bound, **scales.free}[name]
-    if name in scales.tables:
-        return Choice(Normal(std), "normal, at the network's rate", f"{reason}: std {std:.3g} learns like the rest")
     if name in scales.free:
-        return Choice(
-            Normal(std), "normal, at the network's rate", f"{reason}: an output of rms {size:.3g} learns like the rest"
-        )
-    moved_on = abs(size / scales.starts[name] - 1) > _SEEN
-    why = f"{reason}, at {size:.3g} of it to learn like the rest" if moved_on else reason
-    return Choice(Normal(std), f"normal, output of rms {size:.3g}", why)
+        return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
+    if abs(size / scales.starts[name] - 1) > _SEEN:
+        return Choice(Normal(std), "normal, near its output's size", f"{reason}, moved to learn like the rest")
+    return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 
 def _moved(network: Network, scales: Scales, found: Round) -> Scales:

@@ -154,7 +154,7 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     if place is not None and place.place == "last" and place.branches and not (place.norm_after or place.norm_last):
         if place.norm_first and not place.leaves:
             return None
-        return place.branches**-0.5, f"the last of branch {place.index + 1} of {place.branches}: 1/sqrt of their number"
+        return place.branches**-0.5, f"the last of one of {place.branches} branches: 1/sqrt of their number"
     return None if _made_up_for(facts) else _into(facts)
 
 

@@ -19,7 +19,7 @@ HEADERS = ("parameter", "shape", "fan_in", "fan_out", "before", "after", "law", 
 
 def shown(scheme: str, title: str, rows: Sequence[PlanRow], notes: Sequence[str]) -> str:
     """The table, and the notes below it."""
-    made = table(HEADERS, [_cells(row) for row in rows], title=f"{title}: {scheme}")
+    made = table(HEADERS, [_cells(row) for row in rows], title=f"{title}: {scheme}", ranged=("std",))
     return "\n".join([made, *(["", *map(_note, notes)] if notes else [])])
 
 
