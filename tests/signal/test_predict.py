@@ -196,6 +196,16 @@ def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
     signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
     assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
     assert any("by the covariances of positions" in note for note in signal.notes)
+    assert {(row.op, row.by) for row in signal.rows} == {("conv2d", "moment"), ("linear", "covariances")}
+
+
+def test_each_row_says_how_its_output_was_found():
+    net, x = (
+        nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 4)),
+        torch.randn(16, 8),
+    )
+    assert [row.by for row in predict(net, x).rows] == ["values", "draws"]
+    assert {row.by for row in measure(net, x).rows} == {"measured"}
 
 
 class Complex(nn.Module):

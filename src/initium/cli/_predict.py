@@ -78,9 +78,11 @@ def _supposed(model: nn.Module, given: object, scheme: str | None) -> Plan | Non
 
 def _shown(model: nn.Module, signal: Signal, scheme: str | None) -> str:
     reused = any(row.use for row in signal.rows)
+    ways = any(row.by != "draws" for row in signal.rows)  # as a rule every weight is drawn
     heads = ("weight", *(("use",) if reused else ()), "op", "out rms", "grad rms", "|grad W|/|W|", "after")
+    heads = (*heads, "by") if ways else heads
     sizes = {name: each.numel() for name, each in model.named_parameters(remove_duplicate=False)}
-    rows = [tuple(_cells(row, sizes, reused=reused)) for row in signal.rows]
+    rows = [(*_cells(row, sizes, reused=reused), *((row.by,) if ways else ())) for row in signal.rows]
     title = f"{type(model).__name__}: predicted with {scheme or 'the weights as they are'}"
     return "\n".join([table(heads, rows, title=title, ranged=_RANGED), *_notes(model, signal, scheme)])
 

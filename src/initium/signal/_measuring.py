@@ -70,6 +70,10 @@ class Measuring(Walk):
         self.notes: dict[str, None] = {}
         self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
 
+    def by(self, use: Use) -> str:  # noqa: ARG002  a prediction knows more ways
+        """How the output of a use was found."""
+        return "measured"
+
     def keep_choices(self, choices: Mapping[str, Any]) -> None:
         """Says that what was chosen by data was taken as it was met."""
         super().keep_choices(choices)

@@ -59,6 +59,12 @@ class Predicting(Measuring):
         self.hollow = {use.name for use in held if isinstance(laws[use.name], Law)}
         self._undrawn = {use.node: use for use in held if use.name in self.hollow}
 
+    def by(self, use: Use) -> str:
+        """How the output of a use was found."""
+        if use.node in self._undrawn and use.layout != "lookup":
+            return "covariances" if use.op == "linear" else "moment"
+        return "draws" if isinstance(self.laws[use.name], Law) else "values"
+
     def parameter(self, name: str, like: Tensor) -> Tensor:
         """What stands for a parameter: drawn by its law, or its own values, or, of a large weight, nothing but a shape."""
         law = self.laws[name]

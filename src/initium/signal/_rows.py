@@ -84,7 +84,7 @@ def rows(
     """One row for each use, in execution order."""
     uses = [use for use in walk.network.uses if use.node in walk.outputs]
     figures = [_figures(walk, use, weights, gradients.get(use.name)) for use in uses]
-    return tuple(_row(use, values) for use, values in zip(uses, _fetched(figures), strict=True))
+    return tuple(_row(use, values, walk.by(use)) for use, values in zip(uses, _fetched(figures), strict=True))
 
 
 def _figures(
@@ -138,9 +138,9 @@ def _fetched(figures: Sequence[dict[str, Tensor]]) -> list[dict[str, float]]:
     return found
 
 
-def _row(use: Use, values: dict[str, float]) -> SignalRow:
+def _row(use: Use, values: dict[str, float], by: str) -> SignalRow:
     """A row from its numbers."""
     numbers = {field: value for field, value in values.items() if field != "finite"}
     return SignalRow(
-        name=use.name, op=use.op, use=use.index, after=str(use.after), finite=bool(values["finite"]), **numbers
+        name=use.name, op=use.op, use=use.index, after=str(use.after), finite=bool(values["finite"]), by=by, **numbers
     )
