@@ -13,6 +13,7 @@ from initium.errors import ArgumentError
 from initium.network import Batch
 from initium.random import Stream
 from initium.signal import Law, measure, predict
+from initium.signal import _laws as weights
 from initium.signal import _predicting as predicting
 from initium.signal._likeness import likeness
 from initium.signal._products import SEEN, Product, RandomProduct
@@ -118,7 +119,7 @@ def test_a_weight_that_is_too_large_is_predicted_as_one_that_is_drawn(monkeypatc
     torch.manual_seed(0)
     net, batch = block(128), torch.randn(8, 16, 128)
     drawn = predict(net, batch, draws=8)
-    monkeypatch.setattr(predicting, "LARGEST", 1000)
+    monkeypatch.setattr(weights, "LARGEST", 1000)
     held = [predict(net, batch, seed=seed) for seed in range(8)]
     for place, row in enumerate(drawn.rows):
         for field in ("out_rms", "grad_rms", "weight_grad_norm"):
@@ -138,13 +139,30 @@ def test_nothing_is_written_and_no_state_is_spent():
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
-def test_values_of_weights_and_of_data_are_not_used():
+def test_values_of_data_are_not_used_nor_those_of_weights_that_have_a_law():
     net, batch = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 8)), torch.randn(64, 16)
-    first = predict(net, batch)
+    laws = {"0.weight": 0.2, "2.weight": 0.2}
+    first = predict(net, batch, laws)
     with torch.no_grad():
         net[0].weight.copy_(net[0].weight.flatten()[torch.randperm(512)].reshape(32, 16))
-    again = predict(net, batch)
+    again = predict(net, batch, laws)
     assert all(abs(a.out_rms / b.out_rms - 1) < 1e-5 for a, b in zip(first.rows, again.rows, strict=True))
+    assert not torch.equal(likeness(batch, None, STREAM), batch)
+
+
+def test_a_model_without_laws_is_predicted_on_its_own_weights():
+    torch.manual_seed(0)
+    # No law of independent elements knows that all of these units are one.
+    net, x = (
+        nn.Sequential(nn.Linear(64, 64, bias=False), nn.ReLU(), nn.Linear(64, 64, bias=False)),
+        torch.randn(512, 64),
+    )
+    with torch.no_grad():
+        for layer in (net[0], net[2]):
+            layer.weight.copy_(layer.weight[:1].expand_as(layer.weight).clone())
+    for told, seen in zip(predict(net, x).rows, measure(net, x).rows, strict=True):
+        # One unit over 512 samples, of the data and of what stands for them: its rms is known to 1 / sqrt(2 * 512) each.
+        assert abs(told.out_rms / seen.out_rms - 1) <= 6 * math.sqrt(2 / (2 * 512))
 
 
 def test_laws_and_moments_can_be_given():
@@ -192,7 +210,7 @@ def test_masks_and_indices_stay_as_they_are():
 
 
 def test_what_was_drawn_by_less_than_its_law_is_said(monkeypatch):
-    monkeypatch.setattr(predicting, "LARGEST", 100)
+    monkeypatch.setattr(weights, "LARGEST", 100)
     signal = predict(convolutional(), torch.randn(4, 3, 16, 16))
     assert any("`0.weight` (conv2d) was drawn by its second moment alone" in note for note in signal.notes)
     assert any("by the covariances of positions" in note for note in signal.notes)
@@ -204,7 +222,8 @@ def test_each_row_says_how_its_output_was_found():
         nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 4)),
         torch.randn(16, 8),
     )
-    assert [row.by for row in predict(net, x).rows] == ["values", "draws"]
+    assert [row.by for row in predict(net, x).rows] == ["values", "values"]
+    assert [row.by for row in predict(net, x, {"2.weight": 0.1}).rows] == ["values", "draws"]
     assert {row.by for row in measure(net, x).rows} == {"measured"}
 
 
@@ -324,6 +343,7 @@ def test_a_narrow_network_is_drawn_until_its_typical_figures_are_known(width, dr
         nn.Sequential(*(each for _ in range(8) for each in (nn.Linear(width, width), nn.ReLU()))),
         torch.ones(64, width),
     )
-    found = predict(net, x)
+    laws = {f"{place}.weight": (2 / width) ** 0.5 for place in range(0, 16, 2)}
+    found = predict(net, x, laws)
     assert len(made) == draws
-    assert found == predict(net, x, draws=draws)
+    assert found == predict(net, x, laws, draws=draws)

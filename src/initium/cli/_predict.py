@@ -78,7 +78,7 @@ def _supposed(model: nn.Module, given: object, scheme: str | None) -> Plan | Non
 
 def _shown(model: nn.Module, signal: Signal, scheme: str | None) -> str:
     reused = any(row.use for row in signal.rows)
-    ways = any(row.by != "draws" for row in signal.rows)  # as a rule every weight is drawn
+    ways = len({row.by for row in signal.rows}) > 1
     heads = ("weight", *(("use",) if reused else ()), "op", "out rms", "grad rms", "|grad W|/|W|", "after")
     heads = (*heads, "by") if ways else heads
     sizes = {name: each.numel() for name, each in model.named_parameters(remove_duplicate=False)}

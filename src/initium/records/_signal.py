@@ -35,9 +35,9 @@ class SignalRow:
         distinct: Share of the output's units that differ from the first in value or in gradient: 0 means that every
             unit computes the same and learns the same (symmetry).
         finite: False where the output, its gradient or the weight holds a NaN or an infinity.
-        by: How the output was found: ``measured``; or, predicted, ``draws`` of the weight by its law, its own ``values``
-            (of a weight that is first computed from others), ``covariances`` of positions where the weight is too large to
-            be drawn, or its second ``moment`` alone (a large convolution).
+        by: How the output was found: ``measured``; or, predicted, on the weight's own ``values``, on ``draws`` of it by its
+            law, by ``covariances`` of positions where it is too large for both, or by its second ``moment`` alone (such a
+            convolution).
     """
 
     name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     from initium.network import Facts, Network
 
-# What multiplies data: known by its two moments alone. Everything else is small, and known by its values where it has any.
+# Elements. A weight larger than the first is never walked; where all are more than the second together, none above the third is.
+LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
+# What multiplies data.
 DRAWN = frozenset({"weight", "recurrent", "embedding"})
 
 
@@ -51,53 +54,43 @@ def law_of(values: Tensor) -> Law:
 
 
 def laws_of(model: nn.Module, network: Network, given: Mapping[str, Law | float] | None) -> dict[str, Law | Tensor]:
-    """For every parameter the law that was given, else, of what multiplies data, that of its values, else its values.
+    """For every parameter the law that was given, else its values.
 
-    One of which a weight is first computed (a mask, a norm, an estimate that follows its values from step to step) has its
-    values too: that computation is of them and not of their law. A parameter on ``meta``, or one that holds NaN or infinity
-    (memory that nobody has written), has the one that suits its role where nobody gave it a law: unit second moment of the
-    output for what multiplies data, the identity of a normalisation, and zero.
+    A weight too large to be walked has the law of its values. A parameter on ``meta``, or one that holds NaN or infinity
+    (memory that nobody has written), has the one that suits its role: unit second moment of the output for what multiplies
+    data, the identity of a normalisation, and zero.
 
     Raises:
         ArgumentError: A law is given for a parameter that the model does not have.
     """
     _check_names(network, given or {})
     held = dict(model.named_parameters())
-    direct = {use.name for use in network.uses if use.direct}
+    large = too_large(network)
     return {
-        facts.name: _law(facts, held[facts.name].detach(), given or {}, drawn=facts.name in direct)
+        facts.name: _law(facts, held[facts.name].detach(), given or {}, large=facts.name in large)
         for facts in network.parameters
     }
 
 
-def copies(model: nn.Module, laws: Mapping[str, Law | Tensor], given: Mapping[str, object] | None) -> dict[str, str]:
-    """By name of a parameter that holds another's values to the bit, the first one's name: both are one draw."""
-    held, first, found = dict(model.named_parameters()), dict[tuple[object, ...], str](), dict[str, str]()
-    for name, law in laws.items():
-        value = held[name].detach()
-        if not isinstance(law, Law) or value.is_meta or law.std == 0 or name in (given or {}):
-            continue
-        other = first.setdefault((law, value.shape, value.dtype, value.device), name)
-        if other != name and torch.equal(held[other].detach(), value):
-            found[name] = other
-    return found
+def too_large(network: Network) -> set[str]:
+    """The weights that are known by their law alone, of those that no gate uses."""
+    sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
+    most = MIDDLING if sum(sizes.values()) > ALL else LARGEST
+    return {use.name for use in network.uses if use.layout != "gates" and sizes[use.name] > most}
 
 
-def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, drawn: bool) -> Law | Tensor:
+def _law(facts: Facts, parameter: Tensor, given: Mapping[str, Law | float], *, large: bool) -> Law | Tensor:
     own = next((given[name] for name in facts.names if name in given), None)
     if own is not None:
         return own if isinstance(own, Law) else Law(0.0, float(own))
     if parameter.is_meta:
         return _supposed(facts)
-    if (
-        drawn
-        and facts.role in DRAWN
-        and not facts.whole
-        and parameter.numel() > 1
-        and parameter.layout == torch.strided
-    ):
+    if facts.role in DRAWN and not facts.whole and parameter.layout == torch.strided and parameter.numel():
         found = law_of(unpacked(parameter))
-        return found if cmath.isfinite(found.mean + found.std) else _supposed(facts)
+        if not cmath.isfinite(found.mean + found.std):
+            return _supposed(facts)
+        if large:
+            return found
     return parameter
 
 

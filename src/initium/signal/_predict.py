@@ -10,7 +10,7 @@ import torch
 from initium import checks
 from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
 from initium.random import Stream
-from initium.signal._laws import copies, laws_of, unwritten
+from initium.signal._laws import laws_of, unwritten
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
 from initium.signal._objective import Loss, check_loss, objective
@@ -43,14 +43,14 @@ def predict(
     draws: int | None = None,
     network: Network | None = None,
 ) -> Signal:
-    r"""The moments that :func:`measure` would find, expected from laws: of every weight its mean and std, of a batch its moments.
+    r"""The moments that :func:`measure` would find, expected from the laws of weights and the moments of a batch.
 
     Formula:
         ``E[y^2] = (std^2 + mean^2) fan_in E[x^2]`` at a weight, given its input; everything between two weights, and every
         derivative, is torch's own operation, on values that follow the law so far.
 
-    A weight of more than 2^25 elements is never drawn (of 2^18, in models above 2^28): given x, its product is Gaussian
-    with the covariance ``std^2 x_p . x_q`` between positions, and is drawn itself, as its gradient is. So a model on
+    A weight with a law is drawn by it, one without is walked as it is. One of more than 2^25 elements never is (of 2^18, in
+    models above 2^28), but known by its law: given x, its product is Gaussian with the covariance ``std^2 x_p . x_q`` between positions, and is drawn itself, as its gradient is. So a model on
     ``meta`` is predicted in the memory of its activations. The figures are geometric means over a few draws: a narrow network's scale
     wanders with its depth, and most stand below the mean over all.
 
@@ -59,8 +59,8 @@ def predict(
         batch: As for :func:`measure`. Of floating inputs the second moments are used (between elements, positions and
             samples) and not the values; integers and masks choose, and are taken as they are, and so is what decides a size
             without a weight (the positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
-        laws: For parameters by name, the law or the std to suppose; every other one has its own mean and std where it
-            multiplies data as it stands, and its values where it does not; one that holds another's values is the same draw. On ``meta``, what suits its role.
+        laws: For parameters by name, the law or the std to suppose; every other one has its values. On ``meta``, or where a
+            parameter holds NaN, what suits its role.
         loss: As for :func:`measure`.
         moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
         seed: Of the draws.
@@ -100,15 +100,13 @@ def predict(
     check_loss(loss)
     network = network or read(model, given)
     known = laws_of(model, network, laws)
-    same = copies(model, known, laws)
-    own = {facts.name for facts in network.parameters if not set(facts.names) & set(laws or {})}
     found: list[Signal] = []
     many = len(network.uses) > FEW
     wanted = None if draws is None else checks.integer(draws, "draws", least=1)
     while len(found) < (wanted or (1 if many else MOST)):
         draw = len(found)
         stream = Stream(seed) if draw == 0 else Stream(seed).child(str(draw))
-        walk = Predicting(network, known, stream, copies=same, found=own)
+        walk = Predicting(network, known, stream)
         found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
         if wanted is None and (walk.hollow or (len(found) % DRAWS == 0 and settled(found))):
             break  # large enough to stand for its mean, or near enough to it

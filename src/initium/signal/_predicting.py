@@ -10,29 +10,25 @@ import torch
 
 from initium.network import addend
 from initium.random import normal_
-from initium.signal._laws import Law
+from initium.signal._laws import Law, too_large
 from initium.signal._measuring import Measuring
 from initium.signal._products import Product, RandomProduct
 from initium.signal._rows import GradientFigures, WeightFigures, weight_figures
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, fx
 
     from initium.network import Network, Use
     from initium.random import Stream
 
-# Elements. A weight larger than the first is never drawn; where all are more than the second together, none above the third is.
-LARGEST, ALL, MIDDLING = 1 << 25, 1 << 28, 1 << 18
-# A law that was found in so few elements is kept to the letter: a draw about its mean would have the mean's chance twice.
-SHORT = 1 << 16
 _EXACT = "weights that are too large to be drawn: their products were, by the covariances of positions"
 _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 
 
 class Predicting(Measuring):
-    """Runs a graph on weights that are drawn by their laws; of the large ones the products are drawn, never the weights.
+    """Runs a graph on weights, or on draws by their laws; of the large ones the products are drawn, never the weights.
 
     Of the parameters in ``watched``, which no operation multiplies by, ``weight_figures`` has those of the gradient too.
     """
@@ -43,21 +39,17 @@ class Predicting(Measuring):
         laws: Mapping[str, Law | Tensor],
         stream: Stream,
         *,
-        copies: Mapping[str, str] | None = None,
-        found: Collection[str] = (),
         watched: Sequence[str] = (),
     ) -> None:
         super().__init__(network, on_shapes=True)
-        self.laws, self.stream, self._copies, self._found = laws, stream, copies or {}, found
+        self.laws, self.stream = laws, stream
         self.watched = watched
         self.weight_figures: dict[str, GradientFigures] = {}
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
-        bound = MIDDLING if sum(self.sizes.values()) > ALL else LARGEST
-        held = [use for use in network.uses if use.layout != "gates" and self.sizes[use.name] > bound]
-        self.hollow = {use.name for use in held if isinstance(laws[use.name], Law)}
-        self._undrawn = {use.node: use for use in held if use.name in self.hollow}
+        self.hollow = {name for name in too_large(network) if isinstance(laws[name], Law)}
+        self._undrawn = {use.node: use for use in network.uses if use.name in self.hollow and use.layout != "gates"}
 
     def by(self, use: Use) -> str:
         """How the output of a use was found."""
@@ -76,11 +68,7 @@ class Predicting(Measuring):
         if law.std == 0 or not (like.is_floating_point() or like.is_complex()):
             return torch.full(like.shape, law.mean, dtype=like.dtype, device=device)
         made = torch.empty(like.shape, dtype=torch.promote_types(like.dtype, torch.float32), device=device)
-        normal_(made, self.stream.child(self._copies.get(name, name)), 0.0, law.std)
-        if name in self._found and 1 < made.numel() <= SHORT:
-            made -= made.mean()
-            made *= law.std / made.abs().square().mean().sqrt()
-        return made.add_(law.mean).to(like.dtype)
+        return normal_(made, self.stream.child(name), 0.0, law.std).add_(law.mean).to(like.dtype)
 
     def figures(self, name: str, value: Tensor) -> WeightFigures:
         """The figures of a weight or a bias; of one that was not drawn, those of its law."""
