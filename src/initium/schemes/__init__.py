@@ -8,6 +8,7 @@ from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._gpt2 import gpt2
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._mimetic import mimetic
 from initium.schemes._mup import Optimizer, lr_factor, mup
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
@@ -58,6 +59,7 @@ __all__ = [
     "lecun_normal",
     "lecun_uniform",
     "lr_factor",
+    "mimetic",
     "mup",
     "named",
     "normal",
