@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Rounding of a vector's elements, and of the few sums that are made of them.
 _ROUNDING = 8.0
+# A decomposition's own rounding, at most so much for every row.
+_DOUBLE = 2.0**-52
 # What a finite width takes off the limit of a great one, in elements of the diagonal.
 _FINITE = 2.0
 
@@ -37,7 +39,7 @@ def factored(wide: torch.Tensor, fill: Factor, step: float, level: float) -> boo
             return False
         unit = head / lengths[:, None]
         cosines = (unit @ unit.T).fill_diagonal_(0)
-        if float(cosines.abs().max()) > _ROUNDING * step:
+        if float(cosines.abs().max()) > _ROUNDING * step + width * _DOUBLE:
             return False
         stray = fill.alpha * math.sqrt(2 * math.log(2 / level) / (fill.rank * width)) + _FINITE * expected / width
         off = abs(float(lengths.square().mean()) - expected)
