@@ -19,7 +19,7 @@ from initium.errors import (
 )
 from initium.gains import gain
 from initium.network import Batch
-from initium.planning import Plan, mup_groups
+from initium.planning import Plan, mup_groups, shape_activations
 from initium.records import (
     Blocks,
     Constant,
@@ -87,4 +87,5 @@ __all__ = [
     "plan",
     "predict",
     "schemes",
+    "shape_activations",
 ]

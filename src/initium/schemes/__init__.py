@@ -18,7 +18,7 @@ from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
 from initium.schemes._select import ends_branch, followed_by, frozen, in_branch, layout, named, owned_by, role
-from initium.schemes._shaped import dks, tat
+from initium.schemes._shaped import Method, dks, misshapen, tat
 from initium.schemes._siren import siren
 from initium.schemes._spec import scheme
 from initium.schemes._subln import subln
@@ -31,6 +31,7 @@ from initium.schemes._zero_residual import zero_residual
 __all__ = [
     "SCHEMES",
     "Choice",
+    "Method",
     "Optimizer",
     "Rule",
     "Scheme",
@@ -60,6 +61,7 @@ __all__ = [
     "lecun_uniform",
     "lr_factor",
     "mimetic",
+    "misshapen",
     "mup",
     "named",
     "normal",

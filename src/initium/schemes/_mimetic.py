@@ -164,10 +164,9 @@ def mimetic(alpha_qk: float = 0.7, beta_qk: float = 0.7, alpha_vo: float = 0.4, 
 
     Example:
         >>> import torch, initium
-        >>> net = torch.nn.MultiheadAttention(8, 2, batch_first=True)
-        >>> x = torch.randn(2, 5, 8)
-        >>> plan = initium.plan(net, initium.Batch((x, x, x)), "mimetic")
-        >>> plan["in_proj_weight"].law, plan["out_proj.weight"].law
+        >>> net = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        >>> plan = initium.plan(net, torch.randn(2, 5, 8), "mimetic")
+        >>> plan["self_attn.in_proj_weight"].law, plan["self_attn.out_proj.weight"].law
         ('mimetic q, k, v', 'mimetic out')
 
     Reference:
