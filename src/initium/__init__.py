@@ -19,11 +19,12 @@ from initium.errors import (
 )
 from initium.gains import gain
 from initium.network import Batch
-from initium.planning import Plan, mup_groups
+from initium.planning import Plan, mup_groups, shape_activations
 from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Finding,
     Identity,
     Keep,
@@ -51,6 +52,7 @@ __all__ = [
     "Blocks",
     "Constant",
     "DeltaOrthogonal",
+    "Factor",
     "Finding",
     "Identity",
     "InitiumError",
@@ -85,4 +87,5 @@ __all__ = [
     "plan",
     "predict",
     "schemes",
+    "shape_activations",
 ]

@@ -11,7 +11,7 @@ from architectures import ARCHITECTURES
 from initium.errors import InitiumError
 from initium.network import as_batch, read
 from initium.planning import plan
-from initium.records import Blocks, Constant, DeltaOrthogonal, Identity, Normal, Orthogonal, Packed, Values
+from initium.records import Blocks, Constant, DeltaOrthogonal, Factor, Identity, Normal, Orthogonal, Packed, Values
 from initium.schemes import SCHEMES
 
 STRUCTURES = ("resnet", "gpt2", "mobilenet", "mamba", "lstm", "gru", "rnn", "bare parameters")
@@ -24,6 +24,8 @@ FILLS = {
     "orthogonal row": (Orthogonal(1.5), (1, 40)),
     "orthogonal column": (Orthogonal(1.5), (40, 1)),
     "packed along the inputs": (Packed(1, 3, Orthogonal(2.0)), (24, 72)),
+    "left factor": (Factor("held/qk", "left", 0.7, 0.7, 8), (24, 32)),
+    "right factor, from within a head on": (Factor("held/vo", "right", 0.4, -0.4, 20, 7, axis=1), (24, 40)),
     "delta": (DeltaOrthogonal(1.2), (16, 8, 3, 3)),
     "delta of one channel": (Packed(0, 16, DeltaOrthogonal(1.0)), (16, 1, 3, 3)),
 }

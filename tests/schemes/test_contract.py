@@ -37,6 +37,8 @@ TABLE = {
     "orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
     "delta_orthogonal": (Orthogonal, lambda fan_in, fan_out: 1 / math.sqrt(max(fan_in, fan_out))),
     "delta_orthogonal(2)": (Orthogonal, lambda fan_in, fan_out: 2 / math.sqrt(max(fan_in, fan_out))),
+    "mimetic": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
+    "mimetic(0.5, beta_vo=0.1)": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "rnn": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "rnn(t_max=50, split=True)": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
     "siren": (Uniform, lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out))),
@@ -123,7 +125,9 @@ def test_facts_are_passed_through(spec, facts, network):
 def test_packed_matrices_are_orthogonal_each_and_otherwise_one_draw(spec, everything):
     fills = {row.name: row.fill for row in rows(everything, scheme(spec))}
     orthogonal = "orthogonal" in spec or spec in {"dks", "tat"}
-    assert isinstance(fills["state"], Packed) == (orthogonal or spec.startswith(("textbook", "rnn", "zero_residual")))
+    assert isinstance(fills["state"], Packed) == (
+        orthogonal or spec.startswith(("textbook", "rnn", "zero_residual", "mimetic"))
+    )
     assert isinstance(fills["fused"], Packed) == orthogonal
     assert isinstance(fills["experts"], Packed) == orthogonal
     if orthogonal:

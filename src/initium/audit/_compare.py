@@ -12,6 +12,7 @@ from initium.planning import expected_std
 from initium.records import (
     Constant,
     DeltaOrthogonal,
+    Factor,
     Identity,
     Normal,
     Orthogonal,
@@ -83,7 +84,7 @@ def _compared(case: Case) -> Iterator[Found]:
     match fill:
         case Constant(value):
             yield from _constant(case, value)
-        case Values() | Identity():
+        case Values() | Identity() | Factor():
             yield from _given(case, std)
         case Normal() | TruncatedNormal() | Uniform() | Orthogonal() | DeltaOrthogonal():
             yield from _random(case, fill, std) if std else _constant(case, 0.0)

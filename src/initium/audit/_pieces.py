@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 import torch
 
 from initium.audit._exact import centre_tap
+from initium.audit._factored import factored
 from initium.audit._fits import Fits, fits
 from initium.audit._identify import identify
 from initium.audit._orthogonal import framed
@@ -17,6 +18,7 @@ from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Identity,
     Keep,
     Normal,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from initium.audit._law import Law
     from initium.records import Fill
 
-Plain = Constant | Normal | TruncatedNormal | Uniform | Orthogonal | DeltaOrthogonal | Identity | Values
+Plain = Constant | Normal | TruncatedNormal | Uniform | Orthogonal | DeltaOrthogonal | Identity | Factor | Values
 _WIDE = (torch.float32, torch.float64)
 
 
@@ -100,7 +102,7 @@ def _leaves(where: str, fill: Fill, tensor: torch.Tensor) -> Iterator[tuple[str,
             parts = pieces(tensor, fill)
             for index, (each, part) in enumerate(parts):
                 yield from _leaves(f"{where}in block {index} of 0..{len(parts) - 1} ", each, part)
-        case Constant() | Values() | Identity() | Orthogonal() | DeltaOrthogonal():
+        case Constant() | Values() | Identity() | Factor() | Orthogonal() | DeltaOrthogonal():
             yield where, fill, tensor
         case Normal() | TruncatedNormal() | Uniform():
             yield where, fill, tensor
@@ -108,7 +110,7 @@ def _leaves(where: str, fill: Fill, tensor: torch.Tensor) -> Iterator[tuple[str,
             assert_never(fill)
 
 
-def _holds(fill: Plain, tensor: torch.Tensor, level: float) -> bool:
+def _holds(fill: Plain, tensor: torch.Tensor, level: float) -> bool:  # noqa: PLR0911 - one a kind of fill
     """True where values are what a fill leaves no choice about; of what is drawn, never."""
     step = torch.finfo(tensor.dtype).eps
     wide = _widened(tensor)
@@ -119,6 +121,8 @@ def _holds(fill: Plain, tensor: torch.Tensor, level: float) -> bool:
             return _close(wide, torch.tensor(values, dtype=torch.float64).reshape(tensor.shape), tensor.dtype)
         case Identity(gain):
             return _close(wide, gain * torch.eye(*tensor.shape, dtype=torch.float64), tensor.dtype)
+        case Factor():
+            return factored(wide, fill, step, level)
         case Orthogonal(gain):
             return framed(wide.flatten(1), gain, step, level)
         case DeltaOrthogonal(gain):

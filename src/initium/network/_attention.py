@@ -30,22 +30,22 @@ def attentions(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, Spans]:
     ``q``, ``k``, ``v``, ``out``; empty for units of a weight with several uses that go elsewhere. Nobody looks beyond
     the sums at which a residual branch comes back.
     """
-    every = dict(_attentions(flow))
+    every = dict(every_attention(flow))
     ways: dict[fx.Node, set[str]] = defaultdict(set)
     for operands in every.values():
         for role, operand, _ in operands:
-            for node in _made_of(flow, operand, joins):
+            for node in made_of(flow, operand, joins):
                 ways[node].add(role)
     taken: dict[tuple[fx.Node, fx.Node], set[str]] = defaultdict(set)
     for role, operand, taker in (each for operands in every.values() for each in operands):
         taken[operand, taker].add(role)
     spans = {node: _spans(flow, node, ways, taken) for node in ways if node in flow.weights}
-    for node in _followers(flow, every, joins):
+    for node in followers(flow, every, joins):
         spans.setdefault(node, (("out", _units(flow, node)),))
     return spans
 
 
-def _attentions(flow: Flow) -> Iterator[tuple[fx.Node, Operands]]:
+def every_attention(flow: Flow) -> Iterator[tuple[fx.Node, Operands]]:
     """Every node that gives an attention's output, with what it is made of."""
     for node in flow.parents:
         if op_name(node) in ATTENTIONS:
@@ -116,7 +116,7 @@ def _queries_and_keys(flow: Flow, product: fx.Node, softmax: fx.Node) -> Operand
     return (roles[0], first, product), (roles[1], second, product)
 
 
-def _made_of(flow: Flow, operand: fx.Node, joins: AbstractSet[fx.Node]) -> Iterator[fx.Node]:
+def made_of(flow: Flow, operand: fx.Node, joins: AbstractSet[fx.Node]) -> Iterator[fx.Node]:
     """The nodes from an operand back to the weights that make it."""
     seen, stack = {operand}, [operand]
     while stack:
@@ -157,7 +157,7 @@ def _units(flow: Flow, node: fx.Node) -> int:
     return shape[flow.weights[node][0].unit_axis] if shape else 1
 
 
-def _followers(flow: Flow, every: dict[fx.Node, Operands], joins: AbstractSet[fx.Node]) -> Iterator[fx.Node]:
+def followers(flow: Flow, every: dict[fx.Node, Operands], joins: AbstractSet[fx.Node]) -> Iterator[fx.Node]:
     """The first weights after an attention."""
     seen, waiting = set(every), list(every)
     while waiting:

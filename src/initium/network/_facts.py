@@ -37,6 +37,31 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadPart:
+    """One weight of an attention: what makes its queries, keys or values, or takes its output.
+
+    Attributes:
+        role: ``q``, ``k``, ``v`` or ``out``.
+        name: The weight's qualified name; several parts of a fused weight have the same.
+        units: Its output units of this role; of ``out`` all.
+        inputs: Inputs summed into one output.
+        size: Units of one head, as the attention's own operation has them; 0 for ``out``.
+        source: The first role that reads the same value, norms and biases aside: ``q`` for the keys of self-attention.
+        ordered: Whether the units of a head lie side by side, in the order of the heads; ``None`` where that cannot be seen.
+        plain: True where the operation takes the parameter itself, and it requires a gradient.
+    """
+
+    role: str
+    name: str
+    units: int
+    inputs: int
+    size: int
+    source: str
+    ordered: bool | None
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """One use of a weight by an operation of the graph.
 
@@ -63,6 +88,8 @@ class Use:
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
         attention: What its output units are to an attention, run by run: ``(("q", 64), ("k", 16), ("v", 16))``; the roles
             are ``q``, ``k``, ``v`` and ``out`` (``kv`` for units that are both), empty for units that are none.
+        heads: The parts of the attention that it belongs to, one a role; a role that several weights make is left out. Empty
+            for a weight of no attention, or of several that differ.
         head: For a weight whose output is the model's: ``softmax``, ``sigmoid``, ``regression``, or ``unknown`` where the
             graph does not tell the loss; empty for any other.
         note: What a reader should know of it.
@@ -90,6 +117,7 @@ class Use:
     residual: Residual | None = None
     attention: tuple[tuple[str, int], ...] = ()
     head: str = ""
+    heads: tuple[HeadPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +152,7 @@ class Facts:
         residual: As in :class:`Use`, of its first use.
         attention: Likewise, of all its parts in their order along ``axis``.
         head: Likewise, of any use.
+        heads: Likewise, where all uses have the same.
         idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
     """
 
@@ -152,6 +181,7 @@ class Facts:
     attention: tuple[tuple[str, int], ...] = ()
     head: str = ""
     idle: str = ""
+    heads: tuple[HeadPart, ...] = ()
 
     @property
     def mentionable(self) -> bool:

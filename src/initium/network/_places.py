@@ -9,11 +9,13 @@ from initium.network._attention import Spans, attentions
 from initium.network._branches import branches
 from initium.network._flow import flow
 from initium.network._head import heads
+from initium.network._heads import head_parts
 from initium.network._idle import idle
 
 if TYPE_CHECKING:
     from torch import fx
 
+    from initium.network._facts import HeadPart
     from initium.network._readings import Readings
     from initium.network._residual import Residual
 
@@ -26,12 +28,14 @@ class Places:
         residual: The place on a residual stream.
         attention: The roles of the output units in an attention.
         head: The likely loss of an output weight.
+        heads: The parts of the attention that a weight belongs to.
         idle: Why a parameter may be zero on purpose.
     """
 
     residual: dict[fx.Node, Residual]
     attention: dict[fx.Node, Spans]
     head: dict[fx.Node, str]
+    heads: dict[fx.Node, tuple[HeadPart, ...]]
     idle: dict[str, str]
 
 
@@ -40,4 +44,5 @@ def places(read: Readings) -> Places:
     ways = flow(read)
     found = branches(ways)
     joins = found.joins.found.keys()
-    return Places(found.of, attentions(ways, joins), heads(ways, joins), idle(found))
+    spans = attentions(ways, joins)
+    return Places(found.of, spans, heads(ways, joins), head_parts(ways, joins, spans), idle(found))

@@ -137,6 +137,7 @@ def _facts(one: Held, mine: list[Use], parts: dict[str, Part]) -> Facts:
         residual=first.residual if first else None,
         attention=_attention(alike),
         head=next((use.head for use in alike if use.head), ""),
+        heads=alike[0].heads if len({use.heads for use in alike}) == 1 else (),
     )
 
 

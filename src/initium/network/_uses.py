@@ -48,6 +48,7 @@ def _place(places: Places, node: fx.Node) -> dict[str, Any]:
         "residual": places.residual.get(node),
         "attention": places.attention.get(node, ()),
         "head": places.head.get(node, ""),
+        "heads": places.heads.get(node, ()),
     }
 
 

@@ -8,6 +8,7 @@ from initium.planning._normed import WEIGHT_NORM, magnitude_of
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
 from initium.planning._prior import Prior
+from initium.planning._shaping import Shaped, shape_activations
 from initium.planning._spread import expected_std, law_of_fill
 from initium.planning._write import pieces, write
 
@@ -18,6 +19,7 @@ __all__ = [
     "Plan",
     "PlanDiff",
     "Prior",
+    "Shaped",
     "all_or_nothing",
     "expected_std",
     "law_of_fill",
@@ -25,5 +27,6 @@ __all__ = [
     "mup_groups",
     "pieces",
     "plan",
+    "shape_activations",
     "write",
 ]

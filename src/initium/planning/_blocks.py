@@ -9,6 +9,7 @@ from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Identity,
     Keep,
     Normal,
@@ -54,7 +55,7 @@ def elementwise(fill: Fill) -> bool:
     return isinstance(fill, Constant | Normal | TruncatedNormal | Uniform | Keep)
 
 
-def misfit(fill: Fill, shape: tuple[int, ...]) -> str:
+def misfit(fill: Fill, shape: tuple[int, ...]) -> str:  # noqa: PLR0911 - one a kind of fill
     """Why a fill does not fit a shape; empty where it does."""
     match fill:
         case Orthogonal() if len(shape) < MATRIX:
@@ -63,6 +64,8 @@ def misfit(fill: Fill, shape: tuple[int, ...]) -> str:
             return f"an identity needs a matrix of 2 axes, and shape {shape} has {len(shape)}"
         case DeltaOrthogonal():
             return _no_delta(shape)
+        case Factor():
+            return _no_factor(fill, shape)
         case Values(values) if len(values) != math.prod(shape):
             return f"shape {shape} has {math.prod(shape)} elements, and {len(values)} values are given"
         case Packed() | Blocks():
@@ -75,6 +78,17 @@ def _no_delta(shape: tuple[int, ...]) -> str:
     if len(shape) not in CONVOLUTIONS:
         return f"a delta-orthogonal fill needs 3 to 5 axes (out, in, *kernel), and shape {shape} has {len(shape)}"
     return f"a delta-orthogonal fill needs out >= in, and shape {shape} has less" if shape[0] < shape[1] else ""
+
+
+def _no_factor(fill: Factor, shape: tuple[int, ...]) -> str:
+    if len(shape) < MATRIX or math.prod(shape[2:]) != 1:
+        return f"a factor needs a matrix of 2 axes (or a convolution of one tap), and shape {shape} is none"
+    width = shape[1 - fill.axis]
+    return (
+        f"a factor of rank {fill.rank} needs a width of as much, and shape {shape} has {width}"
+        if fill.rank > width
+        else ""
+    )
 
 
 def _misfit_in_blocks(fill: Packed | Blocks, shape: tuple[int, ...]) -> str:

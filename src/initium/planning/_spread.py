@@ -1,4 +1,4 @@
-"""The std that a fill is expected to have: exact."""
+"""The std that a fill is expected to have: exact, but for one side of a product, where it is the limit of great width."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, assert_never
 
 from initium.planning._blocks import block_shape
+from initium.planning._factor import factor_std
 from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Identity,
     Keep,
     Normal,
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
     from initium.records import Fill
 
 
-def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:  # noqa: PLR0911 - one a kind of fill
+def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:  # noqa: C901, PLR0911 - one a kind of fill
     r"""The standard deviation of an element of a fill.
 
     Normal: $\sigma$. Uniform: $b / \sqrt{3}$. Orthogonal: $\text{gain} / \sqrt{\max(\text{rows}, \text{columns})}$, the
     root mean square of its elements, for the matrix (rows, rest); so an identity's. Delta-orthogonal:
-    $\text{gain} / \sqrt{\text{out} \cdot \text{taps}}$, likewise. Constant: 0. Values, and blocks of different fills: the
+    $\text{gain} / \sqrt{\text{out} \cdot \text{taps}}$, likewise. One side of a product: the root mean square of its elements
+    at great width, see :func:`~initium.planning._factor.factor_std`. Constant: 0. Values, and blocks of different fills: the
     std of all elements about their common mean.
 
     Args:
@@ -63,6 +66,8 @@ def expected_std(fill: Fill, shape: tuple[int, ...]) -> float | None:  # noqa: P
             return gain / math.sqrt(max(shape[0], math.prod(shape[1:])))
         case DeltaOrthogonal(gain):
             return gain / math.sqrt(shape[0] * math.prod(shape[2:]))
+        case Factor(alpha=alpha, beta=beta, rank=rank):
+            return factor_std(alpha, beta, rank, shape[1 - fill.axis])
         case Values(values):
             return _about(values, [0.0] * len(values))
         case Packed():

@@ -8,11 +8,21 @@ import torch
 
 from initium.errors import ArgumentError
 from initium.planning._blocks import elementwise, misfit, stacked
-from initium.random import delta_orthogonal_, normal_, orthogonal_, trunc_normal_, truncated_std, uniform_
+from initium.random import (
+    Stream,
+    delta_orthogonal_,
+    factor_,
+    normal_,
+    orthogonal_,
+    trunc_normal_,
+    truncated_std,
+    uniform_,
+)
 from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Identity,
     Keep,
     Normal,
@@ -26,7 +36,6 @@ from initium.records import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from initium.random import Stream
     from initium.records import Fill
 
 
@@ -67,6 +76,8 @@ def write(tensor: Tensor, fill: Fill, stream: Stream) -> None:
             delta_orthogonal_(tensor, stream, gain=gain)
         case Identity() | Values():
             _write_given(tensor, fill)
+        case Factor():
+            _write_factor(tensor, fill, stream)
         case Packed():
             _write_packed(tensor, fill, stream)
         case Blocks():
@@ -94,6 +105,16 @@ def _write_given(tensor: Tensor, fill: Identity | Values) -> None:
         tensor.zero_().diagonal().fill_(fill.gain)
     else:
         tensor.copy_(torch.tensor(fill.values, dtype=torch.float64, device="cpu").reshape(tensor.shape))
+
+
+def _write_factor(tensor: Tensor, fill: Factor, stream: Stream) -> None:
+    """Drawn under the name that both sides of the product share."""
+    if wrong := misfit(fill, tuple(tensor.shape)):
+        raise ArgumentError(f"{wrong}.")
+    coefficients = {"alpha": fill.alpha, "beta": fill.beta}
+    matrix = tensor.view(tensor.shape[:2])
+    whole = matrix.T if fill.axis else matrix
+    _ = factor_(whole, Stream(stream.seed).child(fill.key), fill.side, fill.rank, start=fill.start, **coefficients)
 
 
 def _write_packed(tensor: Tensor, fill: Packed, stream: Stream) -> None:

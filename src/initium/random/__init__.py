@@ -3,6 +3,7 @@
 The stream is version 1: its bits are a contract, and a change of any of them is a new version.
 """
 
+from initium.random._factor import factor_
 from initium.random._fills import bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
 from initium.random._matrices import delta_orthogonal_, orthogonal_, sparse_
 from initium.random._once import Once
@@ -17,6 +18,7 @@ __all__ = [
     "bernoulli_",
     "bits",
     "delta_orthogonal_",
+    "factor_",
     "normal_",
     "orthogonal_",
     "permutation",

@@ -91,6 +91,47 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Factor:
+    r"""One side of a product that is drawn as one: ``alpha Z + beta I = U S V^T``, cut to ``rank`` for every head.
+
+    Z is (d, d) with elements N(0, 1/d), one for every head, drawn under ``key`` and not under the parameter's name: both
+    sides recompute the same product. The left side of a head is ``U_r S_r^(1/2)``, the right one ``V_r S_r^(1/2)``, each
+    (d, rank); a parameter holds one after the other along ``axis``.
+
+    Attributes:
+        key: The name that both sides draw by.
+        side: ``left`` or ``right``.
+        alpha: What the noise is multiplied by, > 0.
+        beta: What is on the diagonal; of any sign.
+        rank: Units of a head.
+        start: The unit at which what is filled begins, counted over all heads.
+        axis: The axis of units, 0 or 1.
+    """
+
+    key: str
+    side: str
+    alpha: float
+    beta: float
+    rank: int
+    start: int = 0
+    axis: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.key or self.side not in {"left", "right"}:
+            raise ArgumentError(f"a factor needs a key, and is left or right; got {self.key!r}, {self.side!r}.")
+        if not (math.isfinite(self.alpha) and self.alpha > 0 and math.isfinite(self.beta)):
+            raise ArgumentError(f"alpha must be > 0, and both finite; got alpha {self.alpha!r}, beta {self.beta!r}.")
+        counts = (self.rank, self.start, self.axis)
+        if (
+            any(type(count) is not int for count in counts)
+            or self.rank < 1
+            or self.start < 0
+            or self.axis not in {0, 1}
+        ):
+            raise ArgumentError(f"rank counts units (>= 1), start too (>= 0), axis is 0 or 1; got {counts}.")
+
+
+@dataclass(frozen=True, slots=True)
 class Values:
     """These values, in the order of the elements; printed, the first few."""
 
@@ -147,6 +188,7 @@ Fill = (
     | Orthogonal
     | DeltaOrthogonal
     | Identity
+    | Factor
     | Values
     | Keep
     | Packed

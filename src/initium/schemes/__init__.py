@@ -8,6 +8,7 @@ from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._gpt2 import gpt2
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._mimetic import mimetic
 from initium.schemes._mup import Optimizer, lr_factor, mup
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
@@ -17,7 +18,7 @@ from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
 from initium.schemes._rule import Choice, Rule, Scheme, Selector, always, first_of, on
 from initium.schemes._select import ends_branch, followed_by, frozen, in_branch, layout, named, owned_by, role
-from initium.schemes._shaped import dks, tat
+from initium.schemes._shaped import Method, dks, misshapen, tat
 from initium.schemes._siren import siren
 from initium.schemes._spec import scheme
 from initium.schemes._subln import subln
@@ -30,6 +31,7 @@ from initium.schemes._zero_residual import zero_residual
 __all__ = [
     "SCHEMES",
     "Choice",
+    "Method",
     "Optimizer",
     "Rule",
     "Scheme",
@@ -58,6 +60,8 @@ __all__ = [
     "lecun_normal",
     "lecun_uniform",
     "lr_factor",
+    "mimetic",
+    "misshapen",
     "mup",
     "named",
     "normal",

@@ -11,6 +11,7 @@ from initium.records import (
     Blocks,
     Constant,
     DeltaOrthogonal,
+    Factor,
     Fill,
     Identity,
     Keep,
@@ -146,6 +147,8 @@ def words(fill: Fill) -> str:  # noqa: C901, PLR0911 - one a kind of fill
             return f"delta-orthogonal({gain:.4g})"
         case Identity(gain):
             return f"identity({gain:.4g})"
+        case Factor(_, side, alpha, beta):
+            return f"{side} factor of {alpha:.4g} Z {'-' if beta < 0 else '+'} {abs(beta):.4g} I"
         case Values():
             return "given values"
         case Packed(_, parts, each):

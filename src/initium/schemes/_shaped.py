@@ -16,6 +16,11 @@ from initium.schemes._parts import REST, each_matrix, fan_in, has_fans, matrices
 from initium.schemes._rule import Choice, Scheme, first_of, on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from initium.gains import Activation
     from initium.network import Facts
 
 Method = Literal["dks", "tat"]
@@ -45,8 +50,34 @@ def _longer(facts: Facts) -> float:
 def _check_shaped(method: Method, facts: Facts) -> None:
     """Refuses an activation that was not transformed: there these weights are no method at all."""
     activation = facts.after.activation
-    if activation is None:
-        return
+    figures = misshapen(method, activation) if activation is not None else ""
+    if figures:
+        wanted = "E[phi^2] = Q'(1) = 1, " + ("E[phi] = 0" if method == "dks" else "C'(1) = 1")
+        raise PlanError(
+            f"`{facts.name}`: {facts.after} follows, which is not what {method.upper()} trains with: it has {figures}, and "
+            f"{wanted} is wanted. That is a change of the model: put initium.gains.{method}_activation(..., depth=...) in the "
+            "place of each activation, depth being the most that follow one another; of modules "
+            f'initium.shape_activations(model, batch, "{method}") does it.'
+        )
+
+
+def misshapen(method: Method, activation: Activation | Callable[[Tensor], Tensor]) -> str:
+    """By which figures an activation is not what the method trains with; empty for one that is.
+
+    Args:
+        method: ``dks`` or ``tat``.
+        activation: What a graph has, or a module.
+
+    Returns:
+        The figures, or why it has none.
+
+    Example:
+        >>> import initium
+        >>> misshapen("tat", initium.gains.tat_activation("relu", depth=50))
+        ''
+        >>> misshapen("tat", initium.gains.Activation("relu"))
+        "E[phi^2] = 0.5, Q'(1) = 0.5, C'(1) = 0.5"
+    """
     try:
         found, slope = moments(activation), variance_slope(activation)
         figures = f"E[phi^2] = {found.second:.4g}, Q'(1) = {found.second * slope:.4g}, "
@@ -56,14 +87,8 @@ def _check_shaped(method: Method, facts: Facts) -> None:
         else:
             fits, figures = fits and abs(found.slope_second - 1) < _MET, f"{figures}C'(1) = {found.slope_second:.4g}"
     except InitiumError as error:
-        fits, figures = False, str(error)
-    if not fits:
-        wanted = "E[phi^2] = Q'(1) = 1, " + ("E[phi] = 0" if method == "dks" else "C'(1) = 1")
-        raise PlanError(
-            f"`{facts.name}`: {facts.after} follows, which is not what {method.upper()} trains with: it has {figures}, and "
-            f"{wanted} is wanted. That is a change of the model: put initium.gains.{method}_activation(..., depth=...) in the "
-            "place of each activation, depth being the most that follow one another."
-        )
+        return str(error)
+    return "" if fits else figures
 
 
 def dks() -> Scheme:

@@ -13,6 +13,7 @@ from initium.schemes._glorot import glorot_normal, glorot_uniform
 from initium.schemes._gpt2 import gpt2
 from initium.schemes._he import he_normal, he_uniform
 from initium.schemes._lecun import lecun_normal, lecun_uniform
+from initium.schemes._mimetic import mimetic
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
 from initium.schemes._rnn import rnn
@@ -49,6 +50,7 @@ SCHEMES: Mapping[str, Callable[..., Scheme]] = MappingProxyType(
         "t_fixup": t_fixup,
         "deepnorm": deepnorm,
         "subln": subln,
+        "mimetic": mimetic,
         "rnn": rnn,
         "siren": siren,
         "dks": dks,
