@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from initium.network import Facts, Network, Use
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
-HEAD = 0.2
+HEAD = 0.25
 # Where a table starts on the way to the size at which it learns like the rest, and where one that stands beside the data.
-TABLE, BESIDE = 0.3, 0.02
+TABLE, BESIDE = 0.6, 0.02
 # A LayerScale for up to 10 branches: CaiT's for its shallow models.
 LAYER = 0.1
 
