@@ -3,8 +3,8 @@
 from importlib.metadata import version
 
 from initium import errors, gains, init, schemes
-from initium._front import diagnose, initialize, plan, predict
-from initium.audit import Audit, AuditRow, audit
+from initium._front import audit, diagnose, initialize, plan, predict
+from initium.audit import Audit, AuditRow
 from initium.calibrate import lsuv
 from initium.errors import (
     ArgumentError,

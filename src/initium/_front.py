@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torch import nn
+
+from initium.audit import audit as audited
 from initium.calibrate import auto
 from initium.diagnose import examine
 from initium.network import as_batch, read
@@ -14,10 +17,12 @@ from initium.signal import measure
 from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Mapping
 
-    from torch import nn
+    from torch import Tensor
 
+    from initium.audit import Audit
     from initium.network import Network
     from initium.planning import Overrides, Plan, Prior
     from initium.records import Receipt, Signal
@@ -185,6 +190,45 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
     network = read(model, given)
     signal = measure(model, given, loss, network=network)
     return Report(examine(network, signal), signal, network.title)
+
+
+def audit(
+    weights: nn.Module | Mapping[str, Tensor] | str | os.PathLike[str],
+    scheme: Scheme | Plan | str | None = None,
+    batch: object = None,
+    *,
+    seed: int = 0,
+) -> Audit:
+    """From weights alone, the law that every parameter's values look like; against a plan, where the two differ.
+
+    Args:
+        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, see
+            :func:`initium.audit.audit`.
+        scheme: What was meant: a scheme as :func:`plan` takes it, ``auto`` too, for a module; or a plan.
+        batch: The batch with which a module is traced for its true fans.
+        seed: Of ``auto`` alone: the seed with which the weights were written.
+
+    Returns:
+        One row a parameter, and the findings.
+
+    Raises:
+        ArgumentError: No parameter, no such file, or a scheme for what is no module.
+        ArgumentTypeError: Neither module nor mapping nor path.
+        BatchError: The batch does not fit the model.
+        PlanError: ``auto`` without a batch.
+        TraceError: The model cannot be traced.
+        UnknownNameError: No scheme has that name.
+
+    Example:
+        >>> import torch, initium
+        >>> net, x = torch.nn.Linear(64, 64), torch.randn(32, 64)
+        >>> _ = initium.initialize(net, x, "auto", seed=0)
+        >>> initium.audit(net, "auto", x).findings
+        ()
+    """
+    if scheme == "auto" and isinstance(weights, nn.Module):
+        scheme = plan(weights, batch, "auto", seed=seed)
+    return audited(weights, scheme, batch)
 
 
 def _read(model: nn.Module, batch: object) -> Network:

@@ -112,3 +112,31 @@ def test_a_row_without_a_recipe_begins_with_what_it_may_be() -> None:
     text = str(initium.audit(model))
     assert "perhaps" in text
     assert "; perhaps" not in text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("fill", [initium.Normal(0.3), initium.Orthogonal(1.0), initium.TruncatedNormal(0.3, 2.0)])
+def test_complex_values_are_held_against_their_share_of_the_plan(fill):
+    model = torch.nn.Linear(64, 64, dtype=torch.complex64)
+    made = initium.plan(model, overrides={"weight": fill})
+    made.apply(model, seed=0)
+    assert [finding for finding in initium.audit(model, made).findings if finding.severity != "info"] == []
+    with torch.no_grad():
+        model.weight.mul_(2)
+    assert initium.audit(model, made).findings
+
+
+def test_one_number_is_no_constant():
+    model = torch.nn.Linear(1, 1)
+    made = initium.plan(model, torch.ones(4, 1), "he_normal")
+    made.apply(model, seed=0)
+    assert initium.audit(model, made).findings == ()
+
+
+def test_auto_is_a_scheme_of_an_audit_too():
+    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 8))
+    x = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+    initium.initialize(model, x, "auto", seed=5)
+    assert initium.audit(model, "auto", x, seed=5).findings == ()
+    torch.nn.init.zeros_(model[0].weight)
+    assert initium.audit(model, "auto", x, seed=5).findings[0].severity == "error"

@@ -324,3 +324,94 @@ def test_a_loss_of_the_model_s_own_is_walked_too():
     model = Loss()
     initium.initialize(model, batch, "auto", seed=0)
     assert math.isfinite(float(model(*batch.args)["loss"].detach()))
+
+
+class Split(nn.Module):
+    """ReLU of both parts."""
+
+    def forward(self, x):
+        return torch.complex(x.real.relu(), x.imag.relu())
+
+
+def test_the_imaginary_part_is_walked_too():
+    layer = {"dtype": torch.complex64}
+    net = nn.Sequential(
+        nn.Linear(64, 64, **layer), Split(), nn.Linear(64, 64, **layer), Split(), nn.Linear(64, 8, **layer)
+    )
+    x = torch.randn(32, 64, dtype=torch.complex64, generator=torch.Generator().manual_seed(0))
+    initium.initialize(net, x, "auto", seed=0)
+    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=0.01)
+    assert initium.audit(net, "auto", x).findings == ()
+
+
+def test_a_frozen_magnitude_of_weight_norm_leaves_the_rest_to_fit():
+    net = nn.Sequential(weight_norm(nn.Linear(64, 64)), nn.ReLU(), nn.Linear(64, 8))
+    size = net[0].parametrizations.weight.original0.requires_grad_(requires_grad=False).fill_(3.0)
+    x = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+    initium.initialize(net, x, "auto", seed=0)
+    assert bool((size == 3).all())
+    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=0.01)
+
+
+class Looked(nn.Module):
+    """A table that the forward pass itself writes to, or one of which a weight is composed."""
+
+    def __init__(self, composed):
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(64, 64, 2)) if composed else nn.Embedding(50, 64, max_norm=4.0)
+        self.head = nn.Linear(64, 8)
+
+    def forward(self, x):
+        if isinstance(self.table, nn.Parameter):
+            return self.head(F.gelu(((x + 0j) @ torch.view_as_complex(self.table)).real))
+        return self.head(self.table(x))
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_what_has_no_size_of_its_own_is_walked_by_the_law_that_it_gets(composed):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(32, 64, generator=generator) if composed else torch.arange(50)
+    plans = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        net = Looked(composed)
+        plans.append(initium.plan(net, x, "auto"))
+        plans[-1].apply(net, seed=0)
+        # A normal draw stands for the law's own.
+        assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=0.1)
+    assert plans[0] == plans[1]
+
+
+class Tied(nn.Module):
+    """A table that is the output's weight too, with no norm between."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(50, 64)
+
+    def forward(self, ids):
+        return self.table(ids).tanh() @ self.table.weight.T
+
+
+def test_a_tied_table_with_no_norm_between_reaches_the_size_of_an_output():
+    net, ids = Tied(), torch.arange(50)
+    initium.initialize(net, ids, "auto", seed=0)
+    # A third of what is missing is left by each of three rounds: log(0.2 / (0.2 / 8)^2 / 8) / 27 = 0.14.
+    assert initium.measure(net, ids).rows[-1].out_rms == pytest.approx(HEAD, rel=0.2)
+
+
+def test_a_running_mean_on_meta_is_the_one_that_a_norm_starts_with():
+    def built():
+        return nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 8)).eval()
+
+    with torch.device("meta"):
+        hollow = built()
+    x = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))
+    assert initium.plan(hollow, x, "auto") == initium.plan(built(), x, "auto")
+
+
+@pytest.mark.parametrize("seed", [2**64 - 1, 2**127])
+def test_every_seed_of_a_stream_is_one_of_auto_and_predict(seed):
+    net, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), torch.ones(4, 8)
+    initium.initialize(net, x, "auto", seed=seed)
+    assert initium.predict(net, x, seed=seed).rows

@@ -405,3 +405,29 @@ def test_a_bad_seed_is_refused_and_nothing_changes(mlp, plan_of, state, assert_u
 def test_what_is_no_module_is_refused(mlp, plan_of):
     with pytest.raises(ArgumentTypeError, match=r"torch\.nn\.Module; got dict"):
         plan_of(mlp).apply(mlp.state_dict().__class__.__base__())
+
+
+@pytest.mark.parametrize("scheme", ["zeros", "textbook"])
+def test_a_weight_of_weight_norm_is_zero_by_its_magnitude(mlp, plan_of, scheme):
+    parametrizations.weight_norm(mlp[2])
+    overrides = {"2.parametrizations.weight.original1": 0.0} if scheme == "textbook" else None
+    plan_of(mlp, scheme, overrides=overrides).apply(mlp)
+    assert not mlp[2].weight.any()  # and no NaN, which zeros over their norm would be
+    assert mlp[2].parametrizations.weight.original1.any()
+
+
+def test_a_constant_weight_of_weight_norm_has_its_value(mlp, plan_of):
+    parametrizations.weight_norm(mlp[2])
+    plan_of(mlp, overrides={"2.parametrizations.weight.original1": -0.5}).apply(mlp)
+    torch.testing.assert_close(mlp[2].weight, torch.full((30, 50), -0.5))
+
+
+def test_a_magnitude_of_weight_norm_is_kept_where_it_is_frozen_or_asked_for(mlp, plan_of):
+    name = "2.parametrizations.weight.original0"
+    parametrizations.weight_norm(mlp[2])
+    old = mlp.get_parameter(name).detach().clone()
+    plan_of(mlp, overrides={name: "keep"}).apply(mlp)
+    assert torch.equal(mlp.get_parameter(name), old)
+    mlp.get_parameter(name).requires_grad_(requires_grad=False)
+    plan_of(mlp).apply(mlp)
+    assert torch.equal(mlp.get_parameter(name), old)

@@ -57,6 +57,7 @@ def digest(tensor: torch.Tensor, law: Law) -> tuple[object, ...] | None:
     if not law.random or tensor.numel() < _LEAST:
         return None
     flat = tensor.detach().reshape(-1)
+    flat = torch.view_as_real(flat.resolve_conj()).reshape(-1) if flat.is_complex() else flat
     ends = torch.cat([flat[: _LEAST // 2], flat[-_LEAST // 2 :]]).float().tolist()
     return (tuple(tensor.shape), law.std, law.low, *ends)
 

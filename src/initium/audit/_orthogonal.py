@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from initium.audit._exact import centre_tap
 from initium.audit._law import Law, number
 
 if TYPE_CHECKING:
-    import torch
-
     from initium.audit._values import Values
 
 # So many vectors are compared with each other, evenly spread.
@@ -132,13 +132,14 @@ def _short(matrix: torch.Tensor) -> torch.Tensor:
 
 def _picked(short: torch.Tensor) -> torch.Tensor:
     few = min(len(short), _PICKED)
-    return short[[index * len(short) // few for index in range(few)]].double()
+    some = short[[index * len(short) // few for index in range(few)]]
+    return some.to(torch.complex128) if some.is_complex() else some.double()
 
 
 def _cosine(unit: torch.Tensor) -> tuple[float, int]:
     """The root mean square of the cosines, and of how many."""
     pairs = len(unit) * (len(unit) - 1) // 2
-    return math.sqrt(float((unit @ unit.T).triu(1).square().sum()) / max(pairs, 1)), pairs
+    return math.sqrt(float((unit @ unit.mH).triu(1).abs().square().sum()) / max(pairs, 1)), pairs
 
 
 def _chance(size: int, cosine: float, pairs: int) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 import torch
@@ -84,8 +85,25 @@ def taken_apart(tensor: torch.Tensor, fill: Fill, law: Law, level: float) -> tup
 
 
 def _piece(where: str, fill: Plain, part: torch.Tensor, law: Law, level: float) -> Piece:
-    allowed = fits(fill, _widened(part), torch.finfo(part.dtype).eps, level)
-    return Piece(where, fill, tuple(part.shape), law, _beyond(part, fill), allowed)
+    fill, wide = _in_parts(fill, _widened(part))
+    step = torch.finfo(part.dtype).eps
+    return Piece(where, fill, tuple(part.shape), law, _beyond(wide, fill, step), fits(fill, wide, step, level))
+
+
+def _in_parts(fill: Plain, wide: torch.Tensor) -> tuple[Plain, torch.Tensor]:
+    """Of complex values the real and imaginary parts, which share what was planned of the whole, as a law is seen in them."""
+    if not wide.is_complex():
+        return fill, wide
+    match fill:
+        case Normal() | TruncatedNormal():
+            fill = replace(fill, std=fill.std * math.sqrt(0.5))
+        case Uniform():
+            fill = replace(fill, bound=fill.bound * math.sqrt(0.5))
+        case Orthogonal() | DeltaOrthogonal():
+            fill = replace(fill, gain=fill.gain * math.sqrt(0.5))
+        case _:
+            pass
+    return fill, torch.view_as_real(wide.resolve_conj())
 
 
 def _widened(tensor: torch.Tensor) -> torch.Tensor:
@@ -140,9 +158,9 @@ def _close(wide: torch.Tensor, wanted: torch.Tensor, dtype: torch.dtype) -> bool
     return bool(torch.isclose(wide, stored, rtol=torch.finfo(dtype).eps, atol=0.0).all())
 
 
-def _beyond(tensor: torch.Tensor, fill: Plain) -> int:
+def _beyond(wide: torch.Tensor, fill: Plain, step: float) -> int:
     """How many values are outside the truncation that was planned."""
     if not isinstance(fill, TruncatedNormal):
         return 0
-    edge = fill.cut * fill.std / cut_std(fill.cut) * (1 + torch.finfo(tensor.dtype).eps)
-    return int((tensor.abs() > edge).sum())
+    edge = fill.cut * fill.std / cut_std(fill.cut) * (1 + step)
+    return int((wide.abs() > edge).sum())

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from initium.network import addend
-from initium.planning import WEIGHT_NORM, magnitude_of
+from initium.planning import WEIGHT_NORM, law_of_fill, magnitude_of
 from initium.random import Stream
+from initium.schemes import textbook
 from initium.signal import Law, Predicting, laws_of, predicted_by
 
 if TYPE_CHECKING:
@@ -33,9 +36,10 @@ class Balancing(Predicting):
         goal = self._goals.get(use.name)
         if goal is not None and output.numel():
             bias = addend(use, output, args)
-            product = output.float() if bias is None else output.float() - bias
+            product = output.to(torch.promote_types(output.dtype, torch.float32))
+            product = product if bias is None else product - bias
             if use.name not in self.factors:
-                size = float(product.detach().square().mean().sqrt())
+                size = float(product.detach().abs().square().mean().sqrt())
                 self.factors[use.name] = goal / size if size > 0 and math.isfinite(size) else 1.0
             scaled = product * self.factors[use.name]
             output = (scaled if bias is None else scaled + bias).to(output.dtype)
@@ -63,10 +67,11 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
     laws = {
         facts.name: law for facts in network.parameters if not facts.frozen and (law := _law(facts, scales)) is not None
     }
+    frozen = {facts.name for facts in network.parameters if facts.frozen}
     sized = {
         name: law.std * math.sqrt(sizes[name] / sizes[of])
         for name, law in laws.items()
-        if (of := magnitude_of(name)) in sizes
+        if (of := magnitude_of(name)) in sizes and of not in frozen
     }
     laws |= {magnitude_of(name): Law(size, 0.0) for name, size in sized.items()}
     walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales)
@@ -96,7 +101,9 @@ def _law(facts: Facts, scales: Scales) -> Law | None:
         return Law(scales.layers[facts.name], 0.0)
     if facts.name in scales.tables or facts.name in scales.tied:
         return Law(0.0, scales.tied.get(facts.name) or scales.size(facts.name))
-    if facts.role in {"weight", "recurrent"} and facts.fan_in and facts.computed_by in {"", WEIGHT_NORM}:
+    if facts.whole or facts.computed_by not in {"", WEIGHT_NORM}:
+        return None
+    if facts.fan_in and (facts.name in scales.bound or facts.name in scales.free):
         return Law(0.0, facts.fan_in**-0.5)
-    at = {"bias": 0.0, "scale": facts.neutral, "shift": facts.neutral}.get(facts.role)
-    return None if at is None else Law(at, 0.0)
+    choice = textbook().rule(facts)
+    return None if choice is None else law_of_fill(choice.fill, facts.shape)

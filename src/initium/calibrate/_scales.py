@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from initium.errors import InitiumError
 from initium.gains import small_signal_gain
-from initium.planning import WEIGHT_NORM
+from initium.planning import WEIGHT_NORM, magnitude_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -87,6 +87,8 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
             continue
         if (facts.computed_by or not use.direct) and facts.computed_by != WEIGHT_NORM:
             continue
+        if (size := known.get(magnitude_of(name))) and size.frozen and facts.computed_by:
+            continue  # its size is the frozen magnitude
         if facts.role == "weight":
             found = _bound(facts, ends=name in ends)
             (bound if found else free)[name] = found or (1.0, _reason(facts))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from initium.audit import audit as audited
+from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
 from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape
@@ -26,7 +26,7 @@ def audit(
     batch: BatchTarget = None,
     *,
     scheme: Annotated[
-        str | None, typer.Option(help="What was meant: textbook, normal(0.02) ..., or a plan's .json file.")
+        str | None, typer.Option(help="What was meant: textbook, auto, normal(0.02) ..., or a plan's .json file.")
     ] = None,
     seed: Seed = 0,
     json: Json = None,
@@ -50,7 +50,7 @@ def audit(
     _target.seeded(seed)
     meant = Plan.load(scheme) if scheme is not None and scheme.endswith(".json") else scheme
     weights = target if Path(target).suffix in _FILES else _target.model(target)
-    made = audited(weights, meant, _target.batch(batch, shape, seed))
+    made = _front.audit(weights, meant, _target.batch(batch, shape, seed), seed=seed)
     if json is not None:
         json.write_text(made.to_json(), encoding="utf-8")
         say_written(json)

@@ -29,5 +29,6 @@ BatchTarget = Annotated[
 ]
 Json = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the result to this file as JSON.")]
 Seed = Annotated[
-    int, typer.Option(help="Of the weights that the target draws and of the batch: the same seed prints the same.")
+    int,
+    typer.Option(help="Of the weights that the target draws, of the batch and of auto: the same seed prints the same."),
 ]

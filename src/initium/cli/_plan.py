@@ -33,7 +33,7 @@ def plan(
     _target.seeded(seed)
     model = _target.model(target, planned=True)
     given = _target.batch(batch, shape, seed, (target, model))
-    made = _front.plan(model, given, scheme)
+    made = _front.plan(model, given, scheme, seed=seed)
     if json is not None:
         made.save(json)
         say_written(json)

@@ -63,17 +63,17 @@ def predict(
     given = _target.batch(batch, shape, seed, (target, model))
     if given is None:
         raise ArgumentError(_NO_DATA)
-    signal = _front.predict(model, given, _supposed(model, given, scheme), seed=seed)
+    signal = _front.predict(model, given, _supposed(model, given, scheme, seed), seed=seed)
     if json is not None:
         json.write_text(text.dumps(finite(signal.to_dict()), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)
     write(_shown(model, signal, scheme))
 
 
-def _supposed(model: nn.Module, given: object, scheme: str | None) -> Plan | None:
+def _supposed(model: nn.Module, given: object, scheme: str | None, seed: int) -> Plan | None:
     if scheme is None:
         return None
-    return Plan.load(scheme) if scheme.endswith(".json") else _front.plan(model, given, scheme)
+    return Plan.load(scheme) if scheme.endswith(".json") else _front.plan(model, given, scheme, seed=seed)
 
 
 def _shown(model: nn.Module, signal: Signal, scheme: str | None) -> str:

@@ -57,8 +57,11 @@ def plan(
     base = named_scheme(scheme)
     exceptions = overriding(overrides, network.parameters) if overrides else first_of()
     known = priors(prior, network) if prior is not None else first_of()
-    made = rows(network, Scheme(base.name, first_of(known, exceptions, _left_alone, base.rule), base.source))
-    made = with_magnitudes(made, {facts.name: facts.computed_by for facts in network.parameters})
+    asked = first_of(known, exceptions)
+    made = rows(network, Scheme(base.name, first_of(asked, _left_alone, base.rule), base.source))
+    made = with_magnitudes(
+        made, network.parameters, {facts.name for facts in network.parameters if asked(facts) is not None}
+    )
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # So many draws for the typical figure, in networks that use weights so often at most; and up to so many, where it wanders.
 DRAWS, FEW, MOST = 4, 256, 16
+# torch's own generator takes no larger seed; a stream does.
+_SEEDS = 1 << 64
 _UNWRITTEN = "holds NaN or infinity, as memory that nobody has written: predicted as if it suited its role"
 
 
@@ -129,7 +131,7 @@ def predicted_by(
     The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
     with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % _SEEDS)
         return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 
 
@@ -146,7 +148,7 @@ def _predicted(
     held = dict(model.named_parameters()) | dict(model.named_buffers())
     leaves = {name: walk.parameter(name, held[name]) for name in traced.parameters}
     leaves |= {name: leaves[name].clone() for name in traced.written}
-    buffers = [_buffer(held[name]) for name in traced.buffers]
+    buffers = [_buffer(name, held[name]) for name in traced.buffers]
     names = [name for use in network.uses for name in (use.name, use.bias) if name]
     weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
@@ -162,8 +164,12 @@ def _predicted(
     return signal_of(walk, aim, output, batch, rows(walk, weights, gradients | walk.weight_gradients()))
 
 
-def _buffer(value: Tensor) -> Tensor:
-    return torch.ones(value.shape, dtype=value.dtype) if value.is_meta else value.detach().clone()
+def _buffer(name: str, value: Tensor) -> Tensor:
+    """Its own values; on ``meta`` ones, and the running mean that a normalisation starts with."""
+    if not value.is_meta:
+        return value.detach().clone()
+    at_start = 0 if name.rpartition(".")[2] == "running_mean" else 1
+    return torch.full(value.shape, at_start, dtype=value.dtype)
 
 
 def _inputs(
