@@ -396,7 +396,7 @@ class Tied(nn.Module):
 def test_a_tied_table_with_no_norm_between_reaches_the_size_of_an_output():
     net, ids = Tied(), torch.arange(50)
     initium.initialize(net, ids, "auto", seed=0)
-    # A third of what is missing is left by each of three rounds: log(0.2 / (0.2 / 8)^2 / 8) / 27 = 0.14.
+    # A third of what is missing is left by each of three rounds: log(0.25 / (0.25 / 8)^2 / 8) / 27 = 0.13.
     assert initium.measure(net, ids).rows[-1].out_rms == pytest.approx(HEAD, rel=0.2)
 
 
