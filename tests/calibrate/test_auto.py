@@ -415,3 +415,28 @@ def test_every_seed_of_a_stream_is_one_of_auto_and_predict(seed):
     net, x = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)), torch.ones(4, 8)
     initium.initialize(net, x, "auto", seed=seed)
     assert initium.predict(net, x, seed=seed).rows
+
+
+class Gated(nn.Module):
+    """Two weights whose names end as weight_norm's direction and magnitude do, and that are neither."""
+
+    def __init__(self, end):
+        super().__init__()
+        for name in ("mix_v", f"mix_{end}", "out"):
+            self.register_parameter(name, nn.Parameter(torch.randn(32, 32) / 32**0.5))
+        self.end = f"mix_{end}"
+
+    def forward(self, x):
+        return F.relu(F.relu(x @ self.mix_v) @ self.get_parameter(self.end)) @ self.out
+
+
+def test_names_alone_make_no_weight_norm():
+    torch.manual_seed(0)
+    x, sizes = torch.randn(64, 32), []
+    for end in ("g", "w"):
+        net = Gated(end)
+        initium.initialize(net, x, "auto", seed=0)
+        sizes.append([row.out_rms for row in initium.measure(net, x).rows])
+    # Another name is another draw, of 32 columns of 32 each: six deviations of an rms over them.
+    assert sizes[0][2] == pytest.approx(HEAD, rel=1e-4)
+    assert sizes[0] == pytest.approx(sizes[1], rel=6 / math.sqrt(2 * 32))

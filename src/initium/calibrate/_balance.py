@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from initium.network import addend
-from initium.planning import WEIGHT_NORM, law_of_fill, magnitude_of
+from initium.network import WEIGHT_NORM, addend
+from initium.planning import law_of_fill
 from initium.random import Stream
 from initium.schemes import textbook
 from initium.signal import Law, Predicting, laws_of, predicted_by
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from initium.calibrate._scales import Scales
     from initium.network import Batch, Facts, Network, Use
+    from initium.schemes import Rule
 
 
 class Balancing(Predicting):
@@ -63,17 +64,18 @@ class Round:
 
 def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, seed: int) -> Round:
     """One walk forwards and back at these sizes."""
-    sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
+    known = {facts.name: facts for facts in network.parameters}
+    sizes, rest = {name: math.prod(facts.shape) for name, facts in known.items()}, textbook().rule
     laws = {
-        facts.name: law for facts in network.parameters if not facts.frozen and (law := _law(facts, scales)) is not None
+        name: law
+        for name, facts in known.items()
+        if not facts.frozen and (law := _law(facts, scales, rest)) is not None
     }
-    frozen = {facts.name for facts in network.parameters if facts.frozen}
-    sized = {
-        name: law.std * math.sqrt(sizes[name] / sizes[of])
-        for name, law in laws.items()
-        if (of := magnitude_of(name)) in sizes and of not in frozen
+    laws |= {
+        facts.magnitude: Law(laws[facts.name].std * math.sqrt(sizes[facts.name] / sizes[facts.magnitude]), 0.0)
+        for facts in known.values()
+        if facts.name in laws and facts.magnitude in sizes and not known[facts.magnitude].frozen
     }
-    laws |= {magnitude_of(name): Law(size, 0.0) for name, size in sized.items()}
     walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales)
     signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
@@ -93,7 +95,7 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
     return Round(stds, rates, {row.name: row.out_rms for row in reversed(multiplied)})
 
 
-def _law(facts: Facts, scales: Scales) -> Law | None:
+def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
     if facts.name in scales.written:
         return None
@@ -105,5 +107,5 @@ def _law(facts: Facts, scales: Scales) -> Law | None:
         return None
     if facts.fan_in and (facts.name in scales.bound or facts.name in scales.free):
         return Law(0.0, facts.fan_in**-0.5)
-    choice = textbook().rule(facts)
+    choice = rest(facts)
     return None if choice is None else law_of_fill(choice.fill, facts.shape)

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from initium.errors import InitiumError
-from initium.gains import small_signal_gain
-from initium.planning import WEIGHT_NORM, magnitude_of
+from initium.network import WEIGHT_NORM
+from initium.schemes import steep_gain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -87,7 +86,7 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
             continue
         if (facts.computed_by or not use.direct) and facts.computed_by != WEIGHT_NORM:
             continue
-        if (size := known.get(magnitude_of(name))) and size.frozen and facts.computed_by:
+        if (size := known.get(facts.magnitude)) and size.frozen:
             continue  # its size is the frozen magnitude
         if facts.role == "weight":
             found = _bound(facts, ends=name in ends)
@@ -153,11 +152,11 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     place = facts.residual
     if ends and (place is None or place.place != "last" or place.branches < 2):  # noqa: PLR2004  else one of many
         return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
+    if _made_up_for(facts):
+        return None
     if place is not None and place.place == "last" and place.branches and not (place.norm_after or place.norm_last):
-        if place.norm_first and not place.leaves:
-            return None
         return place.branches**-0.5, f"the last of one of {place.branches} branches: 1/sqrt of their number"
-    return None if _made_up_for(facts) else _into(facts)
+    return _into(facts)
 
 
 def _made_up_for(facts: Facts) -> bool:
@@ -169,16 +168,9 @@ def _made_up_for(facts: Facts) -> bool:
 
 
 def _into(facts: Facts) -> tuple[float, str]:
-    if steep := _steep(facts):
+    if steep := steep_gain(facts):
         return steep, f"small enough for the slope of {facts.after} at 0"
     return 1.0, f"unit second moment into {facts.after}"
-
-
-def _steep(facts: Facts) -> float | None:
-    try:
-        return None if facts.after.activation is None else small_signal_gain(facts.after.activation)
-    except InitiumError:
-        return None
 
 
 def _only_values(facts: Facts) -> bool:

@@ -2,7 +2,7 @@
 
 from initium.network._addend import addend
 from initium.network._batch import Batch, as_batch
-from initium.network._facts import ROLES, Facts, HeadPart, Neighbour, Role, Use
+from initium.network._facts import ROLES, WEIGHT_NORM, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
@@ -16,6 +16,7 @@ from initium.network._walk import Walk, run_walk
 __all__ = [
     "MOVES",
     "ROLES",
+    "WEIGHT_NORM",
     "Batch",
     "Facts",
     "HeadPart",

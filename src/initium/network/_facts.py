@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from initium.network._residual import Residual
 
 Role = Literal["weight", "recurrent", "bias", "scale", "shift", "embedding", "other"]
+WEIGHT_NORM = "weight_norm"
+# How the names of a direction and of its magnitude end, in torch.nn.utils.parametrizations and in the older torch.nn.utils.
+MAGNITUDES = {"original1": "original0", "_v": "_g"}
 ROLES: tuple[Role, ...] = ("weight", "recurrent", "bias", "scale", "shift", "embedding", "other")
 
 
@@ -187,3 +190,12 @@ class Facts:
     def mentionable(self) -> bool:
         """True for what multiplies data or may do so: a report that leaves it out has to say so."""
         return self.role in {"weight", "recurrent", "embedding"} or sum(size > 1 for size in self.shape) > 1
+
+    @property
+    def magnitude(self) -> str:
+        """Of a direction under weight_norm, the name of the magnitude beside it; empty for any other parameter."""
+        if self.computed_by == WEIGHT_NORM:
+            for end, other in MAGNITUDES.items():
+                if self.name.endswith(end):
+                    return self.name.removesuffix(end) + other
+        return ""

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 
 from initium.errors import InitiumError
 from initium.gains import describe
-from initium.network._facts import Neighbour
+from initium.network._facts import MAGNITUDES, WEIGHT_NORM, Neighbour
 
 if TYPE_CHECKING:
     from initium.network._facts import Role
@@ -66,7 +66,7 @@ def _computed_by(modules: dict[str, nn.Module], owner: str, attribute: str) -> s
 
 def _title(step: object) -> str:
     name = type(step).__name__.lstrip("_")
-    return {"WeightNorm": "weight_norm", "SpectralNorm": "spectral_norm", "Orthogonal": "orthogonal"}.get(name, name)
+    return {"WeightNorm": WEIGHT_NORM, "SpectralNorm": "spectral_norm", "Orthogonal": "orthogonal"}.get(name, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def guess(one: Held) -> Guess:
     module, shape, name = one.module, tuple(one.parameter.shape), one.attribute
     if isinstance(module, _NORMS):
         return Guess("scale" if name == "weight" else "shift")
-    if one.computed_by == "weight_norm" and (name == "original0" or name.endswith("_g")):
+    if one.computed_by == WEIGHT_NORM and name.endswith(tuple(MAGNITUDES.values())):
         return Guess("other")  # the magnitudes, shaped like a matrix
     if len(shape) < 2 or isinstance(module, nn.PReLU):  # noqa: PLR2004 - vectors have no fan
         return Guess("bias" if "bias" in name else "other")

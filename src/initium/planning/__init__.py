@@ -4,7 +4,6 @@ from initium.planning._atomic import all_or_nothing
 from initium.planning._diff import Change, PlanDiff
 from initium.planning._groups import mup_groups
 from initium.planning._make import plan
-from initium.planning._normed import WEIGHT_NORM, magnitude_of
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
 from initium.planning._prior import Prior
@@ -13,7 +12,6 @@ from initium.planning._spread import expected_std, law_of_fill
 from initium.planning._write import pieces, write
 
 __all__ = [
-    "WEIGHT_NORM",
     "Change",
     "Overrides",
     "Plan",
@@ -23,7 +21,6 @@ __all__ = [
     "all_or_nothing",
     "expected_std",
     "law_of_fill",
-    "magnitude_of",
     "mup_groups",
     "pieces",
     "plan",

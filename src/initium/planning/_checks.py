@@ -10,9 +10,8 @@ from torch.nn.parameter import is_lazy
 
 from initium.checks import writable
 from initium.errors import ArgumentError, ArgumentTypeError, PlanError
-from initium.network import Held, held
+from initium.network import WEIGHT_NORM, Held, held
 from initium.planning._blocks import misfit
-from initium.planning._normed import WEIGHT_NORM
 from initium.records import Keep
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.planning._normed import WEIGHT_NORM, with_magnitudes
+from initium.network import WEIGHT_NORM
+from initium.planning._normed import with_magnitudes
 from initium.planning._overrides import overriding
 from initium.planning._plan import Plan
 from initium.planning._prior import priors

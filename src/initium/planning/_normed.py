@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from initium.network import Facts
     from initium.records import PlanRow
 
-WEIGHT_NORM = "weight_norm"
-# How the two names end, in torch.nn.utils.parametrizations and in the older torch.nn.utils.
-_ENDS = (("original1", "original0"), ("_v", "_g"))
-
 
 def with_magnitudes(
     rows: tuple[PlanRow, ...], parameters: Sequence[Facts], decided: Container[str]
@@ -42,7 +38,7 @@ def with_magnitudes(
     by_name, known = {row.name: row for row in rows}, {facts.name: facts for facts in parameters}
     changed: dict[str, PlanRow] = {}
     for row in rows:
-        size = by_name.get(magnitude_of(row.name)) if known[row.name].computed_by == WEIGHT_NORM else None
+        size = by_name.get(known[row.name].magnitude)
         law = law_of_fill(row.fill, row.shape) if size is not None else None
         if size is None or law is None:
             continue
@@ -61,11 +57,3 @@ def _turned(row: PlanRow) -> PlanRow:
     """A direction in the place of one that is zero throughout."""
     why = f"{row.reason}: by its magnitude, since a direction of zeros has none".removeprefix(": ")
     return replace(row, fill=Normal(1.0), law="normal, a direction", reason=why)
-
-
-def magnitude_of(direction: str) -> str:
-    """The name of the magnitude beside a direction; empty for another name."""
-    for end, other in _ENDS:
-        if direction.endswith(end):
-            return direction.removesuffix(end) + other
-    return ""

@@ -12,7 +12,7 @@ from initium.schemes._mimetic import mimetic
 from initium.schemes._mup import Optimizer, lr_factor, mup
 from initium.schemes._one_law import normal, uniform, zeros
 from initium.schemes._orthogonal import orthogonal
-from initium.schemes._parts import each_matrix
+from initium.schemes._parts import each_matrix, steep_gain
 from initium.schemes._prior import numbers, sigmoid_prior, softmax_prior
 from initium.schemes._rnn import rnn
 from initium.schemes._rows import rows
@@ -76,6 +76,7 @@ __all__ = [
     "sigmoid_prior",
     "siren",
     "softmax_prior",
+    "steep_gain",
     "subln",
     "t_fixup",
     "tat",

@@ -81,18 +81,33 @@ def exact_gain(facts: Facts) -> float | None:
     if activation is None or is_bounded(facts):
         return None
     try:
-        return small_signal_gain(activation) or gain(activation)
+        return steep_gain(facts) or gain(activation)
     except InitiumError:
         return None
 
 
-def is_steep(facts: Facts) -> bool:
-    """True where the activation's exact gain multiplies the gradient's second moment many times over: sin(30 x)."""
+def steep_gain(facts: Facts) -> float | None:
+    """The gain for small signals of the activation that follows, where its exact one would swell the gradient: sin(30 x).
+
+    Args:
+        facts: What is known of a weight.
+
+    Returns:
+        :func:`~initium.gains.small_signal_gain` of what follows; ``None`` where nothing steep does.
+
+    Example:
+        >>> import torch
+        >>> from initium.network import read
+        >>> from initium.schemes import steep_gain
+        >>> net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU())
+        >>> steep_gain(read(net).facts("0.weight")) is None
+        True
+    """
     activation = facts.after.activation
     try:
-        return activation is not None and small_signal_gain(activation) is not None
+        return None if activation is None else small_signal_gain(activation)
     except InitiumError:
-        return False
+        return None
 
 
 def is_bounded(facts: Facts) -> bool:

@@ -11,7 +11,7 @@ from initium.schemes._glorot import glorot
 from initium.schemes._he import he, rectified
 from initium.schemes._lecun import lecun
 from initium.schemes._orthogonal import orthogonal_law
-from initium.schemes._parts import REST, exact_gain, fan_in, follows, has_fans, is_bounded, is_steep
+from initium.schemes._parts import REST, exact_gain, fan_in, follows, has_fans, is_bounded, steep_gain
 from initium.schemes._rule import Choice, Rule, Scheme, first_of, on
 from initium.schemes._select import followed_by, layout, role
 
@@ -25,7 +25,7 @@ def _exact(facts: Facts) -> Choice | None:
     if factor is None:
         return None
     kind = (
-        "its gain for small signals (the exact one would swell the gradient)" if is_steep(facts) else "its exact gain"
+        "its gain for small signals (the exact one would swell the gradient)" if steep_gain(facts) else "its exact gain"
     )
     reason = f"{follows(facts)}: {kind}, {factor:.4g}"
     return Choice(Normal(factor / math.sqrt(fan_in(facts))), f"normal, gain {factor:.4g}, fan_in", reason)
