@@ -3,9 +3,7 @@
 import copy
 import os
 import pickle
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 from torch.testing._internal.two_tensor import TwoTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fresh import python
 from initium.errors import ArgumentError, ArgumentTypeError
 from initium.random import Once, Stream, bernoulli_, bits, normal_, orthogonal_, trunc_normal_, uniform_
 from initium.random import _choice as choice
@@ -63,20 +62,6 @@ def filled(backend, count, start, a_law, dtype):
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(choice.VARIABLE, type(backend).__name__.lower())
         return write(out, STREAM, start, a_law)
-
-
-def python(code, **environment):
-    """What a fresh interpreter prints."""
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | environment,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout.strip()
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -184,25 +169,6 @@ def test_threads_write_and_change_nothing(threads):
     for at in range(0, len(found), LEAST):
         part = found[at : at + LEAST]
         assert same(part, filled(NUMBA, len(part), 3 + at, LAWS["normal"], torch.bfloat16))
-
-
-def test_no_piece_is_written_after_an_interrupt_was_raised():
-    writing, begun = set(), []
-
-    def work(at, _):
-        begun.append(at)
-        if threading.current_thread() is threading.main_thread():
-            while len(begun) < 2:
-                time.sleep(0.001)
-            raise KeyboardInterrupt
-        writing.add(at)
-        time.sleep(0.2)
-        writing.discard(at)
-
-    with torch_threads(2), pytest.raises(KeyboardInterrupt):
-        share(work, 100 * MOST)
-    assert not writing
-    assert len(begun) <= 3
 
 
 def test_an_error_in_another_thread_is_raised_here():

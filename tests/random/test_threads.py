@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 import weakref
@@ -12,6 +9,7 @@ import weakref
 import pytest
 import torch
 
+from fresh import python
 from initium.random import Stream
 from initium.random import _numba as numba_backend
 from initium.random._laws import Normal
@@ -23,18 +21,11 @@ NUMBA = numba_backend.Numba()
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
-def python(code):
-    made = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return made.stdout.strip()
+SENT = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends no signal to a thread")
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends no signal to a thread")
-def test_further_interrupts_leave_no_piece_being_written():
+@pytest.mark.parametrize("further", [0, pytest.param(3, marks=SENT)])
+def test_no_piece_is_written_after_an_interrupt_was_raised_nor_after_further_ones(further):
     writing, begun = set(), []
 
     def work(at, _):
@@ -44,10 +35,10 @@ def test_further_interrupts_leave_no_piece_being_written():
                 time.sleep(0.001)
             raise KeyboardInterrupt
         writing.add(at)
-        for _ in range(3):
+        for _ in range(further):
             time.sleep(0.05)
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        time.sleep(0.05)
+        time.sleep(0.2)
         writing.discard(at)
 
     with torch_threads(2), pytest.raises(KeyboardInterrupt):
@@ -151,7 +142,7 @@ def test_a_forked_process_does_not_wait_for_the_threads_of_torch(draw):
         os._exit(torch.get_num_threads())
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    assert python(code) == "2"
+    assert python(code, PYTHONWARNINGS="ignore::DeprecationWarning") == "2"
 
 
 @FORKS
@@ -168,4 +159,4 @@ def test_a_process_forked_amid_a_matrix_makes_its_own():
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """
-    assert python(code) == "0"
+    assert python(code, PYTHONWARNINGS="ignore::DeprecationWarning") == "0"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 Source = torch.Generator | random.Stream | None
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
+# Equal ones of a type are the same argument: a tensor is none of them, nor is a layer or a user's own number.
 _VALUES = frozenset((int, float, bool, str, type(None), Fans))
 
 

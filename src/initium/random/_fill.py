@@ -96,11 +96,16 @@ def _looked_up(out: torch.Tensor, laws: Callable[..., Laws], numbers: tuple[Supp
 
 def _learn(out: torch.Tensor, stream: Stream, law: Law, case: object) -> None:
     if short := compiled_for(out, law):
-        if len(_known) >= MOST:
-            _known.clear()
-        _known[case] = short
+        note(_known, case, short)
         if type(stream) is Once:
             stream.remember(short)
+
+
+def note(known: dict[Any, Short], case: object, short: Short) -> None:
+    """Remember what a case came to; a full table is forgotten first."""
+    if len(known) >= MOST:
+        known.clear()
+    known[case] = short
 
 
 def remembered(laws: Callable[..., Laws]) -> Callable[..., Laws]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from initium.random._fill import MOST, again
+from initium.random._fill import again, note
 
 if TYPE_CHECKING:
     import torch
@@ -69,9 +69,7 @@ class Repeats:
         """
         if (short := once.short) is None or not self._values.issuperset(map(type, (*given, *named.values()))):
             return
-        if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[_case(out, given, named)] = short
+        note(self._known, _case(out, given, named), short)
 
 
 def _case(out: torch.Tensor, given: tuple[object, ...], named: dict[str, object]) -> tuple[object, ...]:
