@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._balance import walked
-from initium.calibrate._rates import moved
-from initium.calibrate._scales import LAYER, Scales, scales_of, written_out
+from initium.calibrate._rates import cost, moved
+from initium.calibrate._scales import Scales, scales_of
+from initium.calibrate._written import LAYER, written_out
 from initium.errors import PlanError
 from initium.network import as_batch, read
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
     from initium.calibrate._balance import Round
@@ -97,10 +100,17 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     network = network or read(model, given)
     written = written_out(model, network)
     scales = scales_of(network, written)
-    found = walked(model, given, network, scales, seed)
-    for _ in range(ROUNDS - 1):
-        scales = _moved(network, scales, found)
-        found = walked(model, given, network, scales, seed)
+    found = walked(model, given, network, scales, seed=seed)
+    scales = _followed(scales, found)
+    found = walked(model, given, network, scales, seed=seed, before=found)
+    least, step = cost(scales, found), STEP
+    for _ in range(ROUNDS):
+        tried = _moved(network, scales, found, step)
+        walk = walked(model, given, network, tried, seed=seed, before=found)
+        if (now := cost(tried, walk)) < least:
+            least, scales, found = now, tried, walk
+        else:
+            step /= 2
     chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
     chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
     chosen |= {
@@ -123,8 +133,15 @@ def _choice(name: str, scales: Scales, std: float) -> Choice:
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 
-def _moved(network: Network, scales: Scales, found: Round) -> Scales:
+def _moved(network: Network, scales: Scales, found: Round, step: float) -> Scales:
     """Sizes at which the rates are nearer to one another."""
+    scales = _followed(scales, found)
+    new = {name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found).items()}
+    return _resized(scales, new)
+
+
+def _followed(scales: Scales, found: Round) -> Scales:
+    """With tables that are the output's weight too at the size that the output needs, and others as they follow from it."""
     sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
     # What a table gives is looked up and multiplied by it again: its square counts where no norm stands between, itself where
     # one does, and this power leaves a third of what is missing in both.
@@ -132,9 +149,30 @@ def _moved(network: Network, scales: Scales, found: Round) -> Scales:
         name: scales.tied[name] * ((size / seen) ** (2 / 3) if seen > 0 else 1.0)
         for name, (size, seen) in sizes.items()
     }
-    new = {name: scales.size(name) ** (1 - STEP) * size**STEP for name, size in moved(network, scales, found).items()}
+    return _rescaled(replace(scales, tied=tied), _stretched(scales, found, tied))
+
+
+def _stretched(scales: Scales, found: Round, tied: Mapping[str, float]) -> dict[str, float]:
+    """By table and end of a branch, by how much the size that it follows has turned out to be another."""
+    ratios = dict[str, float]()
+    for name, others in scales.anchors.items():
+        ratios[name] = max((tied[each] / scales.tied[each] for each in others if each in tied), default=1.0)
+    for line in scales.lines.values():
+        seen = next((found.inputs[name] for name in line.readers if found.inputs.get(name, 0.0) > 0), 1.0)
+        for name in line.feed if not line.met else ():
+            if name in scales.tables and not scales.anchors.get(name, ("",)):
+                ratios[name] = 1.0 / seen  # a constant may stand between the table and the stream
+    return ratios
+
+
+def _rescaled(scales: Scales, ratios: Mapping[str, float]) -> Scales:
+    starts = {name: start * ratios.get(name, 1.0) for name, start in scales.starts.items()}
+    return _resized(replace(scales, starts=starts), {name: scales.size(name) * ratio for name, ratio in ratios.items()})
+
+
+def _resized(scales: Scales, new: Mapping[str, float]) -> Scales:
     bound, free = (
         {name: (new.get(name, size), why) for name, (size, why) in group.items()}
         for group in (scales.bound, scales.free)
     )
-    return replace(scales, bound=bound, free=free, tied=tied)
+    return replace(scales, bound=bound, free=free)

@@ -27,24 +27,36 @@ if TYPE_CHECKING:
 class Balancing(Predicting):
     """A predicting walk that gives the output of every weight the size that is wanted, and goes on with that."""
 
-    def __init__(self, network: Network, laws: Mapping[str, Law | Tensor], stream: Stream, scales: Scales) -> None:
+    def __init__(
+        self,
+        network: Network,
+        laws: Mapping[str, Law | Tensor],
+        stream: Stream,
+        scales: Scales,
+        pooled: Mapping[str, float],
+    ) -> None:
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
         self.factors: dict[str, float] = {}
-        self._goals = scales.goals
+        self.squares: dict[str, list[tuple[float, int]]] = {}
+        self._goals, self._pooled = scales.goals, pooled
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
         """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
-        goal = self._goals.get(use.name)
-        if goal is not None and output.numel():
+        if use.name in self._goals and output.numel():
             bias = addend(use, output, args)
             product = output.to(torch.promote_types(output.dtype, torch.float32))
             product = product if bias is None else product - bias
+            square, goal = float(product.detach().abs().square().mean()), self._goals[use.name]
+            self.squares.setdefault(use.name, []).append((square, product.numel()))
             if use.name not in self.factors:
-                size = float(product.detach().abs().square().mean().sqrt())
-                self.factors[use.name] = goal / size if size > 0 and math.isfinite(size) else 1.0
+                self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
             scaled = product * self.factors[use.name]
             output = (scaled if bias is None else scaled + bias).to(output.dtype)
         return super().at_use(use, output, args)
+
+
+def _factor(goal: float, square: float) -> float:
+    return goal / math.sqrt(square) if square > 0 and math.isfinite(square) else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +67,21 @@ class Round:
         stds: The std of every weight that gives its output the wanted size.
         rates: ``|g| / |w|`` of every weight at that size.
         outputs: The rms of the output of every tied table where it is multiplied by.
+        inputs: By weight, the rms of what it reads first.
+        pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
     """
 
     stds: dict[str, float]
     rates: dict[str, float]
     outputs: dict[str, float]
+    inputs: dict[str, float]
+    pooled: dict[str, float]
 
 
-def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, seed: int) -> Round:
-    """One walk forwards and back at these sizes."""
+def walked(
+    model: nn.Module, batch: Batch, network: Network, scales: Scales, *, seed: int, before: Round | None = None
+) -> Round:
+    """One walk forwards and back at these sizes; what a weight gives all its uses is known from the walk before."""
     known = {facts.name: facts for facts in network.parameters}
     sizes, rest = {name: math.prod(facts.shape) for name, facts in known.items()}, textbook().rule
     laws = {
@@ -76,7 +94,7 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
         for facts in known.values()
         if facts.name in laws and facts.magnitude in sizes and not known[facts.magnitude].frozen
     }
-    walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales)
+    walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales, before.pooled if before else {})
     signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
     stds, rates = dict[str, float](), dict[str, float]()
@@ -92,7 +110,18 @@ def walked(model: nn.Module, batch: Batch, network: Network, scales: Scales, see
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
     multiplied = [row for row in signal.rows if row.name in scales.tied and "embedding" not in row.op]
-    return Round(stds, rates, {row.name: row.out_rms for row in reversed(multiplied)})
+    outputs = {row.name: row.out_rms for row in reversed(multiplied)}
+    # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
+    inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
+    return Round(
+        stds, rates, outputs, inputs, {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
+    )
+
+
+def _pooled(found: Sequence[tuple[float, int]]) -> float:
+    """Of mean squares of so many values each, the mean against the first."""
+    mean, first = sum(square * count for square, count in found) / sum(count for _, count in found), found[0][0]
+    return mean / first if first > 0 and math.isfinite(mean / first) else 1.0
 
 
 def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:

@@ -6,15 +6,18 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from initium.calibrate._scales import sources_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from initium.calibrate._scales import Scales
     from initium.network import Facts, Network
 
 Effects = dict[str, dict[str, float]]
 
 
-def effects_of(network: Network, sizes: Mapping[str, float], layers: Mapping[str, float]) -> Effects:
+def effects_of(network: Network, scales: Scales) -> Effects:
     r"""By weight, the decades of ``|g| / |w|`` for a decade in the size of each movable one.
 
     Formula:
@@ -26,24 +29,22 @@ def effects_of(network: Network, sizes: Mapping[str, float], layers: Mapping[str
 
     Args:
         network: The traced model.
-        sizes: Of the weights whose size may change, the rms of their output; of a table, its std.
-        layers: The values of LayerScales.
+        scales: The sizes now.
 
     Returns:
         By weight and movable weight.
     """
     known = {facts.name: facts for facts in network.parameters}
-    ends, shares = _streams(known, sizes, layers)
-    effects: Effects = {}
-    read_by = dict.fromkeys(sizes, ()) | _sources(network, known)
-    for name, read in read_by.items():
+    ends, shares = _streams(known, scales)
+    movable, effects = dict.fromkeys(scales.movable, ()), Effects()
+    for name, read in (movable | sources_of(network, known, scales.loose)).items():
         found = defaultdict[str, float](float)
         place = known[name].residual
         stream = shares.get(place.stream.number, {}) if place and place.stream else {}
-        if name in sizes:
+        if name in movable:
             found[name] -= 1.0 if name in stream or (place is None and known[name].role == "embedding") else 2.0
         for source in read:
-            if source in sizes:
+            if source in movable:
                 found[source] += 2.0 / len(read)
         if place and place.stream and place.place == "inside" and (end := ends.get((place.stream.number, place.index))):
             found[end] += 1.0
@@ -54,40 +55,24 @@ def effects_of(network: Network, sizes: Mapping[str, float], layers: Mapping[str
 
 
 def _streams(
-    known: Mapping[str, Facts], sizes: Mapping[str, float], layers: Mapping[str, float]
+    known: Mapping[str, Facts], scales: Scales
 ) -> tuple[dict[tuple[int, int], str], dict[int, dict[str, float]]]:
-    """Of streams that are normalised before they are read: by stream and branch its end, and by stream all shares in it."""
+    """Of streams that no branch reads as they are: by stream and branch its end, and by stream all shares in it."""
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
-    for name, size in sizes.items():
+    for name in scales.movable:
         place = known[name].residual
         if place is None or place.stream is None or known[name].normalised:
             continue
-        if place.place == "last" and place.norm_first:
-            ends[place.stream.number, place.index] = name
-        elif known[name].role != "embedding":
+        number, line = place.stream.number, scales.lines[place.stream.number]
+        if place.place == "last" and (place.norm_first or line.loose):
+            ends[number, place.index] = name
+        elif known[name].role != "embedding" and not (name in line.feed and line.loose):
             continue
-        squares[place.stream.number][name] = (
-            size * math.prod(layers.get(each, 1.0) for each in place.multipliers)
-        ) ** 2
+        through = math.prod(scales.layers.get(each, 1.0) for each in place.multipliers)
+        squares[number][name] = (scales.size(name) * through) ** 2
     read = {number for number, _ in ends}
     return ends, {
         number: {name: square / sum(members.values()) for name, square in members.items()}
         for number, members in squares.items()
         if number in read
     }
-
-
-def _sources(network: Network, known: Mapping[str, Facts]) -> dict[str, tuple[str, ...]]:
-    """By weight, those whose output it reads with no norm between."""
-    named = {use.node: use.name for use in network.uses}
-    found = dict[str, tuple[str, ...]]()
-    for use in network.uses:
-        if use.name not in found:
-            read = {named[node] for node in use.sources if node in named}
-            found[use.name] = tuple(sorted(name for name in read if _passes(known[name])))
-    return found
-
-
-def _passes(facts: Facts) -> bool:
-    place = facts.residual
-    return not facts.normalised and (place is None or place.place not in {"stream", "last"})

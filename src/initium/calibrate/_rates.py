@@ -10,6 +10,8 @@ import numpy as np
 from initium.calibrate._effects import effects_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from initium.calibrate._balance import Round
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
     from initium.network import Network
 
 # What it costs to leave the size where a weight starts, in squared decades of size, against the mean squared decades of
-# rate. A bound weight pays for itself, and more in a network of more weights than SHALLOW, so that a deep one stays flat;
-# free ones pay on average.
-BOUND, SHALLOW, FREE = 0.1, 8, 0.2
+# rate. Sizes along a chain are to stay alike, the more so in a network of more weights than SHALLOW, so that a deep one stays
+# flat; all of it together may shrink or grow, at one price where what follows is in proportion to its input, at another
+# where it is not; free weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from
+# the tables beside it.
+FLAT, SHALLOW = 0.1, 8
+LEVEL, DRIVEN, FREE, ANCHOR, RIGID = 0.05, 0.4, 0.3, 1.0, 200.0
 # A bound size moves by no more than this factor, a free one by this: a normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
 
@@ -29,8 +34,11 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
 
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
-        ``effects_of``: the y that minimise
-        ``mean (r - mean r)^2 + BOUND max(1, count / SHALLOW)^3 sum over bound y^2 + FREE / count * sum over free y^2``.
+        ``effects_of``: the y that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
+        rates: along a chain ``FLAT max(1, n / SHALLOW)^3 (y - y read)^2``, inside of a branch ``LEVEL / n`` of that square;
+        ``LEVEL / n y^2`` for all that is bound, ``DRIVEN / n`` of it before an activation that is not in proportion to its
+        input, ``FREE / n`` for what is free; ``ANCHOR / n (y - y of the stream)^2`` for the ends of branches, and ``RIGID / n``
+        of it for tables that are added to one another and for ends where no norm stands.
 
     Args:
         network: The traced model.
@@ -43,25 +51,62 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     names, places = list(found.rates), {name: place for place, name in enumerate(scales.movable)}
     if len(names) < 2 or not places:  # noqa: PLR2004  one rate is even with itself
         return {}
-    now = np.array([math.log10(scales.size(name) / scales.starts[name]) for name in places])
-    effects = effects_of(network, {name: scales.size(name) for name in places}, scales.layers)
+    now = _moves(scales, places)
+    effects = effects_of(network, scales)
     reach = np.zeros((len(names), len(places)))
     for row, name in enumerate(names):
         for other, effect in effects.get(name, {}).items():
             reach[row, places[other]] += effect
     rates = np.array([math.log10(found.rates[name]) for name in names])
     # Rates at the starting sizes, as far as they are linear.
-    flat = BOUND * max(1.0, len(names) / SHALLOW) ** 3
-    prices = np.array([flat if name in scales.chained else FREE / len(names) for name in places])
-    wanted = _least(reach, rates - reach @ now, prices)
+    wanted = _least(reach, rates - reach @ now, _pulls(scales, places, len(names)))
     limits = np.log10([NEAR if name in scales.bound else FAR for name in places])
     final = np.clip(wanted, -limits, limits)
     return {name: scales.starts[name] * 10.0 ** float(final[place]) for name, place in places.items()}
 
 
-def _least(reach: NDArray[np.float64], rates: NDArray[np.float64], prices: NDArray[np.float64]) -> NDArray[np.float64]:
+def cost(scales: Scales, found: Round) -> float:
+    """What :func:`moved` makes small, at these sizes."""
+    places = {name: place for place, name in enumerate(scales.movable)}
+    rates = np.array([math.log10(rate) for rate in found.rates.values()])
+    if not len(rates) or not places:
+        return 0.0
+    paid = _pulls(scales, places, len(rates)) @ _moves(scales, places)
+    return float(rates.var() + (paid**2).sum())
+
+
+def _moves(scales: Scales, places: Mapping[str, int]) -> NDArray[np.float64]:
+    return np.array([math.log10(scales.size(name) / scales.starts[name]) for name in places])
+
+
+def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.float64]:
+    """What moving costs: one row for each that pays, whose square is the price."""
+    flat, rows = FLAT * max(1.0, count / SHALLOW) ** 3, list["NDArray[np.float64]"]()
+
+    def pay(name: str, others: Sequence[str], price: float) -> None:
+        row = np.zeros(len(places))
+        row[places[name]] = 1.0
+        for other in others:
+            if other in places:
+                row[places[other]] -= 1.0 / len(others)
+        rows.append(math.sqrt(price) * row)
+
+    for name in places:
+        level = (DRIVEN if name in scales.driven else LEVEL) / count
+        if name in scales.chained:
+            pay(name, scales.chained[name], level if name in scales.inside else flat)
+        if name in scales.anchors:
+            pay(name, scales.anchors[name], (RIGID if name in scales.rigid else ANCHOR) / count)
+        if name in scales.soft:
+            pay(name, (), level)
+        elif name not in scales.anchors or name in scales.tables:
+            pay(name, (), FREE / count)
+    return np.array(rows)
+
+
+def _least(reach: NDArray[np.float64], rates: NDArray[np.float64], pulls: NDArray[np.float64]) -> NDArray[np.float64]:
     count = len(rates)
     centred, target = reach - reach.mean(0), rates - rates.mean()
-    system = np.concatenate((centred / math.sqrt(count), np.diag(np.sqrt(prices))))
-    wanted = np.concatenate((-target / math.sqrt(count), np.zeros(len(prices))))
+    system = np.concatenate((centred / math.sqrt(count), pulls))
+    wanted = np.concatenate((-target / math.sqrt(count), np.zeros(len(pulls))))
     return np.asarray(np.linalg.lstsq(system, wanted, rcond=None)[0], np.float64)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._streams import Line, end_size, lines_of
+from initium.calibrate._written import layers_of
+from initium.errors import InitiumError
+from initium.gains import variance_slope
 from initium.network import WEIGHT_NORM
 from initium.schemes import steep_gain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from torch import nn
 
     from initium.network import Facts, Network, Use
 
@@ -20,11 +22,9 @@ if TYPE_CHECKING:
 HEAD = 0.25
 # Where a table starts on the way to the size at which it learns like the rest, and where one that stands beside the data.
 TABLE, BESIDE = 0.6, 0.02
-# A LayerScale for up to 10 branches: CaiT's for its shallow models.
-LAYER = 0.1
 
-# What may follow a weight that starts at zero on purpose.
-_SILENT = frozenset({"sum", "product", "output", "unknown", "nothing"})
+# A function c x of a signal grows as the signal; so near to that an integral's error leaves it.
+_SLOPE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,32 @@ class Scales:
         bound: By weight, the rms that its output gets, and why.
         free: Likewise, where a later normalisation or a later weight makes up for any size. Of tables, the std.
         tables: Which of the free ones are tables.
-        tied: The std of tables that are the output's weight too: what is looked up comes first, and the output binds.
-        chained: Which of those read what another weight gave with no norm between, so that sizes add up along the depth.
         beside: The tables that are added to the data or joined with it: position, class token, bias of attention.
+        tied: The std of tables that are the output's weight too: what is looked up comes first, and the output binds.
+        soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
+        chained: By soft weight that reads what others gave with no norm between, those: its size is to be theirs.
+        inside: Which of those stand inside of a branch, whose end makes up for them.
+        driven: Which of the soft ones lead into an activation whose second moment is not in proportion to its input's.
+        anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
+        rigid: Which of those follow closely.
+        lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
         written: The weights that are written out already.
-        soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
     """
 
     bound: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
     free: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
     tables: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
     tied: dict[str, float] = field(default_factory=dict[str, float])
     soft: frozenset[str] = frozenset()
-    chained: frozenset[str] = frozenset()
-    beside: frozenset[str] = frozenset()
+    chained: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    inside: frozenset[str] = frozenset()
+    driven: frozenset[str] = frozenset()
+    anchors: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    rigid: frozenset[str] = frozenset()
+    lines: dict[int, Line] = field(default_factory=dict[int, Line])
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
     written: frozenset[str] = frozenset()
@@ -59,6 +69,11 @@ class Scales:
     def movable(self) -> list[str]:
         """The weights whose size may change."""
         return [*(name for name in self.bound if name in self.soft), *self.free]
+
+    @property
+    def loose(self) -> frozenset[int]:
+        """The streams on which no norm stands: all of one may grow or shrink together."""
+        return frozenset(number for number, line in self.lines.items() if line.loose)
 
     def size(self, name: str) -> float:
         """Its size now."""
@@ -78,69 +93,130 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
     for use in network.uses:
         first.setdefault(use.name, use)
     read = frozenset(node for use in network.uses for node in use.sources)
-    ends = {use.name for use in network.uses if use.node not in read}
+    outputs = {use.name for use in network.uses if use.node not in read}
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if name in written or facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
+        if name in written or not _scalable(facts, use, known.get(facts.magnitude)):
             continue
-        if (facts.computed_by or not use.direct) and facts.computed_by != WEIGHT_NORM:
-            continue
-        if (size := known.get(facts.magnitude)) and size.frozen:
-            continue  # its size is the frozen magnitude
         if facts.role == "weight":
-            found = _bound(facts, ends=name in ends)
+            found = _bound(facts, ends=name in outputs)
             (bound if found else free)[name] = found or (1.0, _reason(facts))
         elif facts.role == "embedding":
-            free[name] = TABLE, "a table on a stream that is normalised before it is read"
+            free[name] = TABLE, "a table that is looked up"
     beside = frozenset(
         name for name, facts in known.items() if facts.role == "embedding" and name not in first and not facts.frozen
     )
     free |= dict.fromkeys(sorted(beside), (BESIDE, "a table beside the data"))
-    tables = frozenset(name for name in free if known[name].role == "embedding")
-    tied = {name: HEAD / math.sqrt(known[name].fan_in or 1.0) for name in bound if first[name].layout == "lookup"}
-    soft = frozenset(name for name in bound if name not in tied and name not in ends and _soft(known[name]))
-    chained = frozenset(name for name in soft if known[name].before.kind != "norm")
-    starts = {name: size for name, (size, _) in {**bound, **free}.items()}
-    return Scales(bound, free, tables, tied, soft, chained, beside, starts, _layers(known), frozenset(written))
+    made = Scales(
+        bound=bound,
+        free=free,
+        tables=frozenset(name for name in free if known[name].role == "embedding"),
+        beside=beside,
+        tied={name: HEAD / math.sqrt(known[name].fan_in or 1.0) for name in bound if first[name].layout == "lookup"},
+        lines=lines_of(network),
+        layers=layers_of(known),
+        written=frozenset(written),
+    )
+    made = _with_ends(_with_tables(made), known)
+    return _with_freedom(made, network, known, outputs)
 
 
-def written_out(model: nn.Module, network: Network) -> dict[str, str]:
-    """Weights that start at one constant on purpose, and why: what is added or multiplied starts silent, or is composed.
+def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
+    """Whether a weight has a size of its own to be given: no gate, no composed one, none whose magnitude is frozen."""
+    if facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
+        return False
+    composed = bool(facts.computed_by) or not use.direct
+    return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
-    A constant weight before an activation is none of them: there all units would stay alike.
-    """
-    held, direct = dict(model.named_parameters()), {use.name for use in network.uses if use.direct}
-    found = dict[str, str]()
-    for facts in network.parameters:
-        value = held[facts.name].detach()
-        if facts.role not in {"weight", "recurrent"} or value.is_meta or not value.numel() or facts.computed_by:
-            continue
-        first = value.flatten()[0]
-        if bool((value == first).all()):
-            if facts.name not in direct:
-                found[facts.name] = f"{float(first.real):.3g} throughout, and no factor of the data itself"
-            elif not first and (facts.idle or facts.head or facts.after.kind in _SILENT or _added(facts)):
-                found[facts.name] = "zero throughout, so that what it leads to starts silent"
+
+def _with_tables(scales: Scales) -> Scales:
+    """Tables of one stream at one size: that of the output's weight where it is one of them, and in sum 1 where no norm follows."""
+    free, anchors = dict(scales.free), dict[str, tuple[str, ...]]()
+    for line in scales.lines.values():
+        several = tuple(name for name in line.feed if name in scales.tables or name in scales.tied)
+        given = [scales.tied[name] for name in several if name in scales.tied]
+        for name in several:
+            if name in scales.tied or (len(several) < 2 and line.met):  # noqa: PLR2004  one table is alone
+                continue
+            size = given[0] if given else TABLE if line.met else len(several) ** -0.5
+            free[name] = size, "a table on a residual stream"
+            anchors[name] = several if given or line.met else ()
+    return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors))
+
+
+def _with_ends(scales: Scales, known: Mapping[str, Facts]) -> Scales:
+    """Ends of branches by what their stream begins as."""
+    sizes = {name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.tied
+    groups = dict(scales.bound), dict(scales.free)
+    anchors, rigid = dict(scales.anchors), set(scales.rigid)
+    for group, free in zip(groups, (False, True), strict=True):
+        for name, (_, why) in group.items():
+            place = known[name].residual
+            if place is None or place.stream is None or known[name].normalised or known[name].head:
+                continue
+            line = scales.lines[place.stream.number]
+            wanted = end_size(known[name], line, sizes, scales.layers)
+            if wanted is None:
+                continue
+            group[name] = wanted, why
+            if free or line.bare:
+                anchors[name] = line.feed
+            if line.bare:
+                rigid.add(name)
+    return replace(scales, bound=groups[0], free=groups[1], anchors=anchors, rigid=frozenset(rigid))
+
+
+def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
+    """Which may move, and what from."""
+    fixed = {*scales.tied, *outputs}
+    soft = frozenset(name for name in scales.bound if name not in fixed and _soft(known[name], scales.loose))
+    sources = sources_of(network, known, scales.loose)
+    chained = {name: sources[name] for name in soft if name not in scales.anchors and sources.get(name)}
+    return replace(
+        scales,
+        soft=soft,
+        chained=chained,
+        inside=frozenset(name for name in chained if (place := known[name].residual) and place.in_branch),
+        driven=frozenset(name for name in soft if _driven(known[name])),
+        starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()},
+    )
+
+
+def sources_of(network: Network, known: Mapping[str, Facts], loose: Collection[int]) -> dict[str, tuple[str, ...]]:
+    """By weight, those whose output it reads with no norm between."""
+    named = {use.node: use.name for use in network.uses}
+    found = dict[str, tuple[str, ...]]()
+    for use in network.uses:
+        if use.name not in found:
+            read = {named[node] for node in use.sources if node in named} if use.before.kind != "norm" else set[str]()
+            found[use.name] = tuple(sorted(name for name in read if _passes(known[name], loose)))
     return found
 
 
-def _added(facts: Facts) -> bool:
-    return facts.residual is not None and facts.residual.place in {"last", "beside"}
-
-
-def _layers(known: Mapping[str, Facts]) -> dict[str, float]:
-    """What LayerScales start at; a scalar, as of ReZero, keeps the zero that its author gave it."""
-    places = (facts.residual for facts in known.values() if facts.residual is not None)
-    found = {name: place.branches for place in places for name in place.multipliers if place.branches}
-    return {name: min(LAYER, 1 / branches) for name, branches in found.items() if math.prod(known[name].shape) > 1}
-
-
-def _soft(facts: Facts) -> bool:
-    """Inside of a chain, where the next weight makes up for a size: no output, no stream, no softmax reads it."""
+def _passes(facts: Facts, loose: Collection[int]) -> bool:
+    """Whether what a weight gives reaches its readers at its size: no norm stands behind it, on its stream or after."""
     place = facts.residual
-    on_stream = place is not None and bool(place.branches) and place.place in {"stream", "last"}
-    return not (facts.head or facts.attention or on_stream or facts.after.kind in {"softmax", "attention"})
+    if place is None or place.place not in {"stream", "last"}:
+        return not facts.normalised
+    return not facts.normalised and place.stream is not None and place.stream.number in loose
+
+
+def _driven(facts: Facts) -> bool:
+    """Whether an activation follows that drives the size of a signal apart or together: all but those of slope 1."""
+    activation = facts.after.activation
+    try:
+        return activation is not None and abs(variance_slope(activation) - 1.0) > _SLOPE
+    except InitiumError:
+        return True
+
+
+def _soft(facts: Facts, loose: Collection[int]) -> bool:
+    """Where the next weight makes up for a size: no output reads it, no softmax, and no stream that may not move as a whole."""
+    place = facts.residual
+    on = place.stream if place is not None and place.place in {"stream", "last"} else None
+    fixed = on is not None and on.number not in loose
+    return not (facts.head or facts.attention or fixed or facts.after.kind in {"softmax", "attention"})
 
 
 def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
@@ -154,8 +230,8 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
         return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     if _made_up_for(facts):
         return None
-    if place is not None and place.place == "last" and place.branches and not (place.norm_after or place.norm_last):
-        return place.branches**-0.5, f"the last of one of {place.branches} branches: 1/sqrt of their number"
+    if place is not None and place.place == "last" and place.branches and not place.norm_last:
+        return 1.0, f"the last of one of {place.branches} branches, which are not to drown their stream"
     return _into(facts)
 
 

@@ -113,7 +113,7 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
         return Part("embedding", "added", note) if table else Part(vector, "", note)
     if name in _JOINS:
         return Part("embedding", "added", note)
-    if name == "mul" and _follows_norm(read, node):
+    if name == "mul" and len(read.kinds.origin[operand].names) == 1 and _follows_norm(read, node):
         return Part("scale", "", note)
     factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
     return Part("other", "", note or f"used by {name}", factor=factor)
@@ -151,6 +151,8 @@ def _stronger(one: Part | None, other: Part) -> Part:
     """
     if one is None:
         return other
+    if one.role == other.role == "scale" and one.neutral != other.neutral:
+        return Part("other", "", "weighs two signals against each other")
     first, second = sorted((one, other), key=_rank)
     mixed = one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS)
     return first._replace(mixed=mixed, padding=other.padding if one.padding is None else one.padding)
