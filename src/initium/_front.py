@@ -202,8 +202,8 @@ def audit(
     """From weights alone, the law that every parameter's values look like; against a plan, where the two differ.
 
     Args:
-        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, see
-            :func:`initium.audit.audit`.
+        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, of the ``.index.json`` of
+            a checkpoint in several files, or of its folder, see :func:`initium.audit.audit`.
         scheme: What was meant: a scheme as :func:`plan` takes it, ``auto`` too, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
         seed: Of ``auto`` alone: the seed with which the weights were written.

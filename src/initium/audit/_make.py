@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from initium.audit._fans import Place
     from initium.audit._recipes import Recipe
-    from initium.audit._sources import Source, Weights
+    from initium.audit._source import Source
+    from initium.audit._sources import Weights
     from initium.records import PlanRow
     from initium.schemes import Scheme
 
@@ -53,8 +54,9 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
     on that many, at places that are fixed; moments, ends and copies are those of all values.
 
     Args:
-        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, which is read tensor by
-            tensor. Without a module there are shapes alone.
+        weights: An ``nn.Module``, a state dict, or a path: of a ``.safetensors`` or ``.pt`` file, of the ``.index.json`` of a
+            checkpoint in several files, or of the folder that holds it. Files are read tensor by tensor, one file at a
+            time. Without a module there are shapes alone.
         scheme: What was meant: a scheme as :func:`initium.plan` takes it, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
 
@@ -62,7 +64,7 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
         One row a parameter, and the findings.
 
     Raises:
-        ArgumentError: No parameter, no such file, or a scheme for what is no module.
+        ArgumentError: No parameter, no such file, an index that names what is not there, or a scheme for what is no module.
         ArgumentTypeError: Neither module nor mapping nor path.
         BatchError: The batch does not fit the model.
         TraceError: The model cannot be traced.
@@ -126,23 +128,30 @@ def _comparable(given: Source, name: str, row: PlanRow) -> bool:
 
 
 def _look(given: Source, rows_of: dict[str, PlanRow]) -> tuple[list[_Seen], list[Found]]:
-    where, level = places(given.shapes, given.facts), ERROR / len(given.shapes)
+    where = places(given.shapes, given.facts)
     seen: list[_Seen] = []
     found: list[Found] = []
     groups: dict[tuple[object, ...], list[str]] = {}
     for name in given.shapes:
-        tensor, fact = given.load(name), given.facts.get(name)
-        law, copies = identify(tensor, fact.parts if fact else 1, level)
-        # What is frozen was filled on purpose.
-        found += alone(name, fact.role if fact else "", law, None if fact and fact.frozen else copies)
-        mark = digest(tensor, law)
+        each, own, mark = _looked_at(given, name, where[name], rows_of.get(name))
+        seen.append(each)
+        found += own
         if mark is not None:
             groups.setdefault(mark, []).append(name)
-        row = rows_of.get(name)
-        told = row is not None and law.kind not in SILENT and _comparable(given, name, row)
-        pieces = taken_apart(tensor, row.fill, law, level) if row is not None and told else ()
-        seen.append(_Seen(name, tensor.dtype, law, where[name], given.names[name], pieces))
     return seen, [*found, *cloned(groups.values())]
+
+
+def _looked_at(
+    given: Source, name: str, place: Place, row: PlanRow | None
+) -> tuple[_Seen, list[Found], tuple[object, ...] | None]:
+    """One parameter, what is wrong with it whatever was planned, and its digest; its values are let go before the next's."""
+    tensor, fact, level = given.load(name), given.facts.get(name), ERROR / len(given.shapes)
+    law, copies = identify(tensor, fact.parts if fact else 1, level)
+    # What is frozen was filled on purpose.
+    found = list(alone(name, fact.role if fact else "", law, None if fact and fact.frozen else copies))
+    told = row is not None and law.kind not in SILENT and _comparable(given, name, row)
+    pieces = taken_apart(tensor, row.fill, law, level) if row is not None and told else ()
+    return _Seen(name, tensor.dtype, law, place, given.names[name], pieces), found, digest(tensor, law)
 
 
 def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:
