@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from initium.audit._alone import alone, cloned, digest
@@ -167,6 +167,15 @@ def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:
     return {name: tuple(sorted(found, key=lambda recipe: -votes[recipe.plain])) for name, found in made.items()}
 
 
+def _evidence(law: Law, place: Place) -> str:
+    """What was tested of the values; which axes were, and which of them a recipe fits."""
+    if not (law.random and place.axes):
+        return law.evidence
+    alone = {fans.axis: recipes(law, replace(place, fans=(fans,))) for fans in place.fans if fans.axis is not None}
+    fitting = [f"axis {axis} fits {found[0].plain if found else 'no recipe'}" for axis, found in alone.items()]
+    return "; ".join([law.evidence, place.axes, *fitting])
+
+
 def _row(given: Source, each: _Seen, known: tuple[Recipe, ...], row: PlanRow | None) -> AuditRow:
     law, fact = each.law, given.facts.get(each.name)
     gain = effective(law, each.place) if law.random and not known and len(given.shapes[each.name]) > 1 else ""
@@ -186,7 +195,7 @@ def _row(given: Source, each: _Seen, known: tuple[Recipe, ...], row: PlanRow | N
         recipes=tuple(recipe.name for recipe in known) or ((gain,) if gain else ()),
         nominal=known[0].std if known else None,
         ties=law.ties,
-        evidence=law.evidence,
+        evidence=_evidence(law, each.place),
         planned=row.law if row else "",
         planned_std=expected_std(row.fill, row.shape) if row else None,
         notes=law.notes,
