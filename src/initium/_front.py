@@ -212,12 +212,8 @@ def audit(
         One row a parameter, and the findings.
 
     Raises:
-        ArgumentError: No parameter, no such file, or a scheme for what is no module.
-        ArgumentTypeError: Neither module nor mapping nor path.
-        BatchError: The batch does not fit the model.
+        InitiumError: As :func:`initium.audit.audit` lists them.
         PlanError: ``auto`` without a batch.
-        TraceError: The model cannot be traced.
-        UnknownNameError: No scheme has that name.
 
     Example:
         >>> import torch, initium
@@ -226,9 +222,11 @@ def audit(
         >>> initium.audit(net, "auto", x).findings
         ()
     """
-    if scheme == "auto" and isinstance(weights, nn.Module):
-        scheme = plan(weights, batch, "auto", seed=seed)
-    return audited(weights, scheme, batch)
+    if scheme != "auto" or not isinstance(weights, nn.Module):
+        return audited(weights, scheme, batch)
+    network = _read(weights, batch)
+    meant = plan_for(network, auto(weights, batch, network=network, seed=seed))
+    return audited(weights, meant, batch, network=network)
 
 
 def _read(model: nn.Module, batch: object) -> Network:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from initium.audit._recipes import Recipe
     from initium.audit._source import Source
     from initium.audit._sources import Weights
+    from initium.network import Network
     from initium.records import PlanRow
     from initium.schemes import Scheme
 
@@ -45,7 +46,13 @@ class _Seen:
     pieces: tuple[Piece, ...]
 
 
-def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: object = None) -> Audit:
+def audit(
+    weights: Weights,
+    scheme: Scheme | Plan | str | None = None,
+    batch: object = None,
+    *,
+    network: Network | None = None,
+) -> Audit:
     r"""From weights alone, the law that every parameter's values look like; against a plan, where the two differ.
 
     A law is the likeliest of those that a goodness-of-fit test does not rule out (Kolmogorov's distance by Massart's bound
@@ -59,6 +66,7 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
             time. Without a module there are shapes alone.
         scheme: What was meant: a scheme as :func:`initium.plan` takes it, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
+        network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
         One row a parameter, and the findings.
@@ -83,7 +91,7 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
         Massart 1990, "The tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality", theorem 1; Anscombe and Glynn
         1983, "Distribution of the kurtosis statistic b2 for normal samples".
     """
-    given = source(weights, batch)
+    given = source(weights, batch, network)
     planned = _planned(given, scheme)
     rows_of = {name: row for row in planned for name in row.names} if planned else {}
     seen, found = _look(given, rows_of)

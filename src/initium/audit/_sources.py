@@ -13,12 +13,12 @@ from initium.audit._files import KINDS, of_file
 from initium.audit._shards import index_in, sharded
 from initium.audit._source import Source, mapping
 from initium.errors import ArgumentError, ArgumentTypeError
-from initium.network import Batch, as_batch, held, read
+from initium.network import Batch, Network, as_batch, held, read
 
 Weights: TypeAlias = "nn.Module | Mapping[str, object] | str | os.PathLike[str]"
 
 
-def source(weights: Weights, batch: object) -> Source:
+def source(weights: Weights, batch: object, network: Network | None = None) -> Source:
     """What weights are where.
 
     Raises:
@@ -26,7 +26,7 @@ def source(weights: Weights, batch: object) -> Source:
         ArgumentError: A file that is none of weights, or there are none.
     """
     if isinstance(weights, nn.Module):
-        return _some(_module(weights, None if batch is None else as_batch(batch)))
+        return _some(_module(weights, None if batch is None else as_batch(batch), network))
     if batch is not None:
         raise ArgumentError("batch= is for a module, which is traced with it; a state dict or a file has shapes alone.")
     if isinstance(weights, Mapping):
@@ -38,8 +38,8 @@ def source(weights: Weights, batch: object) -> Source:
     )
 
 
-def _module(model: nn.Module, batch: Batch | None) -> Source:
-    network = read(model, batch)
+def _module(model: nn.Module, batch: Batch | None, network: Network | None) -> Source:
+    network = network or read(model, batch)
     every = {one.name: one for one in held(model)}
     shapes = {name: tuple(one.parameter.shape) for name, one in every.items()}
     names = {name: one.names for name, one in every.items()}
