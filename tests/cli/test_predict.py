@@ -261,7 +261,8 @@ def test_the_gradient_is_the_named_loss_s(tmp_path: Path) -> None:
 def test_a_diagnosis_says_which_target_was_drawn(tmp_path: Path) -> None:
     (tmp_path / "heads.py").write_text(HEADS)
     file = tmp_path / "report.json"
-    ran("diagnose", f"{tmp_path}/heads.py:image", "--shape", "8,3,4,4", "--loss", "cross_entropy", "--json", str(file))
+    target = (f"{tmp_path}/heads.py:image", "--shape", "8,3,4,4", "--loss", "cross_entropy")
+    assert "one was drawn: 5 classes evenly" in " ".join(ran("diagnose", *target, "--json", str(file))[1].split())
     found = json.loads(file.read_text())["signal"]
     assert found["loss"] == pytest.approx(math.log(5), abs=1e-6)
     assert "5 classes evenly" in found["objective"]

@@ -52,7 +52,7 @@ def diagnose(
     if given is None:
         raise ArgumentError(_NO_DATA)
     report = _front.diagnose(model, given, function)
-    report = replace(report, signal=said(report.signal, function))
+    report = replace(report, signal=said(report.signal, function, noted=True))
     if json is not None:
         json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)

@@ -123,6 +123,8 @@ def _fitted(scores: Tensor, target: Tensor, kind: _Kind) -> tuple[Tensor, Tensor
     return (scores.movedim(-1, 1) if last and not first else scores), target.long()
 
 
-def said(signal: Signal, loss: object) -> Signal:
-    """The signal, its objective in the words of the loss that was named."""
-    return replace(signal, objective=loss.told) if isinstance(loss, NamedLoss) and loss.told else signal
+def said(signal: Signal, loss: object, *, noted: bool = False) -> Signal:
+    """The signal, its objective in the words of the loss that was named; in a note too, where no objective is shown."""
+    if not isinstance(loss, NamedLoss) or not loss.told:
+        return signal
+    return replace(signal, objective=loss.told, notes=(loss.told, *signal.notes) if noted else signal.notes)
