@@ -202,8 +202,8 @@ def audit(
     """From weights alone, the law that every parameter's values look like; against a plan, where the two differ.
 
     Args:
-        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, see
-            :func:`initium.audit.audit`.
+        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, of the ``.index.json`` of
+            a checkpoint in several files, or of its folder, see :func:`initium.audit.audit`.
         scheme: What was meant: a scheme as :func:`plan` takes it, ``auto`` too, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
         seed: Of ``auto`` alone: the seed with which the weights were written.
@@ -212,12 +212,8 @@ def audit(
         One row a parameter, and the findings.
 
     Raises:
-        ArgumentError: No parameter, no such file, or a scheme for what is no module.
-        ArgumentTypeError: Neither module nor mapping nor path.
-        BatchError: The batch does not fit the model.
+        InitiumError: As :func:`initium.audit.audit` lists them.
         PlanError: ``auto`` without a batch.
-        TraceError: The model cannot be traced.
-        UnknownNameError: No scheme has that name.
 
     Example:
         >>> import torch, initium
@@ -226,9 +222,11 @@ def audit(
         >>> initium.audit(net, "auto", x).findings
         ()
     """
-    if scheme == "auto" and isinstance(weights, nn.Module):
-        scheme = plan(weights, batch, "auto", seed=seed)
-    return audited(weights, scheme, batch)
+    if scheme != "auto" or not isinstance(weights, nn.Module):
+        return audited(weights, scheme, batch)
+    network = _read(weights, batch)
+    meant = plan_for(network, auto(weights, batch, network=network, seed=seed))
+    return audited(weights, meant, batch, network=network)
 
 
 def _read(model: nn.Module, batch: object) -> Network:

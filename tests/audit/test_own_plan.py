@@ -133,6 +133,22 @@ def test_one_number_is_no_constant():
     assert initium.audit(model, made).findings == ()
 
 
+def test_an_audit_against_auto_traces_once():
+    calls = 0
+
+    class Counted(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 - its name in torch
+            nonlocal calls
+            calls += 1
+            return super().forward(input)
+
+    model, x = Counted(16, 8), torch.randn(4, 16)
+    initium.plan(model, x, "auto", seed=5)
+    once, calls = calls, 0
+    initium.audit(model, "auto", x, seed=5)
+    assert calls == once > 0
+
+
 def test_auto_is_a_scheme_of_an_audit_too():
     model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 8))
     x = torch.randn(32, 64, generator=torch.Generator().manual_seed(0))

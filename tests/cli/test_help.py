@@ -1,5 +1,6 @@
 """Help at every width, in every terminal; and its examples, run as they are printed."""
 
+import json
 import os
 import re
 import shlex
@@ -80,6 +81,10 @@ def test_an_example_runs_as_it_is_printed(example: str, tmp_path: Path, monkeypa
     layer = torch.nn.Linear(16, 4)
     torch.save(layer.state_dict(), tmp_path / "model.pt")
     initium.plan(layer).save(tmp_path / "plan.json")
+    (tmp_path / "checkpoint").mkdir()
+    torch.save(layer.state_dict(), tmp_path / "checkpoint" / "1.bin")
+    index = {"weight_map": dict.fromkeys(layer.state_dict(), "1.bin")}
+    (tmp_path / "checkpoint" / "pytorch_model.bin.index.json").write_text(json.dumps(index))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("models", "shop", "shop.models", "shop.data"):

@@ -150,3 +150,135 @@ def test_what_cannot_be_predicted_is_told_with_the_cure(models: str, arguments: 
     assert code == 2
     assert told in text
     assert "Traceback" not in text
+
+
+HEADS = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+from initium import Batch
+
+class Words(nn.Sequential):
+    def forward(self, x):
+        return {"logits": super().forward(x), "cache": x}
+
+def zero(*shape):  # the loss of zeros is known
+    head = nn.Linear(16, 7)
+    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)
+    return Words(nn.Linear(16, 16), head)
+
+def image():
+    head = nn.Conv2d(3, 5, 1)
+    nn.init.zeros_(head.weight), nn.init.zeros_(head.bias)
+    return nn.Sequential(nn.Conv2d(3, 3, 1), head)
+
+def batch():
+    return Batch((torch.randn(2000, 16),), target=torch.full((2000, 7), 3.0))
+
+def words():
+    return Batch((torch.randn(4, 6, 16),), target=torch.arange(24).reshape(4, 6) % 7)
+
+class Quartic(nn.Module):
+    def forward(self, output, target):
+        return (output["logits"] - target).pow(4).mean()
+
+def cubic(output):
+    return (output["logits"] - 2).pow(3).mean()
+"""
+SHAPES = {"zero": "2000,16", "image": "100,3,8,8"}
+
+
+def loss_of(folder: Path, *arguments: str) -> tuple[float, str, str]:
+    (folder / "heads.py").write_text(HEADS)
+    file = folder / "signal.json"
+    given = [each.replace("heads.py", str(folder / "heads.py")) for each in arguments]
+    code, text = ran("predict", *given, "--json", str(file))
+    assert code == 0, text
+    found = json.loads(file.read_text())
+    return found["loss"], found["objective"], text
+
+
+# For an output of zeros: log K whatever the classes, log 2, the second moment and the mean absolute value of N(0, 1) over
+# 14,000 values (their stds: sqrt(2) and sqrt(1 - 2 / pi)).
+VALUES = 2000 * 7
+
+
+@pytest.mark.parametrize(
+    ("target", "loss", "expected", "off", "told"),
+    [
+        (
+            "zero",
+            "cross_entropy",
+            math.log(7),
+            1e-6,
+            "7 classes evenly, along axis 1 of (2000, 7); guessing costs log 7",
+        ),
+        ("zero", "cross-entropy", math.log(7), 1e-6, "cross_entropy(output.logits, target)"),
+        ("image", "cross_entropy", math.log(5), 1e-6, "5 classes evenly, along axis 1 of (100, 5, 8, 8)"),
+        ("zero", "bce-with-logits", math.log(2), 1e-6, "zeros and ones"),
+        ("zero", "mse", 1, 5 * math.sqrt(2 / VALUES), "standard normal values"),
+        ("zero", "l1", math.sqrt(2 / math.pi), 5 * math.sqrt((1 - 2 / math.pi) / VALUES), "standard normal values"),
+    ],
+)
+def test_a_named_loss_has_a_target_drawn_where_the_batch_has_none(  # noqa: PLR0917
+    target: str, loss: str, expected: float, off: float, told: str, tmp_path: Path
+) -> None:
+    found, objective, text = loss_of(tmp_path, f"heads.py:{target}", "--shape", SHAPES[target], "--loss", loss)
+    assert found == pytest.approx(expected, abs=off)
+    assert "the batch has no target, so one was drawn" in objective
+    assert told in objective
+    assert objective in text
+
+
+def test_a_named_loss_takes_the_batch_s_own_target_in_the_layout_of_the_output(tmp_path: Path) -> None:
+    target = ("heads.py:zero", "--loss", "mse", "--batch")
+    assert loss_of(tmp_path, *target, "heads.py:batch")[:2] == (9, "mse(output.logits, target)")
+    found, objective, _ = loss_of(tmp_path, "heads.py:zero", "--loss", "cross_entropy", "--batch", "heads.py:words")
+    assert found == pytest.approx(math.log(7), abs=1e-6)
+    assert objective == "cross_entropy(output.logits, target)"
+
+
+def test_positions_have_their_classes_last(tmp_path: Path) -> None:
+    found, objective, _ = loss_of(tmp_path, "heads.py:zero", "--shape", "4,6,16", "--loss", "cross_entropy")
+    assert found == pytest.approx(math.log(7), abs=1e-6)
+    assert "along axis 2 of (4, 6, 7)" in objective
+
+
+def test_a_loss_of_one_s_own_is_called_and_a_class_makes_one(tmp_path: Path) -> None:
+    target = ("heads.py:zero", "--loss")
+    assert loss_of(tmp_path, *target, "heads.py:cubic", "--shape", "4,16")[:2] == (-8, "loss(output)")
+    quartic = loss_of(tmp_path, *target, "heads.py:Quartic", "--batch", "heads.py:batch")
+    assert quartic[:2] == (81, "loss(output, target)")
+
+
+def test_the_gradient_is_the_named_loss_s(tmp_path: Path) -> None:
+    _, _, text = loss_of(tmp_path, "heads.py:zero", "--batch", "heads.py:batch", "--loss", "mse")
+    row = json.loads((tmp_path / "signal.json").read_text())["rows"][1]
+    # d/dy mean((y - 3)^2) = -6 / n at y = 0, over n = 14,000 values.
+    assert row["grad_rms"] == pytest.approx(6 / VALUES, rel=1e-5), text
+
+
+def test_a_diagnosis_says_which_target_was_drawn(tmp_path: Path) -> None:
+    (tmp_path / "heads.py").write_text(HEADS)
+    file = tmp_path / "report.json"
+    target = (f"{tmp_path}/heads.py:image", "--shape", "8,3,4,4", "--loss", "cross_entropy")
+    assert "one was drawn: 5 classes evenly" in " ".join(ran("diagnose", *target, "--json", str(file))[1].split())
+    found = json.loads(file.read_text())["signal"]
+    assert found["loss"] == pytest.approx(math.log(5), abs=1e-6)
+    assert "5 classes evenly" in found["objective"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "told"),
+    [
+        ("cross_entrpy", "Did you mean cross_entropy?"),
+        ("torch.nn.functional:mse_loss", "--loss cross_entropy, mse, bce_with_logits"),
+        ("bce", "should be between 0 and 1"),
+        ("math:pi", "a loss is a callable"),
+    ],
+)
+def test_a_loss_that_cannot_be_taken_is_told_with_the_cure(models: str, loss: str, told: str) -> None:
+    code, text = ran("predict", f"{models}:shared", "--shape", "4,8", "--loss", loss)
+    assert code == 2
+    assert told in text
+    assert "Traceback" not in text

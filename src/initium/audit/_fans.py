@@ -8,6 +8,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from initium.network import fans_along, output_axes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 _INDEX = re.compile("0|[1-9][0-9]*")
 _MATRIX = 2
+_WEIGHTS = ("weight", "kernel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,13 @@ class Fans:
         into: Inputs summed into one output.
         out: Outputs that one input reaches.
         note: Whose reading it is, where it is not the only one.
+        axis: The axis that the outputs are on, where the bias leaves it open.
     """
 
     into: float
     out: float
     note: str = ""
+    axis: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,14 @@ class Place:
             of blocks.
         indices: Its own index in each of these.
         taps: Elements of its kernel.
+        axes: What the bias beside it tells of its axes, where that is more than torch's own order.
     """
 
     fans: tuple[Fans, ...]
     depths: tuple[int, ...]
     indices: tuple[int, ...]
     taps: int = 1
+    axes: str = ""
 
 
 def places(shapes: Mapping[str, tuple[int, ...]], facts: Mapping[str, Facts]) -> dict[str, Place]:
@@ -61,7 +68,9 @@ def places(shapes: Mapping[str, tuple[int, ...]], facts: Mapping[str, Facts]) ->
     for name, shape in shapes.items():
         repeats = [(blocks[kind, shape], index) for kind, index in _patterns(name) if (kind, shape) in blocks]
         fans = tuple(_fans(name, shape, shapes, facts))
-        made[name] = Place(fans, tuple(n for n, _ in repeats), tuple(at for _, at in repeats), math.prod(shape[2:]))
+        counts, own = tuple(count for count, _ in repeats), tuple(index for _, index in repeats)
+        told = "" if name in facts or len(shape) < _MATRIX else _axes_told(shape, _bias_of(name, shapes))
+        made[name] = Place(fans, counts, own, math.prod(shape[2:]), told)
     return made
 
 
@@ -88,25 +97,59 @@ def _fans(
         found.append(Fans(float(fact.fan_in), float(fact.fan_out)))
     weight = name if len(shape) >= _MATRIX else _weight_of(name, shapes)
     if weight and len(shapes[weight]) >= _MATRIX:
-        shaped = _by_shape(shapes[weight])
         gates = facts[weight].parts if weight in facts and facts[weight].layout == "gates" else 1
         if gates > 1 or (weight in facts and facts[weight].layout == "gates"):
             # What a recurrent layer starts all its parameters from is its hidden size.
             hidden = shapes[weight][0] / gates
             found.append(Fans(hidden, hidden, "hidden size"))
+        found += [] if weight in facts else _by_bias(shapes[weight], _bias_of(weight, shapes))
+        into, out = fans_along(shapes[weight], 0)
+        shaped = Fans(float(into), float(out), "by shape" if found else "")
         if (shaped.into, shaped.out) not in {(each.into, each.out) for each in found}:
-            found.append(Fans(shaped.into, shaped.out, "by shape" if found else ""))
+            found.append(shaped)
     return found
 
 
 def _weight_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """The weight beside a bias: it has the bias's name but for the word."""
-    head, _, last = name.rpartition(".")
-    weight = f"{head}.{last.replace('bias', 'weight')}" if head else last.replace("bias", "weight")
-    return weight if weight != name and weight in shapes else ""
+    return _beside(name, "bias", _WEIGHTS, shapes)
 
 
-def _by_shape(shape: tuple[int, ...]) -> Fans:
-    """As torch reads any shape: (out, in, *kernel)."""
-    taps = math.prod(shape[2:])
-    return Fans(float(shape[1] * taps), float(shape[0] * taps))
+def _bias_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """How many values the bias beside a weight has; ``None`` where there is none."""
+    found = (_beside(name, word, ("bias",), shapes) for word in _WEIGHTS)
+    bias = next((shapes[each] for each in found if each), ())
+    return bias[0] if len(bias) == 1 else None
+
+
+def _beside(name: str, word: str, others: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> str:
+    head, dot, last = name.rpartition(".")
+    names = (f"{head}{dot}{last.replace(word, other)}" for other in others if word in last)
+    return next((each for each in names if each in shapes), "")
+
+
+def _by_bias(shape: tuple[int, ...], bias: int | None) -> list[Fans]:
+    """A reading for each axis that the bias fits, unless they agree."""
+    axes = output_axes(shape, bias) if bias is not None else ()
+    read = {fans_along(shape, axis): axis for axis in reversed(axes)}
+    return [
+        Fans(float(into), float(out), f"out on axis {axis}", axis) if len(read) > 1 else Fans(float(into), float(out))
+        for (into, out), axis in reversed(read.items())
+    ]
+
+
+def _axes_told(shape: tuple[int, ...], bias: int | None) -> str:
+    axes = output_axes(shape, bias) if bias is not None else ()
+    match axes:
+        case () | (0,):
+            return ""
+        case (axis,):
+            kernel = ", kernel" if len(shape) > _MATRIX else ""
+            order = f"in, out{kernel}" if axis == 1 else "kernel, in, out"
+            return f"its axes are ({order}), since the bias beside it has {bias} values"
+        case _:
+            same = len({fans_along(shape, axis) for axis in axes}) == 1
+            told = " and ".join(map(str, axes))
+            return f"its outputs are on axis {told.replace(' and', ' or')}, as the bias of {bias} values fits both" + (
+                ", with the same fans" if same else ""
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from initium.audit._alone import alone, cloned, digest
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from initium.audit._fans import Place
     from initium.audit._recipes import Recipe
-    from initium.audit._sources import Source, Weights
+    from initium.audit._source import Source
+    from initium.audit._sources import Weights
+    from initium.network import Network
     from initium.records import PlanRow
     from initium.schemes import Scheme
 
@@ -44,7 +46,13 @@ class _Seen:
     pieces: tuple[Piece, ...]
 
 
-def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: object = None) -> Audit:
+def audit(
+    weights: Weights,
+    scheme: Scheme | Plan | str | None = None,
+    batch: object = None,
+    *,
+    network: Network | None = None,
+) -> Audit:
     r"""From weights alone, the law that every parameter's values look like; against a plan, where the two differ.
 
     A law is the likeliest of those that a goodness-of-fit test does not rule out (Kolmogorov's distance by Massart's bound
@@ -53,16 +61,18 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
     on that many, at places that are fixed; moments, ends and copies are those of all values.
 
     Args:
-        weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, which is read tensor by
-            tensor. Without a module there are shapes alone.
+        weights: An ``nn.Module``, a state dict, or a path: of a ``.safetensors`` or ``.pt`` file, of the ``.index.json`` of a
+            checkpoint in several files, or of the folder that holds it. Files are read tensor by tensor, one file at a
+            time. Without a module there are shapes alone.
         scheme: What was meant: a scheme as :func:`initium.plan` takes it, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
+        network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
         One row a parameter, and the findings.
 
     Raises:
-        ArgumentError: No parameter, no such file, or a scheme for what is no module.
+        ArgumentError: No parameter, no such file, an index that names what is not there, or a scheme for what is no module.
         ArgumentTypeError: Neither module nor mapping nor path.
         BatchError: The batch does not fit the model.
         TraceError: The model cannot be traced.
@@ -81,7 +91,7 @@ def audit(weights: Weights, scheme: Scheme | Plan | str | None = None, batch: ob
         Massart 1990, "The tight constant in the Dvoretzky-Kiefer-Wolfowitz inequality", theorem 1; Anscombe and Glynn
         1983, "Distribution of the kurtosis statistic b2 for normal samples".
     """
-    given = source(weights, batch)
+    given = source(weights, batch, network)
     planned = _planned(given, scheme)
     rows_of = {name: row for row in planned for name in row.names} if planned else {}
     seen, found = _look(given, rows_of)
@@ -126,23 +136,30 @@ def _comparable(given: Source, name: str, row: PlanRow) -> bool:
 
 
 def _look(given: Source, rows_of: dict[str, PlanRow]) -> tuple[list[_Seen], list[Found]]:
-    where, level = places(given.shapes, given.facts), ERROR / len(given.shapes)
+    where = places(given.shapes, given.facts)
     seen: list[_Seen] = []
     found: list[Found] = []
     groups: dict[tuple[object, ...], list[str]] = {}
     for name in given.shapes:
-        tensor, fact = given.load(name), given.facts.get(name)
-        law, copies = identify(tensor, fact.parts if fact else 1, level)
-        # What is frozen was filled on purpose.
-        found += alone(name, fact.role if fact else "", law, None if fact and fact.frozen else copies)
-        mark = digest(tensor, law)
+        each, own, mark = _looked_at(given, name, where[name], rows_of.get(name))
+        seen.append(each)
+        found += own
         if mark is not None:
             groups.setdefault(mark, []).append(name)
-        row = rows_of.get(name)
-        told = row is not None and law.kind not in SILENT and _comparable(given, name, row)
-        pieces = taken_apart(tensor, row.fill, law, level) if row is not None and told else ()
-        seen.append(_Seen(name, tensor.dtype, law, where[name], given.names[name], pieces))
     return seen, [*found, *cloned(groups.values())]
+
+
+def _looked_at(
+    given: Source, name: str, place: Place, row: PlanRow | None
+) -> tuple[_Seen, list[Found], tuple[object, ...] | None]:
+    """One parameter, what is wrong with it whatever was planned, and its digest; its values are let go before the next's."""
+    tensor, fact, level = given.load(name), given.facts.get(name), ERROR / len(given.shapes)
+    law, copies = identify(tensor, fact.parts if fact else 1, level)
+    # What is frozen was filled on purpose.
+    found = list(alone(name, fact.role if fact else "", law, None if fact and fact.frozen else copies))
+    told = row is not None and law.kind not in SILENT and _comparable(given, name, row)
+    pieces = taken_apart(tensor, row.fill, law, level) if row is not None and told else ()
+    return _Seen(name, tensor.dtype, law, place, given.names[name], pieces), found, digest(tensor, law)
 
 
 def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:
@@ -156,6 +173,15 @@ def _agreed(seen: list[_Seen]) -> dict[str, tuple[Recipe, ...]]:
         made |= {each.name: found for each, found in zip(group, fitting, strict=True)}
     votes = Counter(recipe.plain for found in made.values() for recipe in found)
     return {name: tuple(sorted(found, key=lambda recipe: -votes[recipe.plain])) for name, found in made.items()}
+
+
+def _evidence(law: Law, place: Place) -> str:
+    """What was tested of the values; which axes were, and which of them a recipe fits."""
+    if not (law.random and place.axes):
+        return law.evidence
+    alone = {fans.axis: recipes(law, replace(place, fans=(fans,))) for fans in place.fans if fans.axis is not None}
+    fitting = [f"axis {axis} fits {found[0].plain if found else 'no recipe'}" for axis, found in alone.items()]
+    return "; ".join([law.evidence, place.axes, *fitting])
 
 
 def _row(given: Source, each: _Seen, known: tuple[Recipe, ...], row: PlanRow | None) -> AuditRow:
@@ -177,7 +203,7 @@ def _row(given: Source, each: _Seen, known: tuple[Recipe, ...], row: PlanRow | N
         recipes=tuple(recipe.name for recipe in known) or ((gain,) if gain else ()),
         nominal=known[0].std if known else None,
         ties=law.ties,
-        evidence=law.evidence,
+        evidence=_evidence(law, each.place),
         planned=row.law if row else "",
         planned_std=expected_std(row.fill, row.shape) if row else None,
         notes=law.notes,

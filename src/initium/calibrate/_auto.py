@@ -84,8 +84,8 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
 
     Reference:
         He et al. (2015), eq. (10), layer by layer; Bingham & Miikkulainen (2023), AutoInit, for moments over a whole
-        network; van Laarhoven (2017), eq. (4), for the rate of scale-free weights; Touvron et al. (2021), section 2.2, for
-        LayerScale at 0.1 in networks of up to 18 layers.
+        network; van Laarhoven (2017), on the effective learning rate, for the rate of scale-free weights; Touvron et al.
+        (2021), on LayerScale, which has 0.1 in networks of up to 18 layers.
 
     Deviation:
         AutoInit knows means and variances of independent values; here values are walked, so that

@@ -20,7 +20,10 @@ _FILES = frozenset({".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
 def audit(
     target: Annotated[
         str,
-        typer.Argument(help="A .safetensors or .pt file of weights, or a model: package.module:name or file.py:name."),
+        typer.Argument(
+            help="Weights: a .safetensors or .pt file, the .index.json of a checkpoint in several files, or its folder; or a "
+            "model: package.module:name or file.py:name."
+        ),
     ],
     shape: Shape = None,
     batch: BatchTarget = None,
@@ -45,11 +48,12 @@ def audit(
     initium audit model.pt --json audit.json
     initium audit models.py:build --scheme he_normal
     initium audit model.pt --scheme plan.json
+    initium audit checkpoint/
     """  # noqa: D301 - a backspace tells click to keep the lines
     check_writable(json, "--json")
     _target.seeded(seed)
     meant = Plan.load(scheme) if scheme is not None and scheme.endswith(".json") else scheme
-    weights = target if Path(target).suffix in _FILES else _target.model(target)
+    weights = target if _of_files(Path(target)) else _target.model(target)
     made = _front.audit(weights, meant, _target.batch(batch, shape, seed), seed=seed)
     if json is not None:
         json.write_text(made.to_json(), encoding="utf-8")
@@ -58,3 +62,7 @@ def audit(
         write(str(made))
     if made.at_least(fail_on.value):
         raise typer.Exit(FOUND)
+
+
+def _of_files(path: Path) -> bool:
+    return path.suffix in _FILES or path.name.endswith(".index.json") or path.is_dir()

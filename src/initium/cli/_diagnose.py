@@ -1,7 +1,7 @@
 """``initium diagnose``: whether a model starts healthy, for people and for CI."""
 
 import json as text
-from typing import Annotated
+from dataclasses import replace
 
 import typer
 
@@ -9,7 +9,8 @@ from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
 from initium.cli._libraries import library_of
-from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape, Target
+from initium.cli._losses import said
+from initium.cli._options import BatchTarget, FailOn, Json, Least, Loss, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 
@@ -22,9 +23,7 @@ def diagnose(
     shape: Shape = None,
     batch: BatchTarget = None,
     *,
-    loss: Annotated[
-        str | None, typer.Option(help="The loss: package.module:name or file.py:name of loss(output, target).")
-    ] = None,
+    loss: Loss = None,
     seed: Seed = 0,
     json: Json = None,
     fail_on: FailOn = Least.error,
@@ -48,11 +47,12 @@ def diagnose(
         raise ArgumentError(_NO_DATA)
     check_writable(json, "--json")
     _target.seeded(seed)
-    model, function = _target.model(target), _target.loss(loss)
+    model, function = _target.model(target), _target.loss(loss, seed)
     given = _target.batch(batch, shape, seed, (target, model))
     if given is None:
         raise ArgumentError(_NO_DATA)
     report = _front.diagnose(model, given, function)
+    report = replace(report, signal=said(report.signal, function, noted=True))
     if json is not None:
         json.write_text(text.dumps(report.to_dict(), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import typer
 
 from initium.cli._where import raised_at
-from initium.errors import BatchError, InitiumError
+from initium.errors import BatchError, InitiumError, LossError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -75,6 +75,12 @@ def _message(error: BaseException) -> str:
             return (
                 f"initium: {error}{at}\n"
                 "  From the command line: --shape for one tensor of floats, --batch file.py:name for anything else."
+            )
+        case LossError():
+            return (
+                f"initium: {error}{at}\n"
+                "  From the command line: --loss cross_entropy, mse, bce_with_logits ... take the target that the batch has, "
+                "or draw one; --loss file.py:name is a function of your own."
             )
         case InitiumError() | OSError():  # an OSError: a file that cannot be read or written
             return f"initium: {error}{at}"

@@ -27,6 +27,13 @@ BatchTarget = Annotated[
     str | None,
     typer.Option("--batch", help="The batch: package.module:name or file.py:name, or a callable that makes it."),
 ]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        help="cross_entropy, nll, bce_with_logits, bce, mse, l1: on the batch's target, or on one drawn to suit the output; "
+        "or package.module:name or file.py:name of loss(output, target), or of loss(output) where the batch has no target."
+    ),
+]
 Json = Annotated[Path | None, typer.Option(dir_okay=False, help="Write the result to this file as JSON.")]
 Seed = Annotated[
     int,

@@ -11,7 +11,8 @@ from initium import _front
 from initium.cli import _target
 from initium.cli._errors import told
 from initium.cli._libraries import library_of
-from initium.cli._options import BatchTarget, Json, Seed, Shape, Target
+from initium.cli._losses import said
+from initium.cli._options import BatchTarget, Json, Loss, Seed, Shape, Target
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 from initium.planning import Plan
@@ -38,10 +39,14 @@ def predict(
             help="Suppose this start: textbook, normal(0.02) ..., or a plan's .json file; else the weights' own."
         ),
     ] = None,
+    loss: Loss = None,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
     """What a model would measure, expected from the laws of its weights; no data.
+
+    The gradient is that of --loss; without one, of output.loss where there
+    is one, else of random values of variance 1 at the output.
 
     \b
     out rms       of the output of a weight's operation
@@ -52,6 +57,8 @@ def predict(
     initium predict models.py:build --shape 32,64
     initium predict models.py:build --shape 32,64 \\
         --scheme he_normal
+    initium predict models.py:build --shape 32,64 \\
+        --loss cross_entropy
     initium predict shop.models:build \\
         --batch shop.data:batch --json signal.json
     """  # noqa: D301 - a backspace tells click to keep the lines
@@ -59,11 +66,12 @@ def predict(
         raise ArgumentError(_NO_DATA)
     check_writable(json, "--json")
     _target.seeded(seed)
-    model = _target.model(target, planned=True)
+    model, function = _target.model(target, planned=True), _target.loss(loss, seed)
     given = _target.batch(batch, shape, seed, (target, model))
     if given is None:
         raise ArgumentError(_NO_DATA)
-    signal = _front.predict(model, given, _supposed(model, given, scheme, seed), seed=seed)
+    supposed = _supposed(model, given, scheme, seed)
+    signal = said(_front.predict(model, given, supposed, function, seed=seed), function)
     if json is not None:
         json.write_text(text.dumps(finite(signal.to_dict()), indent=2, allow_nan=False), encoding="utf-8")
         say_written(json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import nn
 
 from initium.cli._inputs import sized
 from initium.cli._libraries import hollow, library_batch, library_model, library_of
+from initium.cli._losses import NAMED, loss_named
 from initium.cli._named import named, signature
-from initium.errors import ArgumentError
+from initium.errors import ArgumentError, UnknownNameError
 from initium.network import map_tensors
 from initium.random import Stream
 
@@ -67,13 +69,30 @@ def batch(target: str | None, shape: str | None, seed: int, of: tuple[str, nn.Mo
     return None if sizes is None else sized(sizes, stream)
 
 
-def loss(target: str | None) -> Callable[..., Any] | None:
-    """The loss that a target names: itself called as ``loss(output)`` or ``loss(output, target)``."""
+def loss(target: str | None, seed: int) -> Callable[..., Any] | None:
+    """The loss of a name, on a target drawn by the seed where the batch has none; or the one that a target names.
+
+    That one is called as ``loss(output)`` or ``loss(output, target)``; a class is called for the loss that it makes.
+    """
     if target is None:
         return None
+    known = loss_named(target, Stream(seed).child("target"))
+    if known is not None:
+        return known
+    if target.replace("-", "_").isidentifier():
+        near = get_close_matches(target.replace("-", "_"), NAMED, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise UnknownNameError(
+            f"no loss is called {target!r}.{meant} Known: {', '.join(NAMED)}; for your own write package.module:name or "
+            "file.py:name."
+        )
     found = named(target)
+    found = _called(found, target, "a loss") if isinstance(found, type) else found
     if not callable(found):
-        raise ArgumentError(f"--loss {target} is {type(found).__name__}; a loss is a callable, loss(output, target).")
+        raise ArgumentError(
+            f"--loss {target} is {type(found).__name__}; a loss is a callable, loss(output, target), or one of "
+            f"{', '.join(NAMED)}."
+        )
     return found
 
 

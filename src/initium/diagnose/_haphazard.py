@@ -2,7 +2,7 @@
 
 Theory: before a normalisation a weight's scale is free in the forward pass, but the gradient is divided by it and a step
 changes the direction of the weight by ``lr * |g| / |w|``, that is by ``1 / |w|^2`` of what it would be (van Laarhoven 2017,
-section 2): a weight ten times too large learns a hundred times too slowly, and one far too small is thrown about. Where the
+on the effective learning rate): a weight ten times too large learns a hundred times too slowly, and one far too small is thrown about. Where the
 variance falls below the norm's eps, the norm no longer normalises, and the network vanishes after all.
 
 The same holds of the branches behind a norm (pre-norm transformers), whose stream the next norm divides again.

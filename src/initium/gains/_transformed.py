@@ -153,7 +153,7 @@ def tat_activation(
 
     Reference:
         Zhang, Botev & Martens, "Deep Learning without Shortcuts: Shaping the Kernel with Tailored Rectifiers" (ICLR 2022),
-        sections 3 (leaky ReLU) and 4 (smooth activations).
+        the conditions of TAT for leaky ReLU and for smooth activations.
 
     Deviation:
         As for :func:`dks_activation`: the network is taken for a chain.

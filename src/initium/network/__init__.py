@@ -1,6 +1,7 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
 from initium.network._addend import addend
+from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._facts import ROLES, WEIGHT_NORM, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
@@ -32,10 +33,12 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "fans_along",
     "held",
     "map_tensors",
     "named_tensors",
     "op_name",
+    "output_axes",
     "random_state_kept",
     "read",
     "run_walk",

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 
 from initium.errors import InitiumError
 from initium.gains import describe
+from initium.network._axes import fans_along, output_axes
 from initium.network._facts import MAGNITUDES, WEIGHT_NORM, Neighbour
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def guess(one: Held) -> Guess:
         role: Role = "recurrent" if name.startswith("weight_hh") else "weight"
         return Guess(role, "gates", shape[1], shape[0] / gates, gates)
     known = type(module).__module__.startswith("torch.nn.modules") or one.computed_by
-    return _matrix(module, name, shape) if known else _bare(name, shape)
+    return _matrix(module, name, shape) if known else _bare(one, shape)
 
 
 def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
@@ -115,14 +116,20 @@ def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
     return Guess("weight", "out_in", shape[1] * taps, shape[0] * taps)
 
 
-def _bare(name: str, shape: tuple[int, ...]) -> Guess:
-    """A module of somebody's own: a table is written (1, places, features) or named so, a weight is named so."""
+def _bare(one: Held, shape: tuple[int, ...]) -> Guess:
+    """A module of somebody's own: a table is written (1, places, features) or named so, a weight is named so.
+
+    Where the bias beside it has one value for each column, and not for each row, the weight is (in, out).
+    """
+    name = one.attribute
     if shape[0] == 1 or any(word in name for word in ("pos", "token", "embed", "queries")):
         return Guess("embedding", "added")
-    taps = math.prod(shape[2:])
-    if any(word in name for word in ("weight", "kernel", "proj")):
-        return Guess("weight", "out_in", shape[1] * taps, shape[0] * taps)
-    return Guess("other")
+    word = next((word for word in ("weight", "kernel", "proj") if word in name), None)
+    if word is None:
+        return Guess("other")
+    bias = getattr(one.module, name.replace(word, "bias"), None)
+    turned = len(shape) == 2 and isinstance(bias, nn.Parameter) and output_axes(shape, bias.numel()) == (1,)  # noqa: PLR2004
+    return Guess("weight", "in_out" if turned else "out_in", *fans_along(shape, int(turned)))
 
 
 def neighbours_by_order(model: nn.Module) -> dict[int, tuple[Neighbour, Neighbour, bool]]:

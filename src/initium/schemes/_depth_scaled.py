@@ -15,7 +15,7 @@ from initium.schemes._select import role
 if TYPE_CHECKING:
     from initium.network import Facts
 
-PAPER = "Bao et al. 2022 section 2.3"
+PAPER = "Bao et al. 2022 section 2.5"
 
 
 def _weight(std: float, facts: Facts) -> Choice:
@@ -49,7 +49,7 @@ def depth_scaled(std: float = 0.02) -> Scheme:
         'depth_scaled(0.01)'
 
     Reference:
-        Bao, Dong, Piao & Wei, "BEiT: BERT Pre-Training of Image Transformers" (ICLR 2022), section 2.3 (no equation
+        Bao, Dong, Piao & Wei, "BEiT: BERT Pre-Training of Image Transformers" (ICLR 2022), section 2.5 (no equation
         number): the output matrices of the l-th layer's two branches are rescaled by 1/sqrt(2 l).
 
     Deviation:

@@ -28,7 +28,7 @@ def _weight(std: float, facts: Facts) -> Choice:
 
 
 def _table(std: float, _: Facts) -> Choice:
-    return Choice(Normal(std), f"normal({std:.4g})", "tables as weights: Radford et al. 2018 section 4.1")
+    return Choice(Normal(std), f"normal({std:.4g})", "tables as weights: Radford et al. 2018, model specifications")
 
 
 def gpt2(std: float = 0.02) -> Scheme:
@@ -56,7 +56,7 @@ def gpt2(std: float = 0.02) -> Scheme:
         Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section 2.3 (no equation number):
         "We scale the weights of residual layers at initialization by a factor of 1/sqrt(N) where N is the number of
         residual layers". The std is that of "Improving Language Understanding by Generative Pre-Training" (2018),
-        section 4.1.
+        under "Model specifications".
 
     Deviation:
         Each stream of an encoder-decoder counts its own branches.

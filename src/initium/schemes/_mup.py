@@ -69,7 +69,7 @@ def mup(
 
     Reference:
         Yang, Hu et al., "Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer" (2022):
-        table 3 (with no multiplier), table 8 (with one), definition 4.1 for attention, appendix D.2 for a zero readout.
+        table 3 (with no multiplier), table 8 (with one); attention by 1/d and the zero readout are theirs too.
     """
     shapes = check_shapes(base)
     law = partial(_law, shapes, readout_multiplier, attention_scaled, zero_readout)
@@ -86,7 +86,7 @@ def _law(base: Shapes, multiplied: bool, attention: bool, zero: bool, facts: Fac
         return Choice(Normal(std), f"muP {names[grown.kind]}", text)
     check_tied(facts, grown, multiplied=multiplied)
     if zero:
-        return Choice(Constant(0.0), "zeros", "readout weight: Yang et al. 2022 appendix D.2")
+        return Choice(Constant(0.0), "zeros", "readout weight: Yang et al. 2022, zero readout")
     power = 0.5 if multiplied else -0.5
     table = "8, for a model that multiplies the readout's input by 1/m" if multiplied else "3"
     law, reason = (

@@ -105,7 +105,7 @@ _ORTHOGONAL: Rule = partial(orthogonal_law, 1.0, "a state comes back through it:
 
 def _rule(recurrent: Recurrent, lstm: Gates, gru: Gates) -> Rule:
     identity = recurrent == "identity"
-    remembers = "Jozefowicz et al. 2015 section 2" if lstm.t_max is None else "Tallec & Ollivier 2018 section 2"
+    remembers = "Jozefowicz et al. 2015" if lstm.t_max is None else "Tallec & Ollivier 2018 eq. 16"
     keeps = "h' = (1 - z) n + z h, so z keeps the state" + ("" if gru.t_max is None else f": {remembers}, for z")
     return first_of(
         on(role("recurrent"), on(has_fans, _identity if identity else _ORTHOGONAL)),
@@ -160,8 +160,8 @@ def rnn(
     Reference:
         Le, Jaitly & Hinton, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units" (2015), sections 2
         and 4; Saxe et al. 2014, section 3; Jozefowicz, Zaremba & Sutskever, "An Empirical Exploration of Recurrent
-        Network Architectures" (ICML 2015), section 2; Tallec & Ollivier, "Can recurrent neural networks warp time?" (ICLR
-        2018), section 2. The gates' order is that of torch.nn.LSTM and torch.nn.GRU.
+        Network Architectures" (ICML 2015), on the forget gate's bias; Tallec & Ollivier, "Can recurrent neural networks
+        warp time?" (ICLR 2018), section 2, eq. 16. The gates' order is that of torch.nn.LSTM and torch.nn.GRU.
 
     Deviation:
         Tallec & Ollivier draw T from U(1, t_max - 1); here it is spread evenly over the units, which are alike before

@@ -138,7 +138,7 @@ def tat() -> Scheme:
 
     Reference:
         Zhang, Botev & Martens, "Deep Learning without Shortcuts: Shaping the Kernel with Tailored Rectifiers" (ICLR 2022),
-        section 5 (no equation number).
+        on the weights of TAT (no equation number).
 
     Deviation:
         As :func:`dks`.

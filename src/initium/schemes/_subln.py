@@ -12,7 +12,7 @@ from initium.schemes._rule import Choice, Scheme, first_of
 if TYPE_CHECKING:
     from initium.network import Facts, Residual
 
-PAPER = "Wang et al. 2022 (Magneto) fig. 2"
+PAPER = "Wang et al. 2022 (Magneto)"
 
 
 def gain_of(place: Residual) -> float:
@@ -58,6 +58,6 @@ def subln() -> Scheme:
         'subln'
 
     Reference:
-        Wang et al., "Foundation Transformers" (Magneto, 2022), figure 2 (no equation number).
+        Wang et al., "Foundation Transformers" (Magneto, 2022), on the initialization of Sub-LN.
     """
     return Scheme("subln", first_of(weight_rule("subln", _weight), REST), PAPER)

@@ -5,6 +5,7 @@ from initium.signal._distinct import rounding
 from initium.signal._laws import Law, laws_of
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
+from initium.signal._objective import answer
 from initium.signal._predict import predict, predicted_by
 from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
@@ -15,6 +16,7 @@ __all__ = [
     "Law",
     "Predicting",
     "UnitMoments",
+    "answer",
     "coordinate_check",
     "laws_of",
     "measure",

@@ -154,8 +154,8 @@ def _of_loss(value: object, text: str) -> Objective:
 
 
 def _of_cotangent(output: object, batch: Batch) -> Objective:
-    answer, text = _answer(output)
-    found = tensors_in(answer)
+    answered, text = answer(output)
+    found = tensors_in(answered)
     roots = [tensor for tensor in found if tensor.requires_grad]
     if not roots:
         shown = ", ".join(_described(tensor) for tensor in found[:3]) or "it holds no tensor"
@@ -173,7 +173,15 @@ def _of_cotangent(output: object, batch: Batch) -> Objective:
     )
 
 
-def _answer(output: object) -> tuple[object, str]:
+def answer(output: object) -> tuple[object, str]:
+    """What of an output a model is asked for, beside caches and hidden states; and what it is called.
+
+    Args:
+        output: What a model returned.
+
+    Returns:
+        ``output.logits`` or ``output.last_hidden_state`` where there is one, else the output; and its name.
+    """
     if not isinstance(output, torch.Tensor):
         for name in _ANSWERS:
             if isinstance(part(output, name), torch.Tensor):
