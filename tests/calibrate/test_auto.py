@@ -1,6 +1,7 @@
 """The start from the predicted signal: unit pre-activations, and one rate for what is free."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from torch.nn.utils.parametrizations import weight_norm
 
 import initium
 from initium.calibrate import _rates, auto
-from initium.calibrate._rates import BOUND, NEAR, SHALLOW
-from initium.calibrate._scales import BESIDE, HEAD, LAYER
+from initium.calibrate._rates import DRIVEN, FAR, FLAT, LEVEL, NEAR, SHALLOW
+from initium.calibrate._scales import BESIDE, HEAD
+from initium.calibrate._streams import SHARE
+from initium.calibrate._written import LAYER
 from initium.errors import PlanError
 from initium.network import Batch, read
 from initium.records import Keep
@@ -67,36 +70,45 @@ def spread(values):
 @pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Mish])
 def test_fifty_layers_stay_flat_where_the_gain_of_one_layer_explodes(activation):
     torch.manual_seed(0)
-    x, drift = torch.randn(64, 128), {}
+    x, drift, uneven = torch.randn(64, 128), {}, {}
     for scheme in ("auto", "textbook"):
         net = chain(activation)
         initium.initialize(net, x, scheme, seed=3)
         rows = initium.measure(net, x).rows[:50]
-        drift[scheme] = max(abs(math.log(row.out_rms / rows[0].out_rms)) for row in rows)
-    assert drift["auto"] < 0.01 < drift["textbook"]  # rounding, which 50 layers of slope 1.2 swell 10,000 times
+        drift[scheme] = max(abs(math.log10(row.out_rms / rows[0].out_rms)) for row in rows)
+        uneven[scheme] = spread(rates(net, x)) ** 2
+    # 49 steps whose squares are paid for with less than the unevenness of rates at sizes of 1: that of the output alone, which
+    # is what is left after, and half as much again.
+    bound = math.sqrt(49 * 1.5 * uneven["auto"] / (FLAT * (51 / SHALLOW) ** 3))
+    assert drift["auto"] < bound < drift["textbook"]
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.SiLU])
-def test_what_an_activation_sees_in_a_deep_network_has_unit_second_moment(activation):
+@pytest.mark.parametrize(("activation", "price"), [(nn.ReLU, LEVEL), (nn.Tanh, DRIVEN), (nn.SiLU, DRIVEN)])
+def test_what_activations_see_is_flat_in_a_deep_network_and_near_1(activation, price, monkeypatch):
     torch.manual_seed(0)
     depth, x = 30, 3 + 2 * torch.randn(256, 128)
     net = chain(activation, depth=depth)
+    with monkeypatch.context() as patch:
+        patch.setattr(_rates, "NEAR", 1.0)  # nothing moves
+        patch.setattr(_rates, "FAR", 1.0)
+        initium.initialize(net, x, "auto", seed=0)
+    assert [row.out_rms for row in initium.measure(net, x).rows[:depth]] == pytest.approx([1.0] * depth, rel=1e-4)
+    uneven = spread(rates(net, x)) ** 2
     initium.initialize(net, x, "auto", seed=0)
-    # V(y) + p |y|^2 is least where |y| <= |grad V(0)| / 2p, and |grad V| <= 8 / sqrt(count) of the spread of the rates.
-    count, price = depth + 1, BOUND * ((depth + 1) / SHALLOW) ** 3
-    furthest = (
-        8 * 1.5 * spread(rates(net, x)) / math.sqrt(count) / (2 * price)
-    )  # the spread at y = 0 is not much larger
-    assert furthest < 0.1
-    for row in initium.measure(net, x).rows[:depth]:
-        assert abs(math.log10(row.out_rms)) <= furthest, row.name
+    sizes = [math.log10(row.out_rms) for row in initium.measure(net, x).rows[:depth]]
+    # No step is taken that makes unevenness and price together larger: what is paid is less than the unevenness at first.
+    # Half as much again for the two ways to measure a rate.
+    steps = [after - before for before, after in pairwise(sizes)]
+    assert FLAT * ((depth + 1) / SHALLOW) ** 3 * sum(step**2 for step in steps) <= 1.5 * uneven
+    assert price * sum(size**2 for size in sizes) / (depth + 1) <= 1.5 * uneven
+    assert max(map(abs, sizes)) <= math.log10(FAR if activation is nn.ReLU else NEAR) * (1 + 1e-4)
 
 
 def test_a_shallow_network_shares_the_step_down_to_its_output(monkeypatch):
     torch.manual_seed(0)
     x, found = torch.randn(256, 64), {}
-    for name, price in (("shared", BOUND), ("alone", 1e9)):
-        monkeypatch.setattr(_rates, "BOUND", price)
+    for name, far in (("shared", FAR), ("alone", 1.0)):
+        monkeypatch.setattr(_rates, "FAR", far)
         net = chain(nn.ReLU, depth=3, width=64)
         initium.initialize(net, x, "auto", seed=0)
         sizes = [row.out_rms for row in initium.measure(net, x).rows]
@@ -104,7 +116,7 @@ def test_a_shallow_network_shares_the_step_down_to_its_output(monkeypatch):
     assert found["shared"][0] < found["alone"][0] / 2
     assert found["alone"][1] == pytest.approx([1, 1, 1, HEAD], rel=1e-4)
     assert found["shared"][1][3] == pytest.approx(HEAD, rel=1e-4)
-    assert all(1 / NEAR <= size <= NEAR for size in found["shared"][1][:3])
+    assert all(1 / FAR <= size <= 1 for size in found["shared"][1][:3])
 
 
 class Patches(nn.Module):
@@ -249,9 +261,9 @@ def test_a_stream_without_norms_keeps_its_size_over_a_hundred_branches():
     initium.initialize(net, x, "auto", seed=0)
     stream = [x := net[0](x), *(x := block(x) for block in net[1:-1])]
     sizes = [float(each.detach().square().mean().sqrt()) for each in stream]
-    # Branches of second moment 1/100 add up to as much as the stream began with; a branch and the stream are independent
-    # up to 1/sqrt(64) of the product of their sizes, 0.1 each, in either direction.
-    assert abs(sizes[-1] ** 2 / sizes[0] ** 2 - 2) <= 6 * 2 * math.sqrt(2) * 0.1 * math.sqrt(100 / 64)
+    # Branches add up to SHARE of what the stream began with; a branch and the stream are independent up to 1/sqrt(64) of
+    # the product of their sizes, in either direction.
+    assert abs(sizes[-1] ** 2 / sizes[0] ** 2 - 1 - SHARE) <= 6 * 2 * math.sqrt(1 + SHARE) * math.sqrt(SHARE / 64)
 
 
 class Refined(nn.Module):
@@ -278,7 +290,7 @@ def test_branches_of_a_stream_that_goes_out_as_it_is_share_one_size():
     ends = [row.out_rms for row in initium.measure(net, x).rows if row.name.endswith("3.weight")]
     assert len(ends) == branches
     # Weights and data are those that were walked: what is left is float32's rounding of a sum over 64 inputs.
-    assert all(abs(end - branches**-0.5) <= 64 * torch.finfo(torch.float32).eps for end in ends)
+    assert all(abs(end - math.sqrt(SHARE / branches)) <= 64 * torch.finfo(torch.float32).eps for end in ends)
 
 
 def test_it_works_on_meta_and_takes_the_same_sizes_for_the_same_seed():
@@ -440,3 +452,133 @@ def test_names_alone_make_no_weight_norm():
     # Another name is another draw, of 32 columns of 32 each: six deviations of an rms over them.
     assert sizes[0][2] == pytest.approx(HEAD, rel=1e-4)
     assert sizes[0] == pytest.approx(sizes[1], rel=6 / math.sqrt(2 * 32))
+
+
+class Post(nn.Module):
+    """Words, places and kinds on one stream that is normalised, tied to the output or not, as in BERT."""
+
+    def __init__(self, words=60, width=64, *, tied=True):
+        super().__init__()
+        self.words, self.places, self.kinds = (nn.Embedding(count, width) for count in (words, 16, 2))
+        self.norm = nn.LayerNorm(width)
+        layer = nn.TransformerEncoderLayer(width, 4, 2 * width, 0.0, batch_first=True)
+        self.body = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+        self.head = nn.Linear(width, words)
+        if tied:
+            self.head.weight = self.words.weight
+
+    def forward(self, ids):
+        places = torch.arange(ids.shape[1])
+        return self.head(
+            self.body(self.norm(self.words(ids) + self.places(places) + self.kinds(torch.zeros_like(ids))))
+        )
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_no_table_drowns_the_words_that_it_is_added_to(tied):
+    torch.manual_seed(0)
+    net, ids = Post(tied=tied), torch.randint(0, 60, (8, 16))
+    initium.initialize(net, ids, "auto", seed=0)
+    sizes = {
+        name: float(getattr(net, name).weight.detach().square().mean().sqrt()) for name in ("words", "places", "kinds")
+    }
+    # Seen apart, the rates of 2 rows and of 60 are decades apart, and would drive the sizes as far.
+    assert max(sizes.values()) < 2 * sizes["words"]
+
+
+def test_branches_do_not_drown_what_their_stream_begins_as():
+    torch.manual_seed(0)
+    net, ids, seen = Post(tied=False), torch.randint(0, 60, (8, 16)), []
+    initium.initialize(net, ids, "auto", seed=0)
+    for layer in net.body.layers:
+        layer.self_attn.out_proj.register_forward_hook(lambda _, __, out: seen.append(out))
+        layer.linear2.register_forward_hook(lambda _, __, out: seen.append(out))
+    net(ids)
+    rows = [row for row in initium.measure(net, ids).rows if row.name.endswith(("out_proj.weight", "linear2.weight"))]
+    assert len(rows) == 6
+    assert sum(row.out_rms**2 for row in rows) == pytest.approx(SHARE, rel=0.01)
+
+
+def test_a_constant_between_a_table_and_its_stream_is_seen():
+    class Scaled(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor, self.table = factor, nn.Embedding(60, 64)
+            self.body = nn.TransformerEncoderLayer(64, 4, 128, 0.0, batch_first=True)
+            self.head = nn.Linear(64, 60)
+
+        def forward(self, ids):
+            return self.head(self.body(self.table(ids) * self.factor))
+
+    torch.manual_seed(0)
+    ids, stds = torch.randint(0, 60, (8, 16)), []
+    for factor in (1.0, 8.0):
+        net = Scaled(factor)
+        initium.initialize(net, ids, "auto", seed=0)
+        stds.append(float(net.table.weight.detach().std()))
+    # What it reads shows the size up to its draw: a sum over 64 inputs, for 64 units.
+    assert stds[0] / stds[1] == pytest.approx(8.0, rel=6 / math.sqrt(2 * 64 * 64) + 0.05)
+
+
+def test_a_stream_without_norms_moves_as_a_whole():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(20, 64), *(Wide() for _ in range(24)), nn.Linear(64, 10))
+    x = torch.randn(64, 20)
+    own = spread(rates(net, x))
+    initium.initialize(net, x, "auto", seed=0)
+    rows = initium.measure(net, x).rows
+    assert rows[0].out_rms < 0.7  # down to the output, whose rate is the fastest
+    ends = [row.out_rms / rows[0].out_rms for row in rows if row.name.endswith("down.weight")]
+    assert all(end == pytest.approx(math.sqrt(SHARE / 24), rel=0.3) for end in ends)
+    assert spread(rates(net, x)) < 2 * own
+
+
+class Wide(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.Linear(64, 128), nn.Linear(128, 64)
+
+    def forward(self, x):
+        return x + self.down(F.relu(self.up(x)))
+
+
+def test_a_weight_of_zeros_keeps_the_bias_that_it_leaves_to_speak():
+    class Turned(nn.Module):
+        """A spatial transformer, which starts as the identity."""
+
+        def __init__(self):
+            super().__init__()
+            self.where, self.see = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 6)), nn.Linear(64, 5)
+            nn.init.zeros_(self.where[2].weight)
+            with torch.no_grad():
+                self.where[2].bias.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0]))
+
+        def forward(self, x):
+            grid = F.affine_grid(self.where(x.flatten(1)).view(-1, 2, 3), x.shape, align_corners=False)
+            return self.see(F.grid_sample(x, grid, align_corners=False).flatten(1))
+
+    net, x = Turned(), torch.randn(8, 1, 8, 8)
+    initium.initialize(net, x, "auto", seed=0)
+    assert not net.where[2].weight.any()
+    assert net.where[2].bias.tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def test_a_packed_weight_gets_its_size_from_all_that_it_reads():
+    class Asked(nn.Module):
+        """Learned queries, small beside the keys: one packed weight reads both."""
+
+        def __init__(self):
+            super().__init__()
+            self.queries = nn.Parameter(torch.randn(1, 4, 64) * 0.02)
+            self.attention, self.head = nn.MultiheadAttention(64, 4, batch_first=True), nn.Linear(64, 5)
+
+        def forward(self, x):
+            return self.head(self.attention(self.queries.expand(len(x), -1, -1), x, x)[0].mean(1))
+
+    torch.manual_seed(0)
+    net, x = Asked(), torch.randn(8, 20, 64)
+    initium.initialize(net, x, "auto", seed=0)
+    rows = [row for row in initium.measure(net, x).rows if row.name == "attention.in_proj_weight"]
+    assert len(rows) > 1
+    # Keys and values are ten times the queries' rows: a mean over all of them is near theirs.
+    assert max(row.out_rms for row in rows) < 2

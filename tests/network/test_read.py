@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 
+import initium
 from initium.errors import TraceError
 from initium.gains import Activation, gain
 from initium.network import as_batch, read
@@ -753,3 +754,38 @@ def test_what_streams_are_mixed_by_is_left_as_it_was_written_out(*, soft):
     assert {network.facts(name).role for name in ("mix", "gates")} == {"other"}
     nn.init.normal_(net.mix, 0.0, 0.02)
     assert read(net, as_batch(x)).facts("mix").role == "embedding"
+
+
+class Mixed(nn.Module):
+    """What is normalised, weighed against what was there one step before: a mixing weight, and no scale of the norm."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.mix, self.out = nn.LayerNorm(8), nn.Parameter(torch.rand(8)), nn.Linear(8, 3)
+
+    def forward(self, x):
+        x = self.norm(x)
+        return self.out(x * self.mix + x.roll(1, 1) * (1 - self.mix))
+
+
+class Kernel(nn.Module):
+    """What is normalised, multiplied by a kernel that several parameters make."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.out = nn.LayerNorm(8), nn.Linear(8, 3)
+        self.decay, self.read = nn.Parameter(torch.rand(8)), nn.Parameter(torch.randn(8))
+
+    def forward(self, x):
+        return self.out(self.norm(x) * (self.read * torch.exp(-self.decay)))
+
+
+@pytest.mark.parametrize("built", [Mixed, Kernel])
+def test_what_multiplies_behind_a_norm_and_is_no_scale_of_it_is_left_alone(built):
+    torch.manual_seed(0)
+    net, x = built(), torch.randn(2, 4, 8)
+    names = [name for name in dict(net.named_parameters()) if name in {"mix", "decay", "read"}]
+    before = {name: net.get_parameter(name).detach().clone() for name in names}
+    assert {read(net, as_batch(x)).facts(name).role for name in names} == {"other"}
+    initium.initialize(net, x, "auto", seed=0)
+    assert all(torch.equal(net.get_parameter(name), before[name]) for name in names)

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from initium.calibrate._balance import Round
     from initium.network import Network
 
-# Each round moves the sizes most of the way to where the rates are one: what is linear in them is so only nearby.
+# Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
+# that makes them less even is taken back, and the next goes half as far.
 ROUNDS, STEP = 4, 0.8
+# Before that, walks in which tables that others follow come to their size: a third of what is missing is left by each.
+SETTLED = 3
 # A size that moved by less is as it was.
 _SEEN = 0.01
 
@@ -101,10 +104,13 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     written = written_out(model, network)
     scales = scales_of(network, written)
     found = walked(model, given, network, scales, seed=seed)
-    scales = _followed(scales, found)
-    found = walked(model, given, network, scales, seed=seed, before=found)
+    for _ in range(SETTLED):
+        followed = _followed(scales, found)
+        if followed == scales and not found.pooled:
+            break
+        scales, found = followed, walked(model, given, network, followed, seed=seed, before=found)
     least, step = cost(scales, found), STEP
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if least else 0):
         tried = _moved(network, scales, found, step)
         walk = walked(model, given, network, tried, seed=seed, before=found)
         if (now := cost(tried, walk)) < least:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 # where it is not; free weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from
 # the tables beside it.
 FLAT, SHALLOW = 0.1, 8
-LEVEL, DRIVEN, FREE, ANCHOR, RIGID = 0.05, 0.4, 0.3, 1.0, 200.0
-# A bound size moves by no more than this factor, a free one by this: a normalisation's eps stays far below.
+LEVEL, DRIVEN, FREE, ANCHOR, RIGID = 0.05, 0.8, 0.4, 2.0, 200.0
+# The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
+# normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
 
 
@@ -60,7 +61,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     rates = np.array([math.log10(found.rates[name]) for name in names])
     # Rates at the starting sizes, as far as they are linear.
     wanted = _least(reach, rates - reach @ now, _pulls(scales, places, len(names)))
-    limits = np.log10([NEAR if name in scales.bound else FAR for name in places])
+    limits = np.log10([NEAR if name in scales.driven else FAR for name in places])
     final = np.clip(wanted, -limits, limits)
     return {name: scales.starts[name] * 10.0 ** float(final[place]) for name, place in places.items()}
 

@@ -25,6 +25,8 @@ TABLE, BESIDE = 0.6, 0.02
 
 # A function c x of a signal grows as the signal; so near to that an integral's error leaves it.
 _SLOPE = 1e-6
+# Branches that make a stream of a sum: with one, what comes out is an output like any other.
+_SEVERAL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
         layers=layers_of(known),
         written=frozenset(written),
     )
-    made = _with_ends(_with_tables(made), known)
+    made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
 
 
@@ -145,7 +147,7 @@ def _with_tables(scales: Scales) -> Scales:
     return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors))
 
 
-def _with_ends(scales: Scales, known: Mapping[str, Facts]) -> Scales:
+def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
     """Ends of branches by what their stream begins as."""
     sizes = {name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.tied
     groups = dict(scales.bound), dict(scales.free)
@@ -154,6 +156,8 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts]) -> Scales:
         for name, (_, why) in group.items():
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
+                continue
+            if name in outputs and place.branches < _SEVERAL:
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
@@ -214,9 +218,11 @@ def _driven(facts: Facts) -> bool:
 def _soft(facts: Facts, loose: Collection[int]) -> bool:
     """Where the next weight makes up for a size: no output reads it, no softmax, and no stream that may not move as a whole."""
     place = facts.residual
-    on = place.stream if place is not None and place.place in {"stream", "last"} else None
-    fixed = on is not None and on.number not in loose
-    return not (facts.head or facts.attention or fixed or facts.after.kind in {"softmax", "attention"})
+    if facts.head or facts.attention or facts.after.kind in {"softmax", "attention"}:
+        return False
+    if place is None or place.stream is None or place.place not in {"stream", "last"}:
+        return True
+    return place.stream.number in loose and not place.leaves
 
 
 def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
@@ -226,7 +232,7 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     if facts.normalised:
         return None
     place = facts.residual
-    if ends and (place is None or place.place != "last" or place.branches < 2):  # noqa: PLR2004  else one of many
+    if ends and (place is None or place.place != "last" or place.branches < _SEVERAL):
         return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     if _made_up_for(facts):
         return None
