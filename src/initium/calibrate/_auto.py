@@ -37,21 +37,23 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     Formula:
         Every weight has a size, the rms of its output (of a table its std), from which it may move, and a rate
         ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 for an output,
-        ``1 / sqrt(branches)`` for the last weight of a residual branch that no norm reads; 0.6 for a table that is looked
-        up, 0.02 for one that stands beside the data. Then, by the log10 of sizes y and of rates r, in a few walks over the
-        graph: the y that minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y. $\sigma$ is what gives
-        each weight its size for the x that the layers before are predicted to give.
+        ``stream * sqrt(0.25 / branches)`` for the last weight of a residual branch behind which no norm stands; 0.6 for a
+        table that is looked up, 0.02 for one that stands beside the data. Then, by the log10 of sizes y and of rates r, in
+        a few walks over the graph: the y that minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a
+        walk that finds the sum no smaller is taken back. $\sigma$ is what gives each weight its size for the x that the
+        layers before are predicted to give.
 
     Free to move, by up to 20 times, is what a later normalisation or weight makes up for: weights behind which a norm
-    stands, ends of branches and tables on a stream that is normalised before it is read, values of attention, linear
-    factors of gates, tables beside the data. Their gradient falls as their size grows, so their size sets how fast they
-    learn, and little else. Weights between activations move at a price that grows with the number of weights cubed: in a
-    network of a few they share the step down to the output, by up to 4 times, and in a deep one stay at 1. Outputs, queries
-    and keys, gates' inputs on a stream and the ends of branches that no norm reads do not move.
+    stands, values of attention, linear factors of gates, tables beside the data. Their gradient falls as their size grows,
+    so their size sets how fast they learn, and little else. Ends of branches follow what their stream begins as, and tables
+    that are added to one another stay at one size, so that what they carry is not drowned. A stream on which no norm
+    stands, with all that reads it, moves as a whole. Weights between activations move at a price that grows with the number
+    of weights: in a network of a few they share the step down to the output, and in a deep one stay near 1. Outputs, queries
+    and keys do not move.
 
     A LayerScale starts at ``min(0.1, 1 / branches)``. A weight that is zero throughout at the end of a branch, at an output
-    or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept; no
-    other value of a weight is used, and data only where there are some, so the model and the batch may be on ``meta``.
+    or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept, with a
+    bias that is then all that it gives; no other value of a weight is used, and data only where there are some, so the model and the batch may be on ``meta``.
     Gates of recurrent layers, composed weights, biases and norms start as in ``textbook``.
 
     Args:
