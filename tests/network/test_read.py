@@ -189,6 +189,19 @@ def test_gates_before_a_normalisation_are_not_scale_free():
     assert not any(facts.normalised for facts in network.parameters)
 
 
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_sequence_that_looks_at_itself_is_read(kind):
+    def looked(self, x):
+        seen, _ = self.r(x)
+        return torch.softmax(seen @ seen.transpose(1, 2), -1) @ seen
+
+    network = read(Flow(looked, r=kind(3, 6, batch_first=True)), as_batch(torch.randn(4, 5, 3)))
+    assert [facts.parts for facts in network.parameters if facts.role == "recurrent"] == [
+        {"LSTM": 4, "GRU": 3}.get(kind.__name__, 1)
+    ]
+    assert {use.attention for use in network.uses} == {(("qkv", 6),)}
+
+
 @pytest.mark.parametrize("gates", [("GRU", 3), ("RNN", 1)])
 def test_recurrent_networks_without_bias_keep_their_matrices_apart(gates):
     network = read(getattr(nn, gates[0])(5, 7, 2, bias=False), as_batch(torch.randn(4, 3, 5)))

@@ -253,6 +253,22 @@ def test_a_layer_that_makes_its_own_way_back_is_measured_like_any_other(how: str
         assert measure(other, batch).rows == measure(plain, batch).rows
 
 
+@pytest.mark.parametrize("how", HIDDEN)
+def test_a_layer_that_makes_its_own_way_back_may_read_whole_numbers(how: str) -> None:
+    class Wrapped(nn.Module):
+        def __init__(self, run: Callable[[nn.Module, Tensor], Tensor]) -> None:
+            super().__init__()
+            self.a, self.b, self.run = nn.Embedding(9, 6), nn.Sequential(nn.Linear(6, 6), nn.Tanh()), run
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return self.run(self.b, self.a(tokens))
+
+    plain, batch = Wrapped(lambda layer, x: layer(x)), torch.arange(18).reshape(3, 6) % 9
+    other = Wrapped(HIDDEN[how])
+    other.load_state_dict(plain.state_dict())
+    assert measure(other, batch).rows == measure(plain, batch).rows
+
+
 @pytest.mark.parametrize("grad", [True, False])
 def test_what_runs_without_gradient_has_none(*, grad: bool) -> None:
     class Fixed(nn.Module):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from initium.errors import LossError
 from initium.network import Batch
-from initium.signal import measure
+from initium.signal import measure, predict
 
 
 @dataclass
@@ -104,17 +104,40 @@ def test_a_loss_that_cannot_use_the_output_says_what_came() -> None:
         measure(WithLoss(), Batch((X,), target=Y), F.cross_entropy)
 
 
-def test_a_model_without_any_gradient_is_refused() -> None:
-    class Detached(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a = nn.Linear(4, 3)
+class Detached(nn.Module):
+    """Its weight is not trained through its output."""
 
-        def forward(self, x: Tensor) -> Tensor:
-            return self.a(x).detach()
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 3)
 
-    with pytest.raises(LossError, match=r"no tensor of the output carries a gradient .*\(6, 3\)"):
-        measure(Detached(), X)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x).detach()
+
+
+class Labelled(Detached):
+    """A loss of its own, which has no gradient either."""
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"loss": super().forward(x).mean()}
+
+
+@pytest.mark.parametrize("verb", [measure, predict])
+@pytest.mark.parametrize(
+    ("model", "loss", "objective"),
+    [
+        (Detached(), None, "nothing of output"),
+        (Detached(), torch.mean, "loss(output)"),
+        (Labelled(), None, "output.loss"),
+        (nn.ReLU(), None, "nothing of output"),
+    ],
+)
+def test_a_model_without_any_gradient_is_walked_forwards_and_it_is_said(verb, model, loss, objective) -> None:
+    signal = verb(model, X, loss=loss)
+    assert signal.objective == objective
+    assert sum("no tensor of the output carries a gradient" in note for note in signal.notes) == 1
+    assert len(signal.rows) == (0 if isinstance(model, nn.ReLU) else 1)
+    assert all(row.out_rms > 0 and row.grad_rms == row.weight_grad_norm == 0 for row in signal.rows)
 
 
 # ---- recognised classifications ----

@@ -204,6 +204,31 @@ def test_a_likeness_has_the_second_moments_and_not_the_values():
     assert torch.corrcoef(torch.stack((found.mean((0, 1)), shared)))[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("samples", [2, 3, 50, 200])
+def test_a_likeness_has_the_mean_and_the_covariance_of_features_that_are_not_alike(samples):
+    torch.manual_seed(0)
+    x = (torch.randn(samples, 6, dtype=torch.float64) @ torch.randn(6, 6, dtype=torch.float64)) * 10.0 ** torch.arange(
+        6
+    )
+    x = x + 10.0 ** torch.arange(6)
+    found = likeness(x, None, STREAM)
+    assert samples == 2 or not torch.isclose(found, x).any()
+    torch.testing.assert_close(found.mean(0), x.mean(0), rtol=1e-12, atol=0)
+    scale = x.std(0, correction=0)
+    torch.testing.assert_close(
+        found.T.cov(correction=0) / scale.outer(scale), x.T.cov(correction=0) / scale.outer(scale), rtol=0, atol=1e-12
+    )
+
+
+def test_a_batch_norm_behind_features_of_many_scales_is_predicted():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 64), nn.BatchNorm1d(64), nn.Linear(64, 64))
+    x = torch.randn(100, 6) * 10.0 ** torch.arange(-1, 5)
+    told, seen = predict(net, x).rows, measure(net, x).rows
+    # Linear, and a function of the covariance of its inputs: what is left is rounding in float32.
+    assert [row.unit_std for row in told] == pytest.approx([row.unit_std for row in seen], rel=1e-4)
+
+
 def test_masks_and_indices_stay_as_they_are():
     for value in (torch.arange(6).reshape(2, 3), torch.tensor([[0.0, -torch.inf, 0.0, 0.0]]), torch.ones(2, 3)):
         assert torch.equal(likeness(value, None, STREAM), value)

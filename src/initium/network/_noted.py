@@ -43,12 +43,15 @@ def noted(value: Any, include_real: bool = False) -> Any:  # noqa: ANN401, ARG00
 
 
 def _choice(value: torch.Tensor) -> torch.Tensor | None:
-    """A copy, because the program may write to the value itself; a fake tensor has none."""
+    """A copy, because the program may write to the value itself; a fake tensor has none.
+
+    No gradient mode is switched for it: whole numbers have no gradient, and the graph would hold the switch.
+    """
     whole = not (value.is_floating_point() or value.is_complex() or value.is_nested)
     plain = type(value) is torch.Tensor and value.layout == torch.strided and not value.is_meta
     if not (whole and plain):
         return None
-    with disable_proxy_modes_tracing(), torch.no_grad():
+    with disable_proxy_modes_tracing():
         return value.clone()
 
 

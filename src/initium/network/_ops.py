@@ -198,6 +198,11 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
     return tuple(int(size) for size in getattr(_meta(node), "shape", ()))
 
 
+def gives_several(node: fx.Node) -> bool:
+    """True where a node makes several values, of which ``getitem`` takes one."""
+    return isinstance(node.meta.get("tensor_meta") or node.meta.get("val"), list | tuple)
+
+
 def is_float(node: fx.Node) -> bool:
     """True where the node's tensor is floating or complex: a value that a signal can travel in."""
     dtype = getattr(_meta(node), "dtype", None)

@@ -14,7 +14,7 @@ import torch
 from torch import fx
 from torch.fx.node import map_arg
 
-from initium.network._ops import LIKE, LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, op_name, shape_of
+from initium.network._ops import LIKE, LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, gives_several, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,6 +105,9 @@ def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tu
             elif name == "glu":
                 halves = value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
                 yield from ((node, user, half) for half in halves)
+            elif name == "getitem" and isinstance(value, torch.Tensor) and gives_several(node):
+                # The units are those of the first output: a state or a statistic has them in places of its own.
+                waiting += [(user, value)] if user.args[1] == 0 else []
             elif name in _FOLLOWED and name not in LIKE:
                 waiting.append((user, value if name in _CASTS else _moved(user, value)))
             elif isinstance(value, torch.Tensor):

@@ -93,7 +93,7 @@ class Calls(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._switched: list[bool] = []
+        self._idle: list[Any] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the call as it is, a switch in any version of torch."""
@@ -103,8 +103,10 @@ class Calls(TorchFunctionMode):
             return args[0].detach().clone()
         if func is not _SWITCH:
             return func(*args, **(kwargs or {}))
-        self._switched.append(torch.is_grad_enabled() != args[0])
-        result = func(*args, **(kwargs or {}))
+        idle = torch.is_grad_enabled() == args[0]
+        result = func(*args, **(kwargs or {}))  # the node that the tracer made of it
+        if idle:
+            self._idle.append(result)
         if torch.is_grad_enabled() != args[0]:  # torch 2.6 notes the switch for the graph and does not make it
             with torch._C.DisableTorchFunction():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
                 func(*args)
@@ -112,10 +114,8 @@ class Calls(TorchFunctionMode):
 
     def remove_idle(self, graph: fx.Graph) -> None:
         """Takes the switches that switched nothing out of the graph."""
-        nodes = [node for node in graph.nodes if node.target is _SWITCH]
-        for node, switched in zip(nodes, self._switched, strict=False):
-            if not switched:
-                graph.erase_node(node)
+        for node in [node for node in graph.nodes if node.target is _SWITCH and node in self._idle]:
+            graph.erase_node(node)
 
 
 @contextlib.contextmanager

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, cast
 
 import torch
 
 from initium.network import MOVES, op_name, shape_of
-from initium.random import bits, normal_
+from initium.random import bits, normal_, orthogonal_, permutation
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
 
 WORD = 32  # bits of a random word
 
+_TURNED = 64  # samples are turned together so many at most: a mixture of as many is near Gaussian
 _FEW = 2  # a tensor of so many different values is a mask
 
 
 def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream) -> Tensor:
-    """A Gaussian input that is stationary along every axis but the first, with the batch's own second moments.
+    """An input drawn from Gaussian samples that have the batch's own mean and second moments, elements and samples alike.
 
-    Each sample is its share of the batch's mean plus noise whose spectrum is the mean of the samples'; the share is what
-    two different samples have in common. Integers, truth values and masks are as they are: they choose, and carry no signal.
+    Such samples are the batch's turned about their mean by a Haar rotation (Langsrud 2005, Rotation tests), many in groups. Integers, truth values and masks are as they are: they choose, and carry no signal.
     """
     if not value.is_floating_point() or value.numel() < 1 or value.layout != torch.strided or _is_mask(value):
         return value
@@ -32,23 +31,23 @@ def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream)
     if moments is not None or work.ndim < 2 or work.shape[0] < 2:  # noqa: PLR2004 - one sample tells of no second one
         mean, std = moments or (float(work.mean()), float(work.std(correction=0)))
         return normal_(torch.empty_like(work), stream).mul_(std).add_(mean).to(value.dtype)
-    samples, centre = work.shape[0], work.mean(0, keepdim=True)
-    whole, shared = float(work.square().mean()), float(centre.square().mean())
-    common = max((samples * shared - whole) / (samples - 1), 0.0)  # of two different samples, without bias
-    centre = centre * math.sqrt(common / shared) if shared else centre
-    return (centre + _noise(work - work.mean(0, keepdim=True), whole - common, stream)).to(value.dtype)
+    samples, found = work.flatten(1), torch.empty_like(work).flatten(1)
+    order = permutation(len(work), stream.child("order"), device=work.device)
+    for index, group in enumerate(order.tensor_split(-(-len(work) // _TURNED))):
+        some = samples[group]
+        centre = some.mean(0)
+        turn = _rotation(len(some), stream.child(str(index))).to(some)
+        found[group] = centre + turn @ (some - centre)
+    return found.reshape(work.shape).to(value.dtype)
 
 
-def _noise(deviations: Tensor, variance: float, stream: Stream) -> Tensor:
-    """Noise of this variance and of the deviations' mean spectrum over all axes but the first."""
-    axes = [axis for axis in range(1, deviations.ndim) if deviations.shape[axis] > 1]
-    noise = normal_(torch.empty_like(deviations), stream)
-    power = torch.fft.rfftn(deviations, dim=axes).abs().square().mean(0, keepdim=True) if axes else None
-    if power is not None and float(power.sum()) > 0:
-        shaped = torch.fft.rfftn(noise, dim=axes) * power.sqrt()
-        noise = torch.fft.irfftn(shaped, s=[deviations.shape[axis] for axis in axes], dim=axes)
-    size = float(noise.square().mean())
-    return noise * math.sqrt(max(variance, 0.0) / size) if size else noise
+def _rotation(samples: int, stream: Stream) -> Tensor:
+    """A Haar rotation of deviations from a mean: of the space of so many numbers whose sum is zero."""
+    away = torch.full((samples,), samples**-0.5, dtype=torch.float64)
+    away[0] -= 1
+    mirror = torch.eye(samples, dtype=torch.float64) - 2 * torch.outer(away, away) / away.square().sum()
+    inner = mirror[:, 1:]  # an orthonormal basis of that space: the mirror sends the first axis to the mean
+    return inner @ orthogonal_(torch.empty(samples - 1, samples - 1, dtype=torch.float64), stream) @ inner.T
 
 
 def _is_mask(value: Tensor) -> bool:

@@ -61,7 +61,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         ArgumentError: A parameter or a tensor of the batch is on ``meta``, or a parameter was made in inference mode.
         ArgumentTypeError: The batch is of no known kind.
         BatchError: The batch is empty, holds NaN, or does not fit the model.
-        LossError: The loss is not one real number with a gradient, or cannot be called so.
+        LossError: The loss is not one real number, has no gradient while the output has one, or cannot be called so.
         TraceError: The model cannot be traced.
 
     Example:

@@ -30,7 +30,7 @@ class Objective:
     """The roots of the backward pass.
 
     Attributes:
-        roots: The tensors to differentiate.
+        roots: The tensors to differentiate; none where nothing in the output carries a gradient.
         cotangents: The gradient at each root; ``None`` for a loss.
         loss: The loss, ``None`` where cotangents take its place.
         text: The objective in words.
@@ -49,6 +49,8 @@ class Objective:
         Raises:
             LossError: It has none.
         """
+        if not self.roots:
+            return
         try:
             torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
         except RuntimeError as error:
@@ -63,15 +65,14 @@ def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
     """Chooses by what there is: the loss, else ``output.loss``, else a random cotangent.
 
     Raises:
-        LossError: The loss is not one real number with a gradient, cannot be called, or nothing has a gradient.
+        LossError: The loss is not one real number, or has no gradient while the output has one, or cannot be called.
     """
     if loss is not None:
-        return _of_loss(
-            _called(loss, output, batch), "loss(output)" if batch.target is None else "loss(output, target)"
-        )
+        text = "loss(output)" if batch.target is None else "loss(output, target)"
+        return _of_loss(_called(loss, output, batch), text, output)
     own = part(output, "loss")
     if own is not None:
-        return _of_loss(own, "output.loss")
+        return _of_loss(own, "output.loss", output)
     return _of_cotangent(output, batch)
 
 
@@ -134,7 +135,7 @@ def _check_signature(loss: Loss, arguments: tuple[object, ...]) -> None:
         raise LossError(f"{_name(loss)}{signature} cannot be called with {len(arguments)} arguments: {cure}") from error
 
 
-def _of_loss(value: object, text: str) -> Objective:
+def _of_loss(value: object, text: str, output: object) -> Objective:
     if not isinstance(value, torch.Tensor):
         raise LossError(
             f"a loss is a tensor with one element and a gradient; {text} gave {_described(value)}. Return the tensor "
@@ -146,6 +147,8 @@ def _of_loss(value: object, text: str) -> Objective:
             "its .abs(), or its .real)."
         )
     if not value.requires_grad:
+        if not any(tensor.requires_grad for tensor in tensors_in(output)):
+            return Objective((), (), value, text, (_without_gradient(tensors_in(output)),))
         raise LossError(
             f"{text} depends on no parameter through differentiable operations, so there is nothing to measure "
             "backwards. Look for .detach(), .data, torch.no_grad() or argmax between the parameters and the loss."
@@ -158,11 +161,7 @@ def _of_cotangent(output: object, batch: Batch) -> Objective:
     found = tensors_in(answered)
     roots = [tensor for tensor in found if tensor.requires_grad]
     if not roots:
-        shown = ", ".join(_described(tensor) for tensor in found[:3]) or "it holds no tensor"
-        raise LossError(
-            f"no tensor of the output carries a gradient ({shown}), so there is nothing to measure backwards. "
-            "Look for .detach(), .data, torch.no_grad() or argmax in forward(), or pass loss=."
-        )
+        return Objective((), (), None, f"nothing of {text}", (_without_gradient(found),))
     count = "" if len(roots) == 1 else f"{len(roots)} tensors of "
     return Objective(
         tuple(roots),
@@ -170,6 +169,14 @@ def _of_cotangent(output: object, batch: Batch) -> Objective:
         None,
         f"a random unit-variance cotangent on {count}{text}",
         () if batch.target is None else (_UNUSED,),
+    )
+
+
+def _without_gradient(found: list[Tensor]) -> str:
+    shown = ", ".join(_described(tensor) for tensor in found[:3]) or "it holds no tensor"
+    return (
+        f"no tensor of the output carries a gradient ({shown}), so nothing was measured backwards: look for .detach(), "
+        ".data, torch.no_grad() or argmax in forward(), where it has weights to train"
     )
 
 

@@ -58,9 +58,10 @@ def predict(
 
     Args:
         model: Any module that can be traced, with or without memory.
-        batch: As for :func:`measure`. Of floating inputs the second moments are used (between elements, positions and
-            samples) and not the values; integers and masks choose, and are taken as they are, and so is what decides a size
-            without a weight (the positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
+        batch: As for :func:`measure`. Of floating inputs the mean and the second moments are used (between elements,
+            positions and samples) and not the values: the samples, along the first axis, are turned about their mean at
+            random. Integers and masks choose, and are taken as they are, and so is what decides a size without a weight (the
+            positions that tell who is near). On ``meta``: N(0, 1), and indices drawn evenly.
         laws: For parameters by name, the law or the std to suppose; every other one has its values. On ``meta``, or where a
             parameter holds NaN, what suits its role.
         loss: As for :func:`measure`.
@@ -92,7 +93,8 @@ def predict(
         [1.0, 0.7, 0.5]
 
     Reference:
-        He et al. (2015), eq. (7); Lee et al. (2018), section 2.2, for the covariances.
+        He et al. (2015), eq. (7); Lee et al. (2018), section 2.2, for the covariances; Langsrud (2005), "Rotation tests", for
+        samples that have given second moments.
 
     Deviation:
         The papers carry the kernel in closed form through each activation; here it is carried by values that have it, so
