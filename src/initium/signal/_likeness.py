@@ -23,7 +23,8 @@ _FEW = 2  # a tensor of so many different values is a mask
 def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream) -> Tensor:
     """An input drawn from Gaussian samples that have the batch's own mean and second moments, elements and samples alike.
 
-    Such samples are the batch's turned about their mean by a Haar rotation (Langsrud 2005, Rotation tests), many in groups. Integers, truth values and masks are as they are: they choose, and carry no signal.
+    Such samples are the batch's turned about their mean by a Haar rotation (Langsrud 2005, "Rotation tests"); many are turned
+    in groups, which keep their means. Integers, truth values and masks are as they are: they choose, and carry no signal.
     """
     if not value.is_floating_point() or value.numel() < 1 or value.layout != torch.strided or _is_mask(value):
         return value
@@ -33,11 +34,12 @@ def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream)
         return normal_(torch.empty_like(work), stream).mul_(std).add_(mean).to(value.dtype)
     samples, found = work.flatten(1), torch.empty_like(work).flatten(1)
     order = permutation(len(work), stream.child("order"), device=work.device)
-    for index, group in enumerate(order.tensor_split(-(-len(work) // _TURNED))):
+    groups = order.tensor_split(-(-len(work) // _TURNED))
+    turns = {size: _rotation(size, stream.child(str(size))).to(work) for size in set(map(len, groups))}
+    for group in groups:
         some = samples[group]
         centre = some.mean(0)
-        turn = _rotation(len(some), stream.child(str(index))).to(some)
-        found[group] = centre + turn @ (some - centre)
+        found[group] = centre + turns[len(group)] @ (some - centre)
     return found.reshape(work.shape).to(value.dtype)
 
 
