@@ -23,9 +23,10 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     Formula:
         Where a norm or the next weight makes up for a size, y the log10 of sizes: ``r = -2 (y - y of what it reads)``,
         since the gradient falls as the output grows, and rises with the input, and the weight does the contrary. At the
-        end of a branch e on a stream that is normalised before it is read: ``r_e = -y_e - s``, and in the branch
-        ``r = y_e - s - 2 (y - y of what it reads)``, with s the log10 of the stream's size, to which each that is added
-        to it counts by its square: the gradient on the stream does not depend on one branch, and falls as the stream grows.
+        end of a branch e on a stream that is normalised before it is read, or on which no norm stands:
+        ``r_e = -y_e - s + 2 y of what it reads``, and in the branch ``r = y_e - s - 2 (y - y of what it reads)``, with s the
+        log10 of the stream's size, to which each that is added to it counts by its square: the gradient on the stream does
+        not depend on one branch, and falls as the stream grows. What is read behind a norm counts for nothing.
 
     Args:
         network: The traced model.
