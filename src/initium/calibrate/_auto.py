@@ -53,8 +53,9 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
 
     A LayerScale starts at ``min(0.1, 1 / branches)``. A weight that is zero throughout at the end of a branch, at an output
     or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept, with a
-    bias that is then all that it gives; no other value of a weight is used, and data only where there are some, so the model and the batch may be on ``meta``.
-    Gates of recurrent layers, composed weights, biases and norms start as in ``textbook``.
+    bias that is then all that it gives; no other value of a weight is used, and data only where there are some, so the
+    model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases and norms start as in
+    ``textbook``.
 
     Args:
         model: Any module that can be traced.
@@ -168,7 +169,7 @@ def _stretched(scales: Scales, found: Round, tied: Mapping[str, float]) -> dict[
     for line in scales.lines.values():
         seen = next((found.inputs[name] for name in line.readers if found.inputs.get(name, 0.0) > 0), 1.0)
         for name in line.feed if not line.met else ():
-            if name in scales.tables and not scales.anchors.get(name, ("",)):
+            if scales.anchors.get(name) == ():
                 ratios[name] = 1.0 / seen  # a constant may stand between the table and the stream
     return ratios
 

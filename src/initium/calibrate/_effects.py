@@ -6,8 +6,6 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from initium.calibrate._scales import sources_of
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,7 +36,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
-    for name, read in (movable | sources_of(network, known, scales.loose)).items():
+    for name, read in (movable | scales.sources).items():
         found = defaultdict[str, float](float)
         place = known[name].residual
         stream = shares.get(place.stream.number, {}) if place and place.stream else {}

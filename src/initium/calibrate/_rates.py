@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # What it costs to leave the size where a weight starts, in squared decades of size, against the mean squared decades of
 # rate. Sizes along a chain are to stay alike and near 1, the more so in a network of more weights than SHALLOW: at one price
-# where what follows is in proportion to its input, at another where it is not, and a stream may move as a whole; free weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from
-# the tables beside it.
+# where what follows is in proportion to its input, at another where it is not, and a stream may move as a whole; free
+# weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from those beside it.
 FLAT, SHALLOW = 0.1, 8
 LEVEL, DRIVEN, FREE, ANCHOR, RIGID = 0.1, 0.8, 0.4, 2.0, 200.0
 # The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
@@ -35,10 +35,11 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
         ``effects_of``: the y that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
-        rates and d = max(1, n / SHALLOW): along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for LEVEL
-        before an activation that is not in proportion to its input; on a stream and in its branches without the d, and
-        ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free; ``ANCHOR / n (y - y of the stream)^2`` for the ends of branches, and ``RIGID / n``
-        of it for tables that are added to one another and for ends where no norm stands.
+        rates and d = max(1, n / SHALLOW): along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
+        LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
+        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free; ``ANCHOR / n (y - y of the stream)^2`` for the
+        ends of branches, and ``RIGID / n`` of it for tables that are added to one another and for ends where no norm
+        stands.
 
     Args:
         network: The traced model.
@@ -91,11 +92,14 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
                 row[places[other]] -= 1.0 / len(others)
         rows.append(math.sqrt(price) * row)
 
-    streams = scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values()))
+    chained, streams = (
+        scales.chained,
+        scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
+    )
     for name in places:
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
-        if name in scales.chained:
-            pay(name, scales.chained[name], level if name in scales.inside else FLAT * deep**3)
+        if name in chained:
+            pay(name, chained[name], level if name in scales.inside else FLAT * deep**3)
         if name in scales.anchors:
             pay(name, scales.anchors[name], (RIGID if name in scales.rigid else ANCHOR) / count)
         if name in scales.soft:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from initium.calibrate._streams import Line, end_size, lines_of
+from initium.calibrate._streams import Line, adds, end_size, lines_of
 from initium.calibrate._written import layers_of
 from initium.errors import InitiumError
 from initium.gains import variance_slope
@@ -16,7 +16,7 @@ from initium.schemes import steep_gain
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from initium.network import Facts, Network, Use
+    from initium.network import Facts, Network, Residual, Use
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
 HEAD = 0.25
@@ -25,8 +25,6 @@ TABLE, BESIDE = 0.6, 0.02
 
 # A function c x of a signal grows as the signal; so near to that an integral's error leaves it.
 _SLOPE = 1e-6
-# Branches that make a stream of a sum: with one, what comes out is an output like any other.
-_SEVERAL = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ class Scales:
         beside: The tables that are added to the data or joined with it: position, class token, bias of attention.
         tied: The std of tables that are the output's weight too: what is looked up comes first, and the output binds.
         soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
-        chained: By soft weight that reads what others gave with no norm between, those: its size is to be theirs.
-        inside: Which of those stand inside of a branch, whose end makes up for them.
+        sources: By weight, those whose output it reads with no norm between.
+        inside: Which of the chained ones stand inside of a branch, whose end makes up for them.
         driven: Which of the soft ones lead into an activation whose second moment is not in proportion to its input's.
         anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
         rigid: Which of those follow closely.
@@ -57,7 +55,7 @@ class Scales:
     beside: frozenset[str] = frozenset()
     tied: dict[str, float] = field(default_factory=dict[str, float])
     soft: frozenset[str] = frozenset()
-    chained: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     inside: frozenset[str] = frozenset()
     driven: frozenset[str] = frozenset()
     anchors: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -71,6 +69,11 @@ class Scales:
     def movable(self) -> list[str]:
         """The weights whose size may change."""
         return [*(name for name in self.bound if name in self.soft), *self.free]
+
+    @property
+    def chained(self) -> dict[str, tuple[str, ...]]:
+        """By soft weight that follows no stream and reads what others gave, those: its size is to be theirs."""
+        return {name: self.sources[name] for name in self.soft if name not in self.anchors and self.sources.get(name)}
 
     @property
     def loose(self) -> frozenset[int]:
@@ -133,7 +136,7 @@ def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
 
 
 def _with_tables(scales: Scales) -> Scales:
-    """Tables of one stream at one size: that of the output's weight where it is one of them, and in sum 1 where no norm follows."""
+    """Tables of one stream at one size: the output's weight's where it is one of them, in sum 1 where no norm follows."""
     free, anchors = dict(scales.free), dict[str, tuple[str, ...]]()
     for line in scales.lines.values():
         several = tuple(name for name in line.feed if name in scales.tables or name in scales.tied)
@@ -157,7 +160,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
                 continue
-            if name in outputs and place.branches < _SEVERAL:
+            if name in outputs and _alone(place):
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
@@ -173,21 +176,22 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
 
 def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
     """Which may move, and what from."""
-    fixed = {*scales.tied, *outputs}
-    soft = frozenset(name for name in scales.bound if name not in fixed and _soft(known[name], scales.loose))
-    sources = sources_of(network, known, scales.loose)
-    chained = {name: sources[name] for name in soft if name not in scales.anchors and sources.get(name)}
-    return replace(
+    fixed, loose = {*scales.tied, *outputs}, scales.loose
+    soft = frozenset(name for name in scales.bound if name not in fixed and _soft(known[name], loose))
+    made = replace(
         scales,
         soft=soft,
-        chained=chained,
-        inside=frozenset(name for name in chained if (place := known[name].residual) and place.in_branch),
+        sources=_sources(network, known, loose),
         driven=frozenset(name for name in soft if _driven(known[name])),
         starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()},
     )
+    return replace(
+        made,
+        inside=frozenset(name for name in made.chained if (place := known[name].residual) and place.in_branch),
+    )
 
 
-def sources_of(network: Network, known: Mapping[str, Facts], loose: Collection[int]) -> dict[str, tuple[str, ...]]:
+def _sources(network: Network, known: Mapping[str, Facts], loose: Collection[int]) -> dict[str, tuple[str, ...]]:
     """By weight, those whose output it reads with no norm between."""
     named = {use.node: use.name for use in network.uses}
     found = dict[str, tuple[str, ...]]()
@@ -232,13 +236,18 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     if facts.normalised:
         return None
     place = facts.residual
-    if ends and (place is None or place.place != "last" or place.branches < _SEVERAL):
+    if ends and _alone(place):
         return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
     if _made_up_for(facts):
         return None
-    if place is not None and place.place == "last" and place.branches and not place.norm_last:
+    if place is not None and adds(place):
         return 1.0, f"the last of one of {place.branches} branches, which are not to drown their stream"
     return _into(facts)
+
+
+def _alone(place: Residual | None) -> bool:
+    """Not one of several branches: what such a weight gives, and no other reads, is an output like any other."""
+    return place is None or place.place != "last" or place.branches < 2  # noqa: PLR2004
 
 
 def _made_up_for(facts: Facts) -> bool:

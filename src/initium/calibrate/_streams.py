@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from initium.network import Facts, Network, Use
-
+    from initium.network import Facts, Network, Residual, Use
 
 # What all branches of a stream together add to its second moment.
 SHARE = 0.25
@@ -71,6 +70,11 @@ def _line(feed: Mapping[str, Use], ends: tuple[str, ...], several: list[Use]) ->
     )
 
 
+def adds(place: Residual) -> bool:
+    """True for the end of a branch whose size reaches the stream."""
+    return place.place == "last" and bool(place.branches) and not place.norm_last
+
+
 def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mapping[str, float]) -> float | None:
     r"""The size at which the end of a branch starts; ``None`` for a weight that ends none, or behind which a norm stands.
 
@@ -86,7 +90,7 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
         layers: The values of LayerScales.
     """
     place = facts.residual
-    if place is None or place.place != "last" or not place.branches or place.norm_last:
+    if place is None or not adds(place):
         return None
     renewed = place.norm_after and (line.met or place.index)
     begins = [sizes[each] for each in line.feed if each in sizes]
