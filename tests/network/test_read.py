@@ -781,6 +781,14 @@ class Mixed(nn.Module):
         return self.out(x * self.mix + x.roll(1, 1) * (1 - self.mix))
 
 
+class Thrice(Mixed):
+    """The same, with one more use: what it is does not hang on how many there are."""
+
+    def forward(self, x):
+        x = self.norm(x)
+        return self.out(x * self.mix + x.roll(1, 1) * (1 - self.mix) + x.roll(2, 1) * self.mix)
+
+
 class Kernel(nn.Module):
     """What is normalised, multiplied by a kernel that several parameters make."""
 
@@ -793,7 +801,7 @@ class Kernel(nn.Module):
         return self.out(self.norm(x) * (self.read * torch.exp(-self.decay)))
 
 
-@pytest.mark.parametrize("built", [Mixed, Kernel])
+@pytest.mark.parametrize("built", [Mixed, Thrice, Kernel])
 def test_what_multiplies_behind_a_norm_and_is_no_scale_of_it_is_left_alone(built):
     torch.manual_seed(0)
     net, x = built(), torch.randn(2, 4, 8)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from initium.network._readings import Readings
     from initium.network._sites import Site
 
-_STRENGTH = ("weight", "recurrent", "lookup", "scale", "factor", "embedding", "shift", "bias", "other")
+_STRENGTH = ("weight", "recurrent", "lookup", "weighing", "scale", "factor", "embedding", "shift", "bias", "other")
 _MULTIPLIERS, _VECTORS = frozenset({"weight", "recurrent"}), frozenset({"scale", "shift", "bias"})
 _ROUNDING = 1e-12
 # Operations that multiply pointwise: the positions of their factors.
@@ -35,6 +35,7 @@ class Part(NamedTuple):
         mixed: True where some of its elements are a weight and others a bias or a scale.
         neutral: Of a scale or a shift, the value at which it changes nothing; ``None`` where nobody can tell.
         factor: True where it multiplies the data, element by element.
+        weighing: True where it weighs two signals against each other, as x mu + y (1 - mu).
         padding: Of a table that is looked up: the row that stands for padding.
     """
 
@@ -44,6 +45,7 @@ class Part(NamedTuple):
     mixed: bool = False
     neutral: float | None = None
     factor: bool = False
+    weighing: bool = False
     padding: int | None = None
 
 
@@ -151,12 +153,14 @@ def _stronger(one: Part | None, other: Part) -> Part:
     """
     if one is None:
         return other
-    if one.role == other.role == "scale" and one.neutral != other.neutral:
-        return Part("other", "", "weighs two signals against each other")
+    if one.role == other.role == "scale" and {one.neutral, other.neutral} == {0.0, 1.0}:
+        return Part("other", "", "weighs two signals against each other", weighing=True)
     first, second = sorted((one, other), key=_rank)
     mixed = one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS)
     return first._replace(mixed=mixed, padding=other.padding if one.padding is None else one.padding)
 
 
 def _rank(part: Part) -> int:
+    if part.weighing:
+        return _STRENGTH.index("weighing")
     return _STRENGTH.index("factor" if part.factor else "lookup" if part.layout == "lookup" else part.role)
