@@ -107,9 +107,11 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     written = written_out(model, network)
     scales = scales_of(network, written)
     found = walked(model, given, network, scales, seed=seed)
+    if found.pooled:  # what a weight gives all its uses shows after a walk
+        found = walked(model, given, network, scales, seed=seed, before=found)
     for _ in range(SETTLED):
         followed = _followed(scales, found)
-        if followed == scales and not found.pooled:
+        if followed == scales:
             break
         scales, found = followed, walked(model, given, network, followed, seed=seed, before=found)
     least, step = cost(scales, found), STEP
