@@ -69,7 +69,7 @@ def places(shapes: Mapping[str, tuple[int, ...]], facts: Mapping[str, Facts]) ->
         repeats = [(blocks[kind, shape], index) for kind, index in _patterns(name) if (kind, shape) in blocks]
         fans = tuple(_fans(name, shape, shapes, facts))
         counts, own = tuple(count for count, _ in repeats), tuple(index for _, index in repeats)
-        told = "" if name in facts or len(shape) < _MATRIX else _axes_told(shape, _bias_of(name, shapes))
+        told = "" if name in facts or len(shape) < _MATRIX else _axes_told(shape, _axes(name, shapes))
         made[name] = Place(fans, counts, own, math.prod(shape[2:]), told)
     return made
 
@@ -102,7 +102,7 @@ def _fans(
             # What a recurrent layer starts all its parameters from is its hidden size.
             hidden = shapes[weight][0] / gates
             found.append(Fans(hidden, hidden, "hidden size"))
-        found += [] if weight in facts else _by_bias(shapes[weight], _bias_of(weight, shapes))
+        found += [] if weight in facts else _by_bias(shapes[weight], _axes(weight, shapes))
         into, out = fans_along(shapes[weight], 0)
         shaped = Fans(float(into), float(out), "by shape" if found else "")
         if (shaped.into, shaped.out) not in {(each.into, each.out) for each in found}:
@@ -115,11 +115,11 @@ def _weight_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
     return _beside(name, "bias", _WEIGHTS, shapes)
 
 
-def _bias_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
-    """How many values the bias beside a weight has; ``None`` where there is none."""
+def _axes(name: str, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
+    """The axes of a weight that the bias beside it fits; none where there is no bias."""
     found = (_beside(name, word, ("bias",), shapes) for word in _WEIGHTS)
     bias = next((shapes[each] for each in found if each), ())
-    return bias[0] if len(bias) == 1 else None
+    return output_axes(shapes[name], bias[0]) if len(bias) == 1 else ()
 
 
 def _beside(name: str, word: str, others: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]) -> str:
@@ -128,9 +128,8 @@ def _beside(name: str, word: str, others: tuple[str, ...], shapes: Mapping[str, 
     return next((each for each in names if each in shapes), "")
 
 
-def _by_bias(shape: tuple[int, ...], bias: int | None) -> list[Fans]:
+def _by_bias(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Fans]:
     """A reading for each axis that the bias fits, unless they agree."""
-    axes = output_axes(shape, bias) if bias is not None else ()
     read = {fans_along(shape, axis): axis for axis in reversed(axes)}
     return [
         Fans(float(into), float(out), f"out on axis {axis}", axis) if len(read) > 1 else Fans(float(into), float(out))
@@ -138,18 +137,17 @@ def _by_bias(shape: tuple[int, ...], bias: int | None) -> list[Fans]:
     ]
 
 
-def _axes_told(shape: tuple[int, ...], bias: int | None) -> str:
-    axes = output_axes(shape, bias) if bias is not None else ()
+def _axes_told(shape: tuple[int, ...], axes: tuple[int, ...]) -> str:
     match axes:
         case () | (0,):
             return ""
         case (axis,):
             kernel = ", kernel" if len(shape) > _MATRIX else ""
             order = f"in, out{kernel}" if axis == 1 else "kernel, in, out"
-            return f"its axes are ({order}), since the bias beside it has {bias} values"
+            return f"its axes are ({order}), since the bias beside it has {shape[axis]} values"
         case _:
             same = len({fans_along(shape, axis) for axis in axes}) == 1
-            told = " and ".join(map(str, axes))
-            return f"its outputs are on axis {told.replace(' and', ' or')}, as the bias of {bias} values fits both" + (
+            told, bias = " or ".join(map(str, axes)), shape[axes[0]]
+            return f"its outputs are on axis {told}, as the bias of {bias} values fits both" + (
                 ", with the same fans" if same else ""
             )

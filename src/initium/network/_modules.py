@@ -102,9 +102,8 @@ def guess(one: Held) -> Guess:
 
 
 def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
-    taps = math.prod(shape[2:])
     if isinstance(module, _ConvNd):
-        steps, groups = math.prod(module.stride), module.groups
+        taps, steps, groups = math.prod(shape[2:]), math.prod(module.stride), module.groups
         inner, outer = shape[1] * taps, shape[0] // groups * taps
         if isinstance(module, _ConvTransposeNd):
             return Guess("weight", "conv_transpose", outer / steps, inner, groups, 0 if groups > 1 else 1)
@@ -113,7 +112,7 @@ def _matrix(module: nn.Module, name: str, shape: tuple[int, ...]) -> Guess:
         return Guess("weight", "out_in", shape[1], shape[0] / 3, parts=3)
     if isinstance(module, nn.Bilinear):
         return Guess("weight", "out_in", shape[1] * shape[2], shape[0])
-    return Guess("weight", "out_in", shape[1] * taps, shape[0] * taps)
+    return Guess("weight", "out_in", *fans_along(shape, 0))
 
 
 def _bare(one: Held, shape: tuple[int, ...]) -> Guess:

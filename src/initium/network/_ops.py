@@ -187,10 +187,14 @@ def is_pointwise(node: fx.Node) -> bool:
 
 def _meta(node: fx.Node) -> Any:  # noqa: ANN401 - a tensor's metadata or a fake tensor
     """What tracing noted of a node's (first) tensor; ``None`` where it made none."""
-    value: Any = node.meta.get("tensor_meta") or node.meta.get("val")
+    value = _noted(node)
     while isinstance(value, list | tuple) and not hasattr(value, "dtype"):
         value = value[0] if value else None  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def _noted(node: fx.Node) -> Any:  # noqa: ANN401 - a tensor's metadata or a fake tensor, or several
+    return node.meta.get("tensor_meta") or node.meta.get("val")
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:
@@ -200,7 +204,7 @@ def shape_of(node: fx.Node) -> tuple[int, ...]:
 
 def gives_several(node: fx.Node) -> bool:
     """True where a node makes several values, of which ``getitem`` takes one."""
-    return isinstance(node.meta.get("tensor_meta") or node.meta.get("val"), list | tuple)
+    return isinstance(_noted(node), list | tuple)
 
 
 def is_float(node: fx.Node) -> bool:
