@@ -69,9 +69,9 @@ def plan(
         'He normal, fan_in'
     """
     network = _read(model, batch)
-    return plan_for(
-        network, auto(model, batch, network=network, seed=seed) if scheme == "auto" else scheme, overrides, prior
-    )
+    if scheme == "auto":
+        scheme = auto(model, batch, overrides, prior=prior, network=network, seed=seed)
+    return plan_for(network, scheme, overrides, prior)
 
 
 def initialize(

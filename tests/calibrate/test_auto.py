@@ -1,6 +1,7 @@
 """The start from the predicted signal: unit pre-activations, and one rate for what is free."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,14 +11,14 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 import initium
-from initium.calibrate import _rates, auto
+from initium.calibrate import _auto, _effects, _rates, auto
 from initium.calibrate._rates import DRIVEN, FAR, FLAT, LEVEL, NEAR, SHALLOW
-from initium.calibrate._scales import BESIDE, HEAD
+from initium.calibrate._scales import BESIDE
 from initium.calibrate._streams import SHARE
-from initium.calibrate._written import LAYER
+from initium.calibrate._written import CLOSE, HEAD, LAYER
 from initium.errors import PlanError
 from initium.network import Batch, read
-from initium.records import Keep
+from initium.records import Constant, Keep
 
 
 def chain(activation, depth=50, width=128, classes=10):
@@ -582,3 +583,137 @@ def test_a_packed_weight_gets_its_size_from_all_that_it_reads():
     assert len(rows) > 1
     # Keys and values are ten times the queries' rows: a mean over all of them is near theirs.
     assert max(row.out_rms for row in rows) < 2
+
+
+class Closed(nn.Module):
+    """Two branches, a norm whose scale is ``1 + w`` or ``w``, and two outputs."""
+
+    def __init__(self, offset):
+        super().__init__()
+        self.offset, self.stem = offset, nn.Linear(20, 64)
+        self.blocks = nn.Sequential(Block(64, norm=True), Block(64, norm=True))
+        self.scale = nn.Parameter(torch.full((64,), 1.0 - offset))
+        self.head, self.value = nn.Linear(64, 10), nn.Linear(64, 1)
+
+    def forward(self, x):
+        x = self.blocks(self.stem(x))
+        x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * (self.offset + self.scale)
+        return torch.cat((self.head(x), self.value(x)), -1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0])
+def test_the_norm_before_the_outputs_carries_part_of_their_size(offset):
+    torch.manual_seed(0)
+    net, x = Closed(offset), torch.randn(64, 20)
+    initium.initialize(net, x, "auto", seed=0)
+    assert torch.equal(net.scale.detach(), torch.full((64,), CLOSE - offset))
+    # The scale is what the outputs read: weights of so many elements have the std that makes up for it.
+    for weight in (net.head.weight, net.value.weight):
+        std = float(weight.detach().square().mean().sqrt())
+        assert std == pytest.approx(HEAD / CLOSE / 8, rel=6 / math.sqrt(2 * weight.numel()) + 0.05)
+
+
+@pytest.mark.parametrize("kept", ["head.weight", "scale"])
+def test_a_norm_whose_outputs_are_given_by_others_stays_as_it_is(kept):
+    torch.manual_seed(0)
+    net, x = Closed(0.0), torch.randn(64, 20)
+    made = initium.plan(net, x, "auto", overrides={kept: "keep"})
+    assert made["scale"].fill in {Constant(1.0), Keep()}
+
+
+def test_overrides_are_walked_and_the_rest_is_fitted_to_them():
+    torch.manual_seed(0)
+    x, sizes = torch.randn(256, 64), []
+    for overrides in ({}, {"2.weight": "normal(1.0)"}, {"2.weight": "normal(0.01)", "2.bias": 3.0}):
+        net = chain(nn.ReLU, depth=3, width=64)
+        initium.initialize(net, x, "auto", overrides, seed=0)
+        sizes.append(float(net(x).detach().square().mean().sqrt()))
+    # The output is drawn and sized for its own draws; a normal law and its draw differ by what 4,096 elements do.
+    assert sizes == pytest.approx([HEAD] * 3, rel=6 / math.sqrt(2 * 4096) + 0.05)
+
+
+def test_a_prior_is_walked_too():
+    torch.manual_seed(0)
+    net, x = chain(nn.ReLU, depth=2, width=32), torch.randn(64, 128)
+    net[0] = nn.Linear(128, 32)
+    counts = [512, *[1] * 9]
+    made = initium.plan(net, x, "auto", prior={"4.bias": counts})
+    without = initium.plan(net, x, "auto")
+    made.apply(net, seed=0)
+    assert made["4.bias"].fill != without["4.bias"].fill
+    assert torch.isfinite(net(x)).all()
+
+
+def test_a_walk_that_loses_a_rate_is_taken_back(monkeypatch):
+    torch.manual_seed(0)
+    net, x, walked = chain(nn.ReLU, depth=4, width=64), torch.randn(64, 64), _auto.walked
+    with monkeypatch.context() as patch:
+        patch.setattr(_auto, "ROUNDS", 0)
+        still = initium.plan(net, x, "auto")
+    begun = []
+
+    def losing(*args, before=None, **keywords):
+        found = walked(*args, before=before, **keywords)
+        begun.append(found)
+        # A gradient that is not finite has no rate: one even rate is left, which costs nothing.
+        return found if len(begun) == 1 else replace(found, rates=dict(list(found.rates.items())[:1]))
+
+    monkeypatch.setattr(_auto, "walked", losing)
+    moved = initium.plan(net, x, "auto")
+    assert len(begun) == 1 + _auto.ROUNDS
+    assert [row.fill for row in moved.rows] == [row.fill for row in still.rows]
+
+
+@pytest.mark.parametrize("activation", [nn.Sigmoid, nn.Hardsigmoid, nn.Softplus, nn.LogSigmoid])
+def test_an_activation_that_hardly_answers_to_its_size_counts_with_its_slopes(activation, monkeypatch):
+    torch.manual_seed(0)
+    x, found = torch.randn(64, 64), []
+    for straight in (False, True):
+        if straight:
+            monkeypatch.setattr(_effects, "_slopes", lambda *_: _effects.Bend(1.0, 0.0))
+        net = chain(activation, depth=20, width=64)
+        initium.initialize(net, x, "auto", seed=0)
+        found.append(spread(rates(net, x)))
+    assert found[0] < 0.7 * found[1]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_a_constant_factor_of_a_branch_counts(factor):
+    class Scaled(Block):
+        def forward(self, x):
+            return x + factor * self.down(F.gelu(self.up(self.norm(x))))
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(32, 64), *(Scaled(64, norm=False) for _ in range(12)), nn.Linear(64, 8))
+    x = torch.randn(256, 32)
+    initium.initialize(net, x, "auto", seed=0)
+    rows = initium.measure(net, x).rows
+    added = sum((factor * row.out_rms) ** 2 for row in rows if row.name.endswith("down.weight"))
+    # Each is sized by its own draw on this very batch; how its stream has moved, all its branches have.
+    assert added / rows[0].out_rms ** 2 == pytest.approx(SHARE, rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 4, 16])
+def test_what_is_added_before_an_activation_shares_its_size(count, monkeypatch):
+    class Summed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList(nn.Linear(32, 32) for _ in range(count))
+            self.head = nn.Linear(32, 4)
+
+        def forward(self, x):
+            return self.head(torch.tanh(sum(part(x) for part in self.parts)))
+
+    monkeypatch.setattr(_auto, "ROUNDS", 0)  # where it starts, before rates are looked at
+    torch.manual_seed(0)
+    net, x = Summed(), torch.randn(256, 32)
+    initium.initialize(net, x, "auto", seed=0)
+    seen = float(sum(part(x) for part in net.parts).detach().square().mean().sqrt())
+    # Sums of `count` independent draws over 32 units: their cross terms scatter by sqrt(2 / 32) of the square at most.
+    assert seen == pytest.approx(1.0, rel=3 * math.sqrt(2 / 32) if count > NEAR**2 else 0.1)
+
+
+def test_a_weight_that_only_zeros_reach_says_so():
+    net = chain(nn.ReLU, depth=2, width=16)
+    made = initium.plan(net, torch.zeros(4, 16), "auto")
+    assert "nothing but zeros" in made["0.weight"].reason

@@ -367,3 +367,37 @@ def test_a_network_read_without_a_batch_has_no_places():
     network = read(nn.Linear(3, 4))
     assert network.facts("weight").residual is None
     assert network.facts("weight").attention == ()
+
+
+def scales_before(function, **parts):
+    """By norm, the output weights that alone read it."""
+    norms = {name: nn.LayerNorm(WIDTH) for name in ("n", "m")}
+    network = network_of(function, **norms, **parts)
+    return {facts.name: facts.closes for facts in network.parameters if facts.closes}
+
+
+CLOSING = [
+    (lambda net, x: net.b(net.n(net.a(x))), {"n.weight": ("b.weight",)}),
+    (lambda net, x: net.b(F.relu(net.n(net.a(x))).mean(1)), {"n.weight": ("b.weight",)}),
+    (lambda net, x: (net.a(y := net.n(x)), net.b(y[:, 0])), {"n.weight": ("a.weight", "b.weight")}),
+    (lambda net, x: net.b(net.m(net.n(x))), {"m.weight": ("b.weight",)}),
+    (lambda net, x: net.b(F.gelu(net.n(net.a(x)))), {}),
+    (lambda net, x: (net.b(y := net.n(net.a(x))), y), {}),
+    (lambda net, x: net.b(net.n(net.n(net.a(x)))), {}),
+    (lambda net, x: net.b(x + net.n(net.a(x))), {}),
+    (lambda net, x: net.b(F.relu(net.a(net.n(x)))), {}),
+]
+
+
+@pytest.mark.parametrize(("function", "closes"), CLOSING, ids=range(len(CLOSING)))
+def test_a_norm_that_only_outputs_read_is_known_and_no_other(function, closes):
+    assert scales_before(function, **linears("a b")) == closes
+
+
+def test_a_norm_that_is_written_out_closes_too():
+    def function(net, x):
+        return net.b(x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * (1 + net.scale))
+
+    network = network_of(function, scale=nn.Parameter(torch.zeros(WIDTH)), **linears("b"))
+    facts = network.facts("scale")
+    assert (facts.closes, facts.neutral) == (("b.weight",), 0.0)

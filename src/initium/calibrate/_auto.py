@@ -6,21 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._balance import walked
-from initium.calibrate._rates import cost, moved
+from initium.calibrate._rates import NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
-from initium.calibrate._written import LAYER, written_out
+from initium.calibrate._written import CLOSE, LAYER, written_out
 from initium.errors import PlanError
 from initium.network import as_batch, read
+from initium.planning import asking
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from torch import nn
 
     from initium.calibrate._balance import Round
+    from initium.calibrate._streams import Line
     from initium.network import Network
+    from initium.planning import Overrides, Prior
 
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
 # that makes them less even is taken back, and the next goes half as far.
@@ -29,9 +32,19 @@ ROUNDS, STEP = 4, 0.8
 SETTLED = 3
 # A size that moved by less is as it was.
 _SEEN = 0.01
+# What an activation sees is as the weight gives it, but for sampling: a bias, a dropout, a pooling leave as much or more.
+_APART = 0.1
 
 
-def auto(model: nn.Module, batch: object, *, network: Network | None = None, seed: int = 0) -> Scheme:
+def auto(
+    model: nn.Module,
+    batch: object,
+    overrides: Overrides | None = None,
+    *,
+    prior: Prior | None = None,
+    network: Network | None = None,
+    seed: int = 0,
+) -> Scheme:
     r"""The scheme that fits a network: unit pre-activations as predicted, and the rest so that all layers learn at one rate.
 
     Formula:
@@ -51,15 +64,18 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     of weights: in a network of a few they share the step down to the output, and in a deep one stay near 1. Outputs, queries
     and keys do not move.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``. A weight that is zero throughout at the end of a branch, at an output
+    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.5: the
+    output's weights are larger for the same logits, and learn no faster than the rest. A weight that is zero throughout at the end of a branch, at an output
     or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept, with a
     bias that is then all that it gives; no other value of a weight is used, and data only where there are some, so the
-    model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases and norms start as in
-    ``textbook``.
+    model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases and all other norms start as
+    in ``textbook``. Overrides and priors are walked as they will be written, and the rest is fitted to them.
 
     Args:
         model: Any module that can be traced.
         batch: As for :func:`lsuv`; on ``meta`` too.
+        overrides: Those that the plan will be made with: all else is fitted to them.
+        prior: Likewise.
         network: The model as ``read`` with this batch, where the caller has it.
         seed: The seed with which the plan will be applied. Its own draws are walked, so that their sizes are exact; those
             of other seeds, and other data, wander with depth: by about ``sqrt(layers / width)`` where an activation keeps
@@ -70,7 +86,7 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
 
     Raises:
         BatchError: The batch is empty, holds NaN, or does not fit the model.
-        PlanError: No batch.
+        PlanError: No batch, or as :func:`initium.planning.plan` for overrides and priors.
         TraceError: The model cannot be traced.
 
     Example:
@@ -104,13 +120,18 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
         )
     given = as_batch(batch)
     network = network or read(model, given)
-    written = written_out(model, network)
-    scales = scales_of(network, written)
+    asked = asking(network, overrides, prior)
+    others = {facts.name: choice.fill for facts in network.parameters if (choice := asked(facts)) is not None}
+    written = {name: why for name, why in written_out(model, network).items() if name not in others}
+    scales = scales_of(network, written, others)
     found = walked(model, given, network, scales, seed=seed)
-    if found.pooled:  # what a weight gives all its uses shows after a walk
-        found = walked(model, given, network, scales, seed=seed, before=found)
+    arriving = _arriving(network, scales, found)
+    if (
+        found.pooled or arriving != scales
+    ):  # what a weight gives all its uses, and what is added to it, shows after a walk
+        scales, found = arriving, walked(model, given, network, arriving, seed=seed, before=found)
     for _ in range(SETTLED):
-        followed = _followed(scales, found)
+        followed = _followed(scales, found, begun=False)
         if followed == scales:
             break
         scales, found = followed, walked(model, given, network, followed, seed=seed, before=found)
@@ -118,11 +139,11 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
     for _ in range(ROUNDS if least else 0):
         tried = _moved(network, scales, found, step)
         walk = walked(model, given, network, tried, seed=seed, before=found)
-        if (now := cost(tried, walk)) < least:
+        if walk.rates.keys() >= found.rates.keys() and (now := cost(tried, walk)) < least:
             least, scales, found = now, tried, walk
         else:
             step /= 2
-    chosen = {name: _choice(name, scales, std) for name, std in found.stds.items()}
+    chosen = {name: _choice(name, scales, found) for name in found.stds}
     chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
     chosen |= {
         name: Choice(
@@ -130,13 +151,19 @@ def auto(model: nn.Module, batch: object, *, network: Network | None = None, see
         )
         for name, value in scales.layers.items()
     }
+    chosen |= {
+        name: Choice(Constant(value), "norm before the output", f"only outputs read it: {CLOSE:g} times the identity")
+        for name, value in scales.closing.items()
+    }
     return Scheme(
         "auto", first_of(lambda facts: chosen.get(facts.name), textbook().rule), "the predicted signal; He 2015"
     )
 
 
-def _choice(name: str, scales: Scales, std: float) -> Choice:
-    size, reason = {**scales.bound, **scales.free}[name]
+def _choice(name: str, scales: Scales, found: Round) -> Choice:
+    std, (size, reason) = found.stds[name], {**scales.bound, **scales.free}[name]
+    if found.inputs.get(name) == 0:
+        return Choice(Normal(std), "LeCun normal", "nothing but zeros reached it: of the size for inputs of rms 1")
     if name in scales.free:
         return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
     if abs(size / scales.starts[name] - 1) > _SEEN:
@@ -146,13 +173,16 @@ def _choice(name: str, scales: Scales, std: float) -> Choice:
 
 def _moved(network: Network, scales: Scales, found: Round, step: float) -> Scales:
     """Sizes at which the rates are nearer to one another."""
-    scales = _followed(scales, found)
+    scales = _followed(scales, found, begun=True)
     new = {name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found).items()}
     return _resized(scales, new)
 
 
-def _followed(scales: Scales, found: Round) -> Scales:
-    """With tables that are the output's weight too at the size that the output needs, and others as they follow from it."""
+def _followed(scales: Scales, found: Round, *, begun: bool) -> Scales:
+    """With tables that are the output's weight too at the size that the output needs, and others as they follow from it.
+
+    Before sizes have begun to move, a stream is seen for what it begins as, too.
+    """
     sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
     # What a table gives is looked up and multiplied by it again: its square counts where no norm stands between, itself where
     # one does, and this power leaves a third of what is missing in both.
@@ -160,20 +190,35 @@ def _followed(scales: Scales, found: Round) -> Scales:
         name: scales.tied[name] * ((size / seen) ** (2 / 3) if seen > 0 else 1.0)
         for name, (size, seen) in sizes.items()
     }
-    return _rescaled(replace(scales, tied=tied), _stretched(scales, found, tied))
+    return _rescaled(
+        replace(scales, tied=tied), _stretched(scales, found, tied, () if begun else scales.lines.values())
+    )
 
 
-def _stretched(scales: Scales, found: Round, tied: Mapping[str, float]) -> dict[str, float]:
+def _stretched(scales: Scales, found: Round, tied: Mapping[str, float], lines: Iterable[Line]) -> dict[str, float]:
     """By table and end of a branch, by how much the size that it follows has turned out to be another."""
     ratios = dict[str, float]()
     for name, others in scales.anchors.items():
         ratios[name] = max((tied[each] / scales.tied[each] for each in others if each in tied), default=1.0)
-    for line in scales.lines.values():
+    for line in lines:
         seen = next((found.inputs[name] for name in line.readers if found.inputs.get(name, 0.0) > 0), 1.0)
         for name in line.feed if not line.met else ():
-            if scales.anchors.get(name) == ():
+            followed = scales.anchors.get(name)
+            if name in scales.tables and followed is not None and not any(each in scales.tied for each in followed):
                 ratios[name] = 1.0 / seen  # a constant may stand between the table and the stream
     return ratios
+
+
+def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
+    """With what an activation sees at the size that each of the weights was to give it that are added before it."""
+    ratios = dict[str, float]()
+    for facts in network.parameters:
+        inner = facts.residual is None or facts.residual.place == "inside"
+        if facts.name in scales.soft and inner and (seen := found.arrived.get(facts.name, 0.0)) > 0:
+            ratio = min(max(scales.size(facts.name) / seen, 1 / NEAR), NEAR)
+            if abs(ratio - 1) > _APART:
+                ratios[facts.name] = ratio
+    return _rescaled(scales, ratios) if ratios else scales
 
 
 def _rescaled(scales: Scales, ratios: Mapping[str, float]) -> Scales:

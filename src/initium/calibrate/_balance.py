@@ -38,6 +38,7 @@ class Balancing(Predicting):
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
+        self.arrived: dict[str, float] = {}
         self._goals, self._pooled = scales.goals, pooled
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
@@ -54,6 +55,13 @@ class Balancing(Predicting):
             output = (scaled if bias is None else scaled + bias).to(output.dtype)
         return super().at_use(use, output, args)
 
+    def at_activation(self, use: Use, value: Tensor) -> None:
+        """Also the rms of what the activation sees, which other weights may have added to."""
+        super().at_activation(use, value)
+        if use.name in self._goals and value.numel():
+            wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+            self.arrived.setdefault(use.name, float(wide.abs().square().mean().sqrt()))
+
 
 def _factor(goal: float, square: float) -> float:
     return goal / math.sqrt(square) if square > 0 and math.isfinite(square) else 1.0
@@ -68,6 +76,7 @@ class Round:
         rates: ``|g| / |w|`` of every weight at that size.
         outputs: The rms of the output of every tied table where it is multiplied by.
         inputs: By weight, the rms of what it reads first.
+        arrived: By weight, the rms of what the activation behind it sees first.
         pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
     """
 
@@ -75,6 +84,7 @@ class Round:
     rates: dict[str, float]
     outputs: dict[str, float]
     inputs: dict[str, float]
+    arrived: dict[str, float]
     pooled: dict[str, float]
 
 
@@ -98,10 +108,11 @@ def walked(
     signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
     stds, rates = dict[str, float](), dict[str, float]()
-    for name in {**scales.bound, **scales.free}:
+    for name, facts in known.items():
         row, factor = rows.get(name), walk.factors.get(name, 1.0)
-        if row is not None:
-            stds[name] = factor * laws[name].std
+        if row is not None and not facts.frozen:
+            if name in scales.bound or name in scales.free:
+                stds[name] = factor * laws[name].std
             norm = factor**2 * row.weight_rms * math.sqrt(sizes[name])
             if norm > 0 and row.weight_grad_norm > 0 and math.isfinite(row.weight_grad_norm / norm):
                 rates[name] = row.weight_grad_norm / norm
@@ -113,9 +124,8 @@ def walked(
     outputs = {row.name: row.out_rms for row in reversed(multiplied)}
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
-    return Round(
-        stds, rates, outputs, inputs, {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
-    )
+    pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
+    return Round(stds, rates, outputs, inputs, walk.arrived, pooled)
 
 
 def _pooled(found: Sequence[tuple[float, int]]) -> float:
@@ -126,14 +136,21 @@ def _pooled(found: Sequence[tuple[float, int]]) -> float:
 
 def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
-    if facts.name in scales.written:
+    name = facts.name
+    if name in scales.written:
         return None
-    if facts.name in scales.layers:
-        return Law(scales.layers[facts.name], 0.0)
-    if facts.name in scales.tables or facts.name in scales.tied:
-        return Law(0.0, scales.tied.get(facts.name) or scales.size(facts.name))
-    if facts.whole or facts.computed_by not in {"", WEIGHT_NORM}:
-        return None
+    if name in scales.given:
+        return law_of_fill(scales.given[name], facts.shape)
+    constant = {**scales.layers, **scales.closing}.get(name)
+    if constant is not None:
+        return Law(constant, 0.0)
+    if name in scales.tables or name in scales.tied:
+        return Law(0.0, scales.tied.get(name) or scales.size(name))
+    return None if facts.whole or facts.computed_by not in {"", WEIGHT_NORM} else _drawn(facts, scales, rest)
+
+
+def _drawn(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
+    """Under N(0, 1 / fan_in) what has a size of its own; under the law of its textbook what has none."""
     if facts.fan_in and (facts.name in scales.bound or facts.name in scales.free):
         return Law(0.0, facts.fan_in**-0.5)
     choice = rest(facts)

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from initium.calibrate._streams import through
+from initium.errors import InitiumError
+from initium.gains import moments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from initium.calibrate._scales import Scales
+    from initium.gains import Nonlinearity
     from initium.network import Facts, Network
 
 Effects = dict[str, dict[str, float]]
+
+# Sizes that are nearer to one another, in decades, share their slopes; a slope that is nearer to a straight line's is one.
+_GRID, _SEEN = 0.02, 1e-6
+
+
+class Bend(NamedTuple):
+    """The slopes of the logs of rms phi and of rms phi' by the log of the rms of what phi reads."""
+
+    forward: float
+    backward: float
+
+
+_STRAIGHT = Bend(1.0, 0.0)
 
 
 def effects_of(network: Network, scales: Scales) -> Effects:
@@ -26,6 +45,10 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         log10 of the stream's size, to which each that is added to it counts by its square: the gradient on the stream does
         not depend on one branch, and falls as the stream grows. What is read behind a norm counts for nothing.
 
+        Before an activation phi whose input has the rms sigma, with s and t the slopes of the logs of rms phi and of rms
+        phi' by that of sigma: ``r = t - s - 1`` of y itself, 2 s of what reads it, and ``1 + t - s`` of all that the weight
+        reads by way of others, since the gradient that goes back is in proportion to phi'. Of ReLU s is 1 and t 0.
+
     Args:
         network: The traced model.
         scales: The sizes now.
@@ -36,21 +59,65 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
+    bent = {name: _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():
         found = defaultdict[str, float](float)
         place = known[name].residual
         stream = shares.get(place.stream.number, {}) if place and place.stream else {}
         if name in movable:
-            found[name] -= 1.0 if name in stream or (place is None and known[name].role == "embedding") else 2.0
+            table = place is None and known[name].role == "embedding"
+            found[name] -= 1.0 if name in stream or table else _own(bent[name])
         for source in read:
             if source in movable:
-                found[source] += 2.0 / len(read)
+                found[source] += 2.0 * bent[source].forward / len(read)
         if place and place.stream and place.place == "inside" and (end := ends.get((place.stream.number, place.index))):
             found[end] += 1.0
         for other, share in stream.items():
             found[other] -= share
         effects[name] = dict(found)
+    _reach_back(effects, bent, scales.sources)
     return effects
+
+
+def _reach_back(effects: Effects, bent: Mapping[str, Bend], sources: Mapping[str, Sequence[str]]) -> None:
+    """What an activation does to the gradient of all that its weight reads by way of others."""
+    for name, bend in bent.items():
+        change = 1.0 + bend.backward - bend.forward
+        if abs(change) < _SEEN:
+            continue
+        seen, ahead = set[str](), [*sources.get(name, ())]
+        while ahead:
+            if (source := ahead.pop()) not in seen:
+                seen.add(source)
+                ahead += sources.get(source, ())
+        for source in seen & effects.keys():
+            effects[source][name] = effects[source].get(name, 0.0) + change
+
+
+def _own(bend: Bend) -> float:
+    return 1.0 + bend.forward - bend.backward
+
+
+def _bend(facts: Facts, size: float) -> Bend:
+    """The slopes at a size: of what is in proportion to its input where no activation follows or none that is known."""
+    activation = facts.after.activation
+    if activation is None or facts.role == "embedding" or not size > 0:
+        return _STRAIGHT
+    return _slopes(activation, round(math.log10(size) / _GRID))
+
+
+@lru_cache(maxsize=1024)
+def _slopes(activation: Nonlinearity, place: int) -> Bend:
+    lower, upper = (10.0 ** (2 * _GRID * (place + step)) for step in (-0.5, 0.5))
+    try:
+        below, above = (moments(activation, variance=variance) for variance in (lower, upper))
+    except InitiumError:
+        return _STRAIGHT
+    squares = (below.second, above.second), (below.slope_second, above.slope_second)
+    if not all(0 < square < math.inf for pair in squares for square in pair):
+        return _STRAIGHT
+    forward, backward = (math.log(above / below) / math.log(upper / lower) for below, above in squares)
+    return Bend(forward, backward)
 
 
 def _streams(
@@ -67,8 +134,7 @@ def _streams(
             ends[number, place.index] = name
         elif known[name].role != "embedding" and not (name in line.feed and line.loose):
             continue
-        through = math.prod(scales.layers.get(each, 1.0) for each in place.multipliers)
-        squares[number][name] = (scales.size(name) * through) ** 2
+        squares[number][name] = (scales.size(name) * through(place, scales.layers)) ** 2
     read = {number for number, _ in ends}
     return ends, {
         number: {name: square / sum(members.values()) for name, square in members.items()}

@@ -100,11 +100,12 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
         if name in chained:
             pay(name, chained[name], level if name in scales.inside else FLAT * deep**3)
-        if name in scales.anchors:
-            pay(name, scales.anchors[name], (RIGID if name in scales.rigid else ANCHOR) / count)
+        followed, close = scales.anchors.get(name, ()), (RIGID if name in scales.rigid else ANCHOR) / count
+        if followed or name in scales.held:
+            pay(name, () if name in scales.held else followed, close)
         if name in scales.soft:
             pay(name, (), level)
-        elif name not in scales.anchors or name in scales.tables:
+        elif not followed or name in scales.tables:
             pay(name, (), FREE / count)
     return np.array(rows)
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._streams import Line, adds, end_size, lines_of
-from initium.calibrate._written import layers_of
+from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
 from initium.errors import InitiumError
 from initium.gains import variance_slope
 from initium.network import WEIGHT_NORM
+from initium.records import Constant
 from initium.schemes import steep_gain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from initium.network import Facts, Network, Residual, Use
+    from initium.records import Fill
 
-# Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
-HEAD = 0.25
 # Where a table starts on the way to the size at which it learns like the rest, and where one that stands beside the data.
 TABLE, BESIDE = 0.6, 0.02
 
@@ -43,10 +43,13 @@ class Scales:
         driven: Which of the soft ones lead into an activation whose second moment is not in proportion to its input's.
         anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
         rigid: Which of those follow closely.
+        held: The tables that stay where they start: a branch is added before any norm, and its end would drown them.
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
+        closing: By scale of a norm that only outputs read, its value.
         written: The weights that are written out already.
+        given: What parameters get by other rules than this one's.
     """
 
     bound: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
@@ -60,10 +63,13 @@ class Scales:
     driven: frozenset[str] = frozenset()
     anchors: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     rigid: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     lines: dict[int, Line] = field(default_factory=dict[int, Line])
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
+    closing: dict[str, float] = field(default_factory=dict[str, float])
     written: frozenset[str] = frozenset()
+    given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
 
     @property
     def movable(self) -> list[str]:
@@ -91,8 +97,9 @@ class Scales:
         return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
 
 
-def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
-    """Where every weight starts, by what stands around it; those that are written out already are left alone."""
+def scales_of(network: Network, written: Collection[str] = (), given: Mapping[str, Fill] | None = None) -> Scales:
+    """Where every weight starts, by what stands around it; those written out already or given by others are left alone."""
+    given = dict(given or {})
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
@@ -102,7 +109,7 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if name in written or not _scalable(facts, use, known.get(facts.magnitude)):
+        if name in written or name in given or not _scalable(facts, use, known.get(facts.magnitude)):
             continue
         if facts.role == "weight":
             found = _bound(facts, ends=name in outputs)
@@ -110,18 +117,30 @@ def scales_of(network: Network, written: Collection[str] = ()) -> Scales:
         elif facts.role == "embedding":
             free[name] = TABLE, "a table that is looked up"
     beside = frozenset(
-        name for name, facts in known.items() if facts.role == "embedding" and name not in first and not facts.frozen
+        name
+        for name, facts in known.items()
+        if facts.role == "embedding" and not ({name} & (first.keys() | given.keys()) or facts.frozen)
     )
     free |= dict.fromkeys(sorted(beside), (BESIDE, "a table beside the data"))
+    layers = layers_of(known)
+    open_to = {name: facts for name, facts in known.items() if name not in given}
+    closing = closing_of(open_to, [name for name in bound if known[name].head])
+    closed = {name for closes in closing for name in known[closes].closes}
     made = Scales(
         bound=bound,
         free=free,
         tables=frozenset(name for name in free if known[name].role == "embedding"),
         beside=beside,
-        tied={name: HEAD / math.sqrt(known[name].fan_in or 1.0) for name in bound if first[name].layout == "lookup"},
+        tied={
+            name: HEAD / (CLOSE if name in closed else 1.0) / math.sqrt(known[name].fan_in or 1.0)
+            for name in bound
+            if first[name].layout == "lookup"
+        },
         lines=lines_of(network),
-        layers=layers_of(known),
+        layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
+        closing=closing,
         written=frozenset(written),
+        given=given,
     )
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
@@ -137,7 +156,7 @@ def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
 
 def _with_tables(scales: Scales) -> Scales:
     """Tables of one stream at one size: the output's weight's where it is one of them, in sum 1 where no norm follows."""
-    free, anchors = dict(scales.free), dict[str, tuple[str, ...]]()
+    free, anchors, held = dict(scales.free), dict[str, tuple[str, ...]](), set[str]()
     for line in scales.lines.values():
         several = tuple(name for name in line.feed if name in scales.tables or name in scales.tied)
         given = [scales.tied[name] for name in several if name in scales.tied]
@@ -146,8 +165,10 @@ def _with_tables(scales: Scales) -> Scales:
                 continue
             size = given[0] if given else TABLE if line.met else len(several) ** -0.5
             free[name] = size, "a table on a residual stream"
-            anchors[name] = several if given or line.met else ()
-    return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors))
+            anchors[name] = several if len(several) > 1 else ()
+            if not (given or line.met or line.loose) and line.ends:
+                held.add(name)
+    return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors), held=frozenset(held))
 
 
 def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
@@ -232,7 +253,8 @@ def _soft(facts: Facts, loose: Collection[int]) -> bool:
 def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     """The rms that a weight's output must have; ``None`` for a free one."""
     if facts.head:
-        return HEAD, f"an output of rms {HEAD:g}: a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
+        guess = f": a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
+        return HEAD, f"an output of rms {HEAD:g}" + (guess if facts.head in {"softmax", "unknown"} else "")
     if facts.normalised:
         return None
     place = facts.residual

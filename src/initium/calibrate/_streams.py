@@ -79,7 +79,7 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
     r"""The size at which the end of a branch starts; ``None`` for a weight that ends none, or behind which a norm stands.
 
     Formula:
-        ``stream * sqrt(SHARE / branches)``, through a LayerScale by so much more, up to 1: all branches together add a
+        ``stream * sqrt(SHARE / branches)``, through a LayerScale or a constant factor by so much more, up to 1: all branches together add a
         quarter of the second moment that the stream began with, so that they do not drown it. The stream is 1 behind a
         norm on it, and before that as large as what it begins as.
 
@@ -95,6 +95,11 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
     renewed = place.norm_after and (line.met or place.index)
     begins = [sizes[each] for each in line.feed if each in sizes]
     stream = 1.0 if renewed or not begins else math.hypot(*begins)
-    wanted = stream * math.sqrt(SHARE / place.branches)
-    through = math.prod(layers.get(each, 1.0) for each in place.multipliers)
-    return wanted if through == 1 else min(1.0, wanted / through)
+    wanted = stream * abs(place.alpha or 1.0) * math.sqrt(SHARE / place.branches)
+    passed = through(place, layers)
+    return wanted if passed in {0.0, 1.0} else min(1.0, wanted / passed)
+
+
+def through(place: Residual, layers: Mapping[str, float]) -> float:
+    """What the output of a branch is multiplied by before it is added."""
+    return abs(place.factor) * math.prod(layers.get(each, 1.0) for each in place.multipliers)

@@ -1,4 +1,4 @@
-"""What a model's author wrote out: weights that start at one constant on purpose, and LayerScales."""
+"""What starts at one constant: weights whose author wrote them so, LayerScales, and the norms before outputs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from torch import nn
 
     from initium.network import Facts, Network
 
+# Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
+HEAD = 0.25
+# The scale of a norm that only outputs read.
+CLOSE = 0.5
 # A LayerScale for up to 10 branches: CaiT's for its shallow models.
 LAYER = 0.1
 
@@ -58,3 +62,12 @@ def layers_of(known: Mapping[str, Facts]) -> dict[str, float]:
     places = (facts.residual for facts in known.values() if facts.residual is not None)
     found = {name: place.branches for place in places for name in place.multipliers if place.branches}
     return {name: min(LAYER, 1 / branches) for name, branches in found.items() if math.prod(known[name].shape) > 1}
+
+
+def closing_of(known: Mapping[str, Facts], sized: Collection[str]) -> dict[str, float]:
+    """What scales start at of norms that only outputs read, all of which get their size here: CLOSE, in place of 1."""
+    return {
+        name: facts.neutral - 1.0 + CLOSE
+        for name, facts in known.items()
+        if facts.closes and facts.neutral is not None and not facts.frozen and set(facts.closes) <= set(sized)
+    }

@@ -157,6 +157,7 @@ class Facts:
         head: Likewise, of any use.
         heads: Likewise, where all uses have the same.
         idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
+        closes: Of the scale of a norm that nothing but output weights reads, those.
     """
 
     name: str
@@ -185,6 +186,7 @@ class Facts:
     head: str = ""
     idle: str = ""
     heads: tuple[HeadPart, ...] = ()
+    closes: tuple[str, ...] = ()
 
     @property
     def mentionable(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from initium.network._attention import Spans, attentions
 from initium.network._branches import branches
+from initium.network._closing import closing
 from initium.network._flow import flow
 from initium.network._head import heads
 from initium.network._heads import head_parts
@@ -30,6 +31,7 @@ class Places:
         head: The likely loss of an output weight.
         heads: The parts of the attention that a weight belongs to.
         idle: Why a parameter may be zero on purpose.
+        closing: Of the scale of a norm that only output weights read, those.
     """
 
     residual: dict[fx.Node, Residual]
@@ -37,6 +39,7 @@ class Places:
     head: dict[fx.Node, str]
     heads: dict[fx.Node, tuple[HeadPart, ...]]
     idle: dict[str, str]
+    closing: dict[str, tuple[str, ...]]
 
 
 def places(read: Readings) -> Places:
@@ -45,4 +48,5 @@ def places(read: Readings) -> Places:
     found = branches(ways)
     joins = found.joins.found.keys()
     spans = attentions(ways, joins)
-    return Places(found.of, spans, heads(ways, joins), head_parts(ways, joins, spans), idle(found))
+    outputs, parts = heads(ways, joins), head_parts(ways, joins, spans)
+    return Places(found.of, spans, outputs, parts, idle(found), closing(ways, outputs))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from initium.network._batch import Batch
     from initium.network._facts import Use
     from initium.network._modules import Held
+    from initium.network._places import Places
     from initium.network._roles import Part
 
 
@@ -65,11 +66,14 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)
-    parameters = tuple(
-        replace(_facts(one, mine.get(one.name, []), parts), idle=where.idle.get(one.name, "")) for one in held(model)
-    )
+    parameters = tuple(_placed(_facts(one, mine.get(one.name, []), parts), where) for one in held(model))
     strays = tuple(_strays(traced.graph))
     return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays)
+
+
+def _placed(facts: Facts, where: Places) -> Facts:
+    closes = where.closing.get(facts.name, ()) if facts.role == "scale" else ()
+    return replace(facts, idle=where.idle.get(facts.name, ""), closes=closes)
 
 
 def _strays(graph: fx.GraphModule) -> Iterator[tuple[int, ...]]:

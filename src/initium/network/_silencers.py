@@ -22,7 +22,7 @@ GATE = "makes the gate of a residual branch (adaLN-Zero)"
 def silencers(flow: Flow, ends: Steps) -> tuple[str, tuple[str, ...]]:
     """What may silence a branch, one of its last steps alone: behind two zeros nothing learns."""
     gates = [name for gate in ends.gates for name in _makers(flow, gate)]
-    norms = [name for norm in ends.norms[:1] for name in _scale(flow, norm)]
+    norms = [name for norm in ends.norms[:1] for name in scale_of(flow, norm)]
     choices = ((FACTOR, ends.multipliers[:1]), (GATE, tuple(gates)), (NORM, tuple(norms)))
     return next((choice for choice in choices if choice[1]), ("", ()))
 
@@ -32,7 +32,7 @@ def names_of(flow: Flow, node: object) -> tuple[str, ...]:
     return origin.names if origin else ()
 
 
-def _scale(flow: Flow, norm: fx.Node) -> Iterator[str]:
+def scale_of(flow: Flow, norm: fx.Node) -> Iterator[str]:
     """The scale of a norm: an argument of it, or what multiplies it next where it is written out."""
     if op_name(norm) in NORMS:
         place = NORMS[op_name(norm)][0]

@@ -3,7 +3,7 @@
 from initium.planning._atomic import all_or_nothing
 from initium.planning._diff import Change, PlanDiff
 from initium.planning._groups import mup_groups
-from initium.planning._make import plan
+from initium.planning._make import asking, plan
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
 from initium.planning._prior import Prior
@@ -19,6 +19,7 @@ __all__ = [
     "Prior",
     "Shaped",
     "all_or_nothing",
+    "asking",
     "expected_std",
     "law_of_fill",
     "mup_groups",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from initium.planning._overrides import Overrides
     from initium.planning._prior import Prior
     from initium.records import PlanRow
+    from initium.schemes import Rule
 
 
 def plan(
@@ -55,15 +56,18 @@ def plan(
         >>> plan(read(net), overrides={"*.bias": 0.1})["0.bias"].law
         'constant(0.1)'
     """
-    base = named_scheme(scheme)
-    exceptions = overriding(overrides, network.parameters) if overrides else first_of()
-    known = priors(prior, network) if prior is not None else first_of()
-    asked = first_of(known, exceptions)
+    base, asked = named_scheme(scheme), asking(network, overrides, prior)
     made = rows(network, Scheme(base.name, first_of(asked, _left_alone, base.rule), base.source))
     made = with_magnitudes(
         made, network.parameters, {facts.name for facts in network.parameters if asked(facts) is not None}
     )
     return Plan(base.name, network.title, made, tuple(_notes(network, made)))
+
+
+def asking(network: Network, overrides: Overrides | None, prior: Prior | None) -> Rule:
+    """What is asked for beside a scheme, as a rule; it wins over the scheme's. Errors are those of :func:`plan`."""
+    exceptions = overriding(overrides, network.parameters) if overrides else first_of()
+    return first_of(priors(prior, network) if prior is not None else first_of(), exceptions)
 
 
 def _left_alone(facts: Facts) -> Choice | None:
