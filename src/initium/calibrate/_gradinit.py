@@ -10,10 +10,22 @@ import torch
 
 from initium.calibrate._batches import endless, is_one
 from initium.calibrate._commit import commit
-from initium.calibrate._learned import fixed, gradients, learning, left, loss_at, norm_of, positive, scaled, trained
+from initium.calibrate._learned import (
+    any_loss_at,
+    fixed,
+    gradients,
+    learning,
+    left,
+    loss_at,
+    norm_of,
+    positive,
+    scaled,
+    trained,
+)
 from initium.calibrate._progress import progress
 from initium.checks import integer
 from initium.errors import ArgumentError, BatchError, LossError, UnknownNameError
+from initium.network import Batch
 from initium.records import Receipt, ReceiptRow
 from initium.signal import check_loss, needs_values
 
@@ -22,7 +34,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from initium.network import Batch
     from initium.signal import Loss
 
 Step = Literal["sgd", "adam"]
@@ -110,6 +121,7 @@ def gradinit(
     count, how = integer(steps, "steps", 1), _How(*_STEPS[optimizer], positive(lr, "lr"), positive(gamma, "gamma"))
     pace, floor = positive(rate, "rate"), _floor(least)
     check_loss(loss)
+    needs_values(model, "gradinit", Batch(), gradients=True)
     values, rest = trained(model), fixed(model)
     values = {name: value for name, value in values.items() if bool(value.any())}
     with learning(model):
@@ -247,11 +259,9 @@ class _Search:
     def _stand(self, factors: Mapping[str, float], this: Batch, following: Batch) -> _Stand:
         at = self._at({name: torch.tensor(factor, device="cpu") for name, factor in factors.items()})
         _, norm, grads = self._gradient(at, this)
-        try:
-            after = float(self._after(at, grads, following).detach())
-        except BatchError:  # a first step that overflows is what the search is there to mend
-            after = math.inf
-        return _Stand(float(norm.detach()), after)
+        after = float(any_loss_at(self._model, self._stepped(at, grads), following, self._loss).detach())
+        # A first step that overflows is what the search is there to mend.
+        return _Stand(float(norm.detach()), after if math.isfinite(after) else math.inf)
 
     def _at(self, factors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The parameters at these factors, each ready to be differentiated by."""
@@ -275,8 +285,12 @@ class _Search:
 
     def _after(self, at: Mapping[str, Tensor], grads: list[Tensor], batch: Batch) -> Tensor:
         """The loss after one step of the optimiser."""
+        return loss_at(self._model, self._stepped(at, grads), batch, self._loss)
+
+    def _stepped(self, at: Mapping[str, Tensor], grads: list[Tensor]) -> dict[str, Tensor]:
+        """All parameters after one step of the optimiser."""
         moved = {
             name: value - self._how.lr * self._how.direction(grad)
             for (name, value), grad in zip(at.items(), grads, strict=True)
         }
-        return loss_at(self._model, {**self._rest, **moved}, batch, self._loss)
+        return {**self._rest, **moved}

@@ -44,8 +44,19 @@ def loss_at(model: nn.Module, values: Mapping[str, Tensor], batch: Batch, loss: 
 
     Raises:
         LossError: It is not one real number, or does not depend on the values.
-        BatchError: It is not finite.
+        BatchError: It is not finite, or the model cannot take the batch.
     """
+    value = any_loss_at(model, values, batch, loss)
+    if not math.isfinite(float(value.detach())):
+        raise BatchError(
+            f"the loss is {float(value.detach())}, and nothing can be learned from that. Nothing was changed. Start from "
+            "weights at which it is finite: initium.lsuv(model, batch), or initium.initialize(model, batch)."
+        )
+    return value
+
+
+def any_loss_at(model: nn.Module, values: Mapping[str, Tensor], batch: Batch, loss: Loss | None) -> Tensor:
+    """The same, finite or not."""
     with random_state_kept(model), Plain():
         try:
             output = output_of(model, batch, values)
@@ -59,13 +70,7 @@ def loss_at(model: nn.Module, values: Mapping[str, Tensor], batch: Batch, loss: 
         aim = objective(output, batch, loss)
     if not aim.roots:
         raise LossError(f"{aim.text} depends on no parameter that is trained: {'; '.join(aim.notes)}.")
-    value = aim.roots[0].reshape(()) if aim.loss is not None else _weighed(aim.roots, aim.cotangents)
-    if not math.isfinite(float(value.detach())):
-        raise BatchError(
-            f"the loss is {float(value.detach())}, and nothing can be learned from that. Nothing was changed. Start from "
-            "weights at which it is finite: initium.lsuv(model, batch), or initium.initialize(model, batch)."
-        )
-    return value
+    return aim.roots[0].reshape(()) if aim.loss is not None else _weighed(aim.roots, aim.cotangents)
 
 
 def _weighed(roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> Tensor:
