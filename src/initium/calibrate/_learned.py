@@ -177,4 +177,4 @@ def _why(parameter: Tensor) -> str:
         return "complex"
     if not parameter.numel():
         return "no element"
-    return "no matrix" if parameter.ndim < 2 else "zero throughout: no factor changes it"  # noqa: PLR2004 - axes of one
+    return "no matrix" if bool(parameter.detach().any()) else "zero throughout: no factor changes it"
