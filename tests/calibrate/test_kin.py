@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from initium.calibrate import data_dependent, gradinit, lsuv, metainit, output_prior, within_layer
+from initium.calibrate._progress import progress
 from initium.errors import ArgumentError, BatchError, InitiumError
 from initium.network import Batch
 from lawful import Failing, fingerprint
@@ -132,7 +133,7 @@ def test_every_weight_is_in_the_receipt(start, model):
     assert receipt.action.startswith(start)
     assert all(np.isfinite([row.before, row.after]).all() and row.note for row in receipt.rows)
     if start != "output_prior":  # which is about one bias
-        told = {row.name for row in receipt.rows} | {note for note in receipt.notes}
+        told = {row.name for row in receipt.rows} | set(receipt.notes)
         for name, parameter in net.named_parameters():
             assert parameter.ndim < 2 or any(name in each for each in told)
 
@@ -234,9 +235,21 @@ def test_what_has_no_values_is_refused_by_name(start):
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_nothing_is_shown_where_nobody_watches(start, capsys):
+def test_nothing_is_shown_where_nobody_watches(start, capsys, monkeypatch):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
     net, batch = made("mlp")
     STARTS[start](net, batch)
     shown = capsys.readouterr()
     assert not shown.out
     assert not shown.err
+
+
+def test_a_terminal_sees_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with progress("metainit", 2) as tick:
+        tick("gradient quotient 3")
+        tick("gradient quotient 2")
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert "gradient quotient 2" in shown.err
+    assert "100%" in shown.err

@@ -32,7 +32,7 @@ def quotient(net, batch):
     grads = torch.autograd.grad(loss, parameters, create_graph=True)
     flat = torch.cat([grad.flatten() for grad in grads])
     product = torch.zeros_like(flat)
-    for index, value in enumerate(flat):
+    for value in flat:
         row = torch.autograd.grad(value, parameters, retain_graph=True)
         product += torch.cat([part.flatten() for part in row]) * value.detach()
     flat, product = flat.detach(), product.detach()

@@ -159,7 +159,7 @@ def test_of_several_outputs_one_is_named():
             return self.a(x), self.b(x)
 
     net, batch = Two(), Batch((torch.randn(60, 4),), target=classes())
-    with pytest.raises(PlanError, match="several outputs.*'a.bias', 'b.bias'"):
+    with pytest.raises(PlanError, match=r"several outputs.*'a.bias', 'b.bias'"):
         output_prior(net, batch)
     assert output_prior(net, batch, bias="a.bias").rows[0].name == "a.bias"
 

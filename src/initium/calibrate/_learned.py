@@ -78,7 +78,12 @@ def _weighed(roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> Te
     parts = [
         (root * given.conj()).real if root.is_complex() else root * given for root, given in _pairs(roots, cotangents)
     ]
-    return torch.stack([part.sum() for part in parts]).sum()
+    return together([part.sum() for part in parts])
+
+
+def together(numbers: Sequence[Tensor]) -> Tensor:
+    """The sum of numbers, which may stand on several devices."""
+    return torch.stack([number.to(numbers[0].device) for number in numbers]).sum()
 
 
 def _pairs(roots: Sequence[Tensor], cotangents: Sequence[Tensor | None]) -> list[tuple[Tensor, Tensor]]:

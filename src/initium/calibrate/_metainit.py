@@ -17,6 +17,7 @@ from initium.calibrate._learned import (
     norm_of,
     positive,
     scaled,
+    together,
     trained,
     used_gradients,
 )
@@ -200,15 +201,20 @@ def gradient_quotient(loss: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     """
     first = used_gradients(loss, parameters, again=True)
     used = [(given, grad) for given, grad in zip(parameters, first, strict=True) if grad is not None]
-    square = torch.stack([grad.square().sum() for _, grad in used]).sum() / 2
+    square = together([_wide(grad).square().sum() for _, grad in used]) / 2
     curved = gradients(square, [given for given, _ in used], again=True)
     apart = [_apart(grad, product) for (_, grad), product in zip(used, curved, strict=True)]
-    return torch.stack([each.sum() for each in apart]).sum() / sum(given.numel() for given, _ in used)
+    return together([each.sum() for each in apart]) / sum(given.numel() for given, _ in used)
 
 
 def _apart(grad: Tensor, product: Tensor) -> Tensor:
+    grad, product = _wide(grad), _wide(product)
     away = torch.where(grad.detach() >= 0, _EPS, -_EPS).to(grad.dtype)
     return ((grad - product) / (grad + away) - 1).abs()
+
+
+def _wide(grad: Tensor) -> Tensor:
+    return grad.to(torch.promote_types(grad.dtype, torch.float32))
 
 
 def _share(given: SupportsFloat) -> float:

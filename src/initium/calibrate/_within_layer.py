@@ -73,7 +73,8 @@ def within_layer(
         network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
-        A receipt as that of :func:`data_dependent`; the notes have the largest rate over the smallest, before and after.
+        A receipt as that of :func:`data_dependent`; the notes have the geometric std of the
+        rates before and after, 1 where all are equal. Where no scale that can move makes them more even, none is moved.
 
     Raises:
         ArgumentError: ``mean`` is not finite, a parameter or a tensor of the batch is on ``meta``, or a parameter was made in
@@ -138,29 +139,37 @@ def _balanced(
 ) -> tuple[dict[str, Tensor], dict[Key, tuple[float, float]], Mapping[Key, Seen], list[str]]:
     """The values at which the rates are even, what was multiplied, what the check saw, and what there is to say."""
     mine = dict(_movable(network, channels, found))
-    _, rates = _rates(model, batch, network, values, [each.scaled for each in mine.values()])
-    mine = {node: each for node, each in mine.items() if rates.get(each.scaled, 0.0) > 0}
+    seen, rates = _rates(model, batch, network, values, [each.scaled for each in mine.values()])
+    idle = [each.name for each in mine.values() if not rates[each.scaled]]
+    told = (
+        [f"no gradient reaches them, so their scale stays: {', '.join(f'`{name}`' for name in idle)}"] if idle else []
+    )
+    mine = {node: each for node, each in mine.items() if rates[each.scaled] > 0}
+    names = [each.scaled for each in mine.values()]
     weights, outputs = _solved(network, mine, rates)
     new = dict(values)
-    held = dict(model.named_parameters())
     for node, each in mine.items():
         factors = {each.scaled: weights[node]} | ({each.bias: outputs[node]} if each.bias else {})
-        at = {name: new[name] if name in new else held[name].detach() for name in factors}
-        new |= scaled(at, factors)
-    looking, after = _rates(model, batch, network, new, [each.scaled for each in mine.values()])
+        new |= scaled({name: _held(model, new, name) for name in factors}, factors)
+    again, after = _rates(model, batch, network, new, names)
+    before, now = _spread(rates, names), _spread(after, names)
+    said = f"rates |g| / |w| of {len(names)} weights, geometric std {before:.4g}"
+    if now >= before:
+        return values, {}, seen.seen, [f"{said}: no scale that can move makes them more even", *told]
     balanced = {(each.name, each.start): (weights[node], outputs[node]) for node, each in mine.items()}
-    return new, balanced, looking.seen, list(_spread(mine, rates, after))
+    return new, balanced, again.seen, [f"{said}, after {now:.4g}", *told]
 
 
-def _spread(mine: Mapping[str, Channels], before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[str]:
-    names = [each.scaled for each in mine.values()]
-    if not names:
-        yield "no weight's scale can move without changing what the network computes: rates were not evened out"
-        return
-    first, last = ([rates[name] for name in names] for rates in (before, after))
-    yield (
-        f"rates |g| / |w| of {len(names)} weights, the largest over the smallest: {max(first) / min(first):.4g}, after "
-        f"{max(last) / min(last):.4g}"
+def _held(model: nn.Module, values: Mapping[str, Tensor], name: str) -> Tensor:
+    return values[name] if name in values else model.get_parameter(name).detach()
+
+
+def _spread(rates: Mapping[str, float], names: list[str]) -> float:
+    """The geometric std of these rates: 1 where all are equal."""
+    return (
+        math.exp(float(np.std([math.log(rates[name]) for name in names])))
+        if names and all(map(rates.get, names))
+        else 1.0
     )
 
 
