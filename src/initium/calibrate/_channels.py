@@ -66,7 +66,8 @@ class Channels:
 
 def channels_of(model: nn.Module, network: Network) -> dict[Key, Channels]:
     """The channels of every use, in the order of first use; a part that is used again has those of its first use."""
-    book = _Book(network, dict(model.named_parameters()), defaultdict(list), defaultdict(set))
+    facts = {each.name: each for each in network.parameters}
+    book = _Book(facts, dict(model.named_parameters()), defaultdict(list), defaultdict(set))
     nodes = {node.name: node for node in network.trace.graph.graph.nodes} if network.trace else {}
     for use in network.uses:
         book.uses[use.name].append(use)
@@ -81,16 +82,16 @@ def channels_of(model: nn.Module, network: Network) -> dict[Key, Channels]:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What is looked up again and again: parameters, the uses of each, and the weights beside each bias."""
+    """What is looked up again and again: parameters, their facts and uses, and the weights beside each bias."""
 
-    network: Network
+    facts: Mapping[str, Facts]
     held: Mapping[str, Tensor]
     uses: dict[str, list[Use]]
     beside: dict[str, set[Key]]
 
 
 def _channels(book: _Book, use: Use, node: fx.Node) -> Channels:
-    facts, uses = book.network.facts(use.name), book.uses[use.name]
+    facts, uses = book.facts[use.name], book.uses[use.name]
     normed = facts.computed_by == WEIGHT_NORM and bool(facts.magnitude)
     transposed = use.layout == "conv_transpose"
     units = shape_of(node)[use.unit_axis] if shape_of(node) else 1
@@ -170,7 +171,7 @@ def _centred(made: Channels, use: Use, book: _Book) -> Channels:
     """With the bias that can centre the channels, or the reason why none can."""
     if use.bias is None:
         return _said(made, "no bias: not centred")
-    facts, bias = book.network.facts(use.bias), book.held[use.bias]
+    facts, bias = book.facts[use.bias], book.held[use.bias]
     start = made.start if bias.numel() != made.units else 0
     table = (
         (facts.frozen, "its bias is frozen: not centred"),
