@@ -83,7 +83,7 @@ def output_prior(
         >>> labels = torch.tensor([0] * 89 + [1] * 9 + [2] * 2)
         >>> output_prior(net, Batch((torch.randn(100, 8),), target=labels), smooth=0).rows[0].name
         '2.bias'
-        >>> [round(float(p), 2) for p in net[2].bias.softmax(-1)]
+        >>> [round(p, 2) for p in net[2].bias.softmax(-1).tolist()]
         [0.89, 0.09, 0.02]
 
     Reference:
