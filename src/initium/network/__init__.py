@@ -3,6 +3,7 @@
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
+from initium.network._called import output_of
 from initium.network._facts import ROLES, WEIGHT_NORM, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
@@ -39,6 +40,7 @@ __all__ = [
     "named_tensors",
     "op_name",
     "output_axes",
+    "output_of",
     "random_state_kept",
     "read",
     "run_walk",

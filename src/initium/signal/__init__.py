@@ -5,7 +5,7 @@ from initium.signal._distinct import rounding
 from initium.signal._laws import Law, laws_of
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
-from initium.signal._objective import answer
+from initium.signal._objective import Loss, Objective, answer, check_loss, objective
 from initium.signal._predict import predict, predicted_by
 from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
@@ -14,13 +14,17 @@ __all__ = [
     "Coordinate",
     "Coordinates",
     "Law",
+    "Loss",
+    "Objective",
     "Predicting",
     "UnitMoments",
     "answer",
+    "check_loss",
     "coordinate_check",
     "laws_of",
     "measure",
     "needs_values",
+    "objective",
     "predict",
     "predicted_by",
     "rounding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
 from torch import nn
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from initium.network import Batch
 
-Loss = Callable[..., Any]
+Loss: TypeAlias = Callable[..., Any]
+"""``loss(output)``, or ``loss(output, target)`` where the batch has a target; a tensor of one real number."""
+
 # Beside these a transformers output holds caches and hidden states: no part of what the model answers.
 _ANSWERS = ("logits", "last_hidden_state")
 _UNUSED = "the batch has a target, but no loss= to compare it with the output: the target was not used"
@@ -46,6 +48,9 @@ class Objective:
     def backward(self, leaves: list[Tensor]) -> None:
         """Runs the backward pass; only these leaves are given gradients, whatever else the loss depends on.
 
+        Args:
+            leaves: What is given a gradient.
+
         Raises:
             LossError: It has none.
         """
@@ -64,6 +69,14 @@ class Objective:
 def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
     """Chooses by what there is: the loss, else ``output.loss``, else a random cotangent.
 
+    Args:
+        output: What a model returned.
+        batch: What it was called with, and its target.
+        loss: The loss that was asked for.
+
+    Returns:
+        What is differentiated.
+
     Raises:
         LossError: The loss is not one real number, or has no gradient while the output has one, or cannot be called.
     """
@@ -78,6 +91,9 @@ def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
 
 def check_loss(loss: object) -> None:
     """Refuses what is no function of the output, before the model runs.
+
+    Args:
+        loss: What was given as one.
 
     Raises:
         LossError: Naming what came and what to pass.
