@@ -717,3 +717,42 @@ def test_a_weight_that_only_zeros_reach_says_so():
     net = chain(nn.ReLU, depth=2, width=16)
     made = initium.plan(net, torch.zeros(4, 16), "auto")
     assert "nothing but zeros" in made["0.weight"].reason
+
+
+class Attending(nn.Module):
+    """A graph attention's last layer: its values are weighed by what another weight makes of them, and go out."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.values, self.scores = nn.Linear(32, 64), nn.Linear(64, 10), nn.Linear(10, 1)
+
+    def forward(self, x):
+        values = self.values(F.relu(self.first(x)))
+        return torch.softmax(self.scores(values) + self.scores(values).T, -1) @ values
+
+
+class Cached(nn.Module):
+    """Gives out its keys and values too, as a cache."""
+
+    def __init__(self):
+        super().__init__()
+        self.q, self.k, self.v, self.out = (nn.Linear(32, 32) for _ in range(4))
+
+    def forward(self, x):
+        q, k, v = self.q(x), self.k(x), self.v(x)
+        return self.out(F.scaled_dot_product_attention(q, k, v)), (k, v)
+
+
+def test_what_goes_out_is_of_an_output_s_size_whoever_else_reads_it():
+    torch.manual_seed(0)
+    x, sizes = torch.randn(64, 32), {}
+    net = Attending()
+    initium.initialize(net, x, "auto", seed=0)
+    sizes = {row.name: row.out_rms for row in initium.measure(net, x).rows}
+    assert sizes["values.weight"] == pytest.approx(HEAD, rel=0.01)  # sized by its own draw
+
+
+def test_keys_and_values_that_a_cache_gives_out_are_no_outputs():
+    torch.manual_seed(0)
+    made = initium.plan(Cached(), torch.randn(4, 6, 32), "auto")
+    assert not any("goes out" in row.reason for row in made.rows)

@@ -401,3 +401,18 @@ def test_a_norm_that_is_written_out_closes_too():
     network = network_of(function, scale=nn.Parameter(torch.zeros(WIDTH)), **linears("b"))
     facts = network.facts("scale")
     assert (facts.closes, facts.neutral) == (("b.weight",), 0.0)
+
+
+LEAVING = [
+    (lambda net, x: (net.b(y := net.a(x)), y), {"a", "b"}),
+    (lambda net, x: torch.softmax(net.b(y := net.a(x)), -1) * y, {"a"}),
+    (lambda net, x: (net.b(F.relu(y := net.a(x))), F.relu(y)), {"b"}),
+    (lambda net, x: (net.b(y := net.a(x)), F.layer_norm(y, (WIDTH,))), {"b"}),
+    (lambda net, x: net.b(net.a(x)), {"b"}),
+]
+
+
+@pytest.mark.parametrize(("function", "out"), LEAVING, ids=range(len(LEAVING)))
+def test_what_goes_out_as_it_is_is_known_whoever_else_reads_it(function, out):
+    network = network_of(function, **linears("a b"))
+    assert {use.name[0] for use in network.uses if use.leaves} == out

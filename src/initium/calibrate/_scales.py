@@ -105,7 +105,7 @@ def scales_of(network: Network, written: Collection[str] = (), given: Mapping[st
     for use in network.uses:
         first.setdefault(use.name, use)
     read = frozenset(node for use in network.uses for node in use.sources)
-    outputs = {use.name for use in network.uses if use.node not in read}
+    outputs = {use.name for use in network.uses if use.node not in read or _goes_out(use)}
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
@@ -144,6 +144,11 @@ def scales_of(network: Network, written: Collection[str] = (), given: Mapping[st
     )
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
+
+
+def _goes_out(use: Use) -> bool:
+    """What is an answer beside what others make of it; keys and values in a cache, and streams, are none."""
+    return use.leaves and not use.attention and (use.residual is None or not use.residual.branches)
 
 
 def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
@@ -259,7 +264,7 @@ def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
         return None
     place = facts.residual
     if ends and _alone(place):
-        return HEAD, f"no other weight reads what it gives, so it is an output: rms {HEAD:g}"
+        return HEAD, f"what it gives goes out, by way of no other weight: rms {HEAD:g}"
     if _made_up_for(facts):
         return None
     if place is not None and adds(place):

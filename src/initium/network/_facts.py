@@ -95,6 +95,7 @@ class Use:
             for a weight of no attention, or of several that differ.
         head: For a weight whose output is the model's: ``softmax``, ``sigmoid``, ``regression``, or ``unknown`` where the
             graph does not tell the loss; empty for any other.
+        leaves: True where its output goes out, whoever else reads it: by way of no other weight, no activation and no norm.
         note: What a reader should know of it.
     """
 
@@ -121,6 +122,7 @@ class Use:
     attention: tuple[tuple[str, int], ...] = ()
     head: str = ""
     heads: tuple[HeadPart, ...] = ()
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

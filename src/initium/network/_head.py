@@ -48,6 +48,23 @@ def outgoing(flow: Flow) -> set[fx.Node]:
     return found
 
 
+def leaving(flow: Flow) -> set[fx.Node]:
+    """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises."""
+    found: set[fx.Node] = set()
+    for node in reversed(flow.read.nodes):
+        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        if node in flow.parents and any(
+            user.op == "output" or (user in found and _plain(flow, user)) for user in readers
+        ):
+            found.add(node)
+    return found
+
+
+def _plain(flow: Flow, node: fx.Node) -> bool:
+    several = len(flow.parents[node]) > 1
+    return node not in flow.weights and not flow.normalises(node) and (several or not flow.bends(node))
+
+
 def _at(flow: Flow, user: fx.Node, losses: dict[fx.Node, frozenset[str]]) -> frozenset[str] | None:
     """What a reader tells of the loss; ``None`` where the value stays inside."""
     if user.op == "output":

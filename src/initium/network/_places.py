@@ -9,7 +9,7 @@ from initium.network._attention import Spans, attentions
 from initium.network._branches import branches
 from initium.network._closing import closing
 from initium.network._flow import flow
-from initium.network._head import heads
+from initium.network._head import heads, leaving
 from initium.network._heads import head_parts
 from initium.network._idle import idle
 
@@ -32,6 +32,7 @@ class Places:
         heads: The parts of the attention that a weight belongs to.
         idle: Why a parameter may be zero on purpose.
         closing: Of the scale of a norm that only output weights read, those.
+        leaving: The values that go out as they are, whoever else reads them.
     """
 
     residual: dict[fx.Node, Residual]
@@ -40,6 +41,7 @@ class Places:
     heads: dict[fx.Node, tuple[HeadPart, ...]]
     idle: dict[str, str]
     closing: dict[str, tuple[str, ...]]
+    leaving: set[fx.Node]
 
 
 def places(read: Readings) -> Places:
@@ -49,4 +51,4 @@ def places(read: Readings) -> Places:
     joins = found.joins.found.keys()
     spans = attentions(ways, joins)
     outputs, parts = heads(ways, joins), head_parts(ways, joins, spans)
-    return Places(found.of, spans, outputs, parts, idle(found), closing(ways, outputs))
+    return Places(found.of, spans, outputs, parts, idle(found), closing(ways, outputs), leaving(ways))

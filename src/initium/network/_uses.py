@@ -49,6 +49,7 @@ def _place(places: Places, node: fx.Node) -> dict[str, Any]:
         "attention": places.attention.get(node, ()),
         "head": places.head.get(node, ""),
         "heads": places.heads.get(node, ()),
+        "leaves": node in places.leaving,
     }
 
 
