@@ -9,10 +9,11 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
 from initium.network._ops import MOVES, op_name, shape_of
+from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._residual import Residual, Stream
-from initium.network._trace import Trace, trace
-from initium.network._walk import Walk, run_walk
+from initium.network._trace import Trace, changes_something, trace
+from initium.network._walk import Walk, refusal, run_walk
 
 __all__ = [
     "MOVES",
@@ -33,6 +34,7 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "changes_something",
     "fans_along",
     "held",
     "map_tensors",
@@ -41,9 +43,11 @@ __all__ = [
     "output_axes",
     "random_state_kept",
     "read",
+    "refusal",
     "run_walk",
     "shape_of",
     "tensors_in",
     "trace",
     "unchanged",
+    "view_of",
 ]
