@@ -7,9 +7,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from initium.calibrate import data_dependent, gradinit, lsuv, metainit, output_prior, within_layer
-from initium.calibrate._progress import progress
 from initium.errors import ArgumentError, BatchError, InitiumError
 from initium.network import Batch
+from initium.terminal import progress
 from lawful import Failing, fingerprint
 
 STARTS = {

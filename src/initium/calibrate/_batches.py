@@ -25,7 +25,7 @@ def is_one(given: object) -> TypeGuard[Batch | torch.Tensor | tuple[Any, ...] | 
 def batches_of(given: object) -> Iterator[Batch]:
     """The batches, once through.
 
-    A list of two within them is an input and its target: so a ``DataLoader`` collates pairs.
+    A list of one or two within them is an input, and its target: so a ``DataLoader`` collates.
 
     Raises:
         ArgumentTypeError: It is neither a batch nor gives any.
@@ -69,8 +69,10 @@ def _paired(each: object) -> Batch:
         several = cast("list[Any]", each)
         if len(several) == _PAIR:
             return as_batch(Batch((several[0],), target=several[1]))
+        if len(several) == 1:
+            return as_batch(Batch((several[0],)))
         raise ArgumentTypeError(
-            f"a list within the batches is an input and its target; got one of {len(several)}. Say what is what: "
+            f"a list within the batches is an input, or an input and its target; got one of {len(several)}. Say what is what: "
             "initium.Batch(args, kwargs, target)."
         )
     return as_batch(each)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from initium.calibrate._start import drawn, planned
 from initium.network import WEIGHT_NORM, shape_of
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
     from initium.network import Facts, Network, Use
+    from initium.schemes import Scheme
 
 Key = tuple[str, int]
 _MATRIX = 2
@@ -191,3 +193,12 @@ def _centred(made: Channels, use: Use, book: _Book) -> Channels:
 
 def _said(made: Channels, why: str) -> Channels:
     return replace(made, remark="; ".join(filter(None, (made.remark, why))))
+
+
+def begun(
+    model: nn.Module, network: Network, channels: Mapping[Key, Channels], scheme: Scheme | None, seed: int
+) -> dict[str, Tensor]:
+    """Values of a start for the weights that are done and for the biases beside them, written into no model."""
+    names = {name for each in channels.values() if not each.reason for name in (each.name, each.scaled)}
+    names |= {use.bias for use in network.uses if use.bias and use.name in names}
+    return {} if scheme is None else drawn(model, network, planned(network, names, scheme), seed)

@@ -1,16 +1,19 @@
-"""Which weights are calibrated, why the others are not, and what is turned away at the door."""
+"""Which weights are calibrated, by which parameter, and why the others are not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from initium.errors import PlanError
+from initium.calibrate._carriers import carriers_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from initium.network import Facts, Network, Use
+
+FUSED = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+ScaleFree = Literal["normalise", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,42 +24,62 @@ class Choice:
         uses: Its uses, in execution order.
         reason: Why it is left alone; empty where it is calibrated.
         remark: What a reader should know of a calibrated one.
+        carrier: The parameter that is multiplied: the weight itself, or what scales it where it is computed (the
+            magnitude of weight_norm); empty where nothing does.
     """
 
     uses: tuple[Use, ...]
     reason: str
     remark: str = ""
+    carrier: str = ""
 
 
-def choose(model: nn.Module, network: Network) -> dict[str, Choice]:
-    """A choice for every weight that the network uses, in the order of first use.
-
-    Raises:
-        PlanError: A weight holds integers, or a parametrisation computes it.
-    """
-    held = dict(model.named_parameters())
+def choose(model: nn.Module, network: Network, scale_free: ScaleFree = "normalise") -> dict[str, Choice]:
+    """A choice for every weight that the network uses, in the order of first use."""
+    held = dict(model.named_parameters()) | dict(model.named_buffers())
     uses: dict[str, list[Use]] = {}
     for use in network.uses:
         uses.setdefault(use.name, []).append(use)
-    chosen: dict[str, Choice] = {}
-    for name, mine in uses.items():
-        facts = network.facts(name)
-        _check(facts, held[name])
-        chosen[name] = Choice(tuple(mine), _reason(facts, held[name], mine), _remark(mine))
-    return chosen
+    return {name: _choice(network, held, mine, scale_free) for name, mine in uses.items()}
 
 
-def _check(facts: Facts, parameter: nn.Parameter) -> None:
-    if not (parameter.is_floating_point() or parameter.is_complex()):
-        raise PlanError(
-            f"lsuv scales weights, and `{facts.name}` {tuple(parameter.shape)} holds {parameter.dtype}, which cannot be "
-            "scaled. Calibrate before quantising, or dequantise first."
-        )
-    if facts.computed_by and not facts.frozen:
-        raise PlanError(_computed(facts))
+def _choice(network: Network, held: dict[str, Tensor], uses: list[Use], scale_free: ScaleFree) -> Choice:
+    facts = network.facts(uses[0].name)
+    carrier = _carrier(network, held, facts, uses)
+    reason = _reason(facts, held[facts.name], held.get(carrier), uses)
+    if not reason and all(use.normalised for use in uses) and scale_free == "keep":
+        reason = "scale-free: a normalisation follows"
+    return Choice(tuple(uses), reason, _remark(facts, carrier, uses), carrier)
+
+
+def _carrier(network: Network, held: dict[str, Tensor], facts: Facts, uses: list[Use]) -> str:
+    """The parameter itself where operations multiply by it; where it is computed, one that scales what is computed."""
+    if all(use.direct or use.layout == "gates" for use in uses):
+        return facts.name
+    found = [set(carriers_of(network, use, held)) for use in uses]
+    common = set[str].intersection(*found)
+    free = sorted((name for name in common if held[name].requires_grad), key=lambda name: (name != facts.name, name))
+    return free[0] if free else ""
+
+
+def _reason(facts: Facts, parameter: Tensor, carrier: Tensor | None, uses: list[Use]) -> str:
+    """Why a weight is left alone; empty for none."""
+    whole = not (parameter.is_floating_point() or parameter.is_complex())
+    table = (
+        (whole, f"it holds {parameter.dtype}, which cannot be scaled; calibrate before quantising"),
+        (not parameter.requires_grad, "frozen: requires_grad is off"),
+        (parameter.numel() == 0, "it has no element"),
+        (parameter.is_complex(), "it is complex"),
+        (carrier is None and bool(facts.computed_by), _computed(facts)),
+        (carrier is None, "the operation does not multiply by it as it stands"),
+        (len(uses) > 1 and any(use.op in FUSED for use in uses), "a recurrent layer that is called again"),
+        (any(use.op == "lstm" and use.parts == 1 for use in uses), "a recurrent layer's own projection of its states"),
+    )
+    return next((text for holds, text in table if holds), "")
 
 
 def _computed(facts: Facts) -> str:
+    """Why a factor would not scale the output, and what takes the parametrisation off."""
     owner, mark, field = facts.name.partition("parametrizations.")
     layer, _, attribute = facts.name.rpartition(".")
     layer = owner.rstrip(".") if mark else layer
@@ -65,34 +88,18 @@ def _computed(facts: Facts) -> str:
     cure = (
         f"torch.nn.utils.parametrize.remove_parametrizations({here})"
         if mark
-        else f"torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove ({here})"
+        else f"torch.nn.utils.remove_spectral_norm or prune.remove ({here})"
     )
     return (
-        f"`{facts.name}` is no weight: {facts.computed_by} computes `{layer}.{weight}` from it, so a factor would not "
-        f"scale the output. Calibrate first and parametrise after, or take it off: {cure}."
+        f"{facts.computed_by} computes `{layer}.{weight}` from it, so a factor would not scale the output; calibrate first "
+        f"and parametrise after, or take it off: {cure}"
     )
 
 
-def _reason(facts: Facts, parameter: nn.Parameter, uses: list[Use]) -> str:
-    """Why a weight is left alone; empty for none."""
-    lookups = [use for use in uses if use.layout in {"lookup", "added"}]
-    gates = next((use.op for use in uses if use.layout == "gates"), "")
-    table = (
-        (facts.frozen, "frozen: requires_grad is off"),
-        (parameter.numel() == 0, "it has no element"),
-        (parameter.is_complex(), "it is complex"),
-        (bool(lookups) and len(lookups) == len(uses), "an embedding is looked up, not summed"),
-        (bool(lookups), "tied to an embedding, which a factor would change too"),
-        (bool(gates), f"the gates of {gates} are not one linear operation"),
-        (any(not use.direct for use in uses), "the operation does not multiply by it as it stands"),
-    )
-    return next((text for holds, text in table if holds), "")
-
-
-def _remark(uses: list[Use]) -> str:
+def _remark(facts: Facts, carrier: str, uses: list[Use]) -> str:
     remarks: list[str] = []
-    if len(uses) > 1:
-        remarks.append(f"used {len(uses)} times: the factor is that of the first use")
-    if uses[0].normalised:
+    if carrier not in {"", facts.name}:
+        remarks.append(f"by `{carrier}`, which scales what is computed")
+    if all(use.normalised for use in uses):
         remarks.append("scale-free: a normalisation follows")
     return "; ".join(remarks)

@@ -6,9 +6,8 @@ import math
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._centring import Centring, Looking, moved, walk
-from initium.calibrate._channels import channels_of
+from initium.calibrate._channels import begun, channels_of
 from initium.calibrate._commit import commit
-from initium.calibrate._drawn import drawn
 from initium.calibrate._start import Pre, scheme_of
 from initium.calibrate._told import notes, rows
 from initium.checks import number, truth
@@ -97,7 +96,7 @@ def data_dependent(
     needs_values(model, "data_dependent", given, gradients=False)
     network = network or read(model, given)
     channels = channels_of(model, network)
-    values = drawn(model, network, channels, scheme, seed)
+    values = begun(model, network, channels, scheme, seed)
     first, second = Centring(network, channels, 0.0, wanted, centre=centre), Looking(network)
     walk(first, model, given, values)
     values = moved(model, values, channels, first.found)

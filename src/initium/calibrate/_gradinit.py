@@ -22,12 +22,12 @@ from initium.calibrate._learned import (
     scaled,
     trained,
 )
-from initium.calibrate._progress import progress
 from initium.checks import integer
 from initium.errors import ArgumentError, BatchError, LossError, UnknownNameError
 from initium.network import Batch
 from initium.records import Receipt, ReceiptRow
 from initium.signal import check_loss, needs_values
+from initium.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, SupportsFloat, cast
+from typing import TYPE_CHECKING, SupportsFloat
 
-import torch
-
-from initium.calibrate._choice import Choice, choose
+from initium.calibrate._call import Call, calibrated
 from initium.calibrate._commit import commit
-from initium.calibrate._start import Pre, scheme_of, start
-from initium.calibrate._walks import Calibrating, Found, Verifying
+from initium.calibrate._given import first_of, lone, mask_of
+from initium.calibrate._receipt import notes_of, rows_of
+from initium.calibrate._rounds import Wanted
+from initium.calibrate._start import scheme_of
+from initium.calibrate._targets import growths
 from initium.checks import number
-from initium.errors import ArgumentError, PlanError
-from initium.network import as_batch, read, run_walk, unchanged
-from initium.records import Receipt, ReceiptRow
+from initium.errors import ArgumentError, UnknownNameError
+from initium.network import as_module, random_state_kept
+from initium.planning import Plan
+from initium.records import Receipt
 from initium.signal import needs_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from torch import Tensor, nn
+    from torch import nn
 
-    from initium.network import Batch, Network, Trace, Walk
+    from initium.calibrate._call import Outcome
+    from initium.calibrate._choice import ScaleFree
+    from initium.calibrate._figures import Statistic
+    from initium.calibrate._given import Mask
+    from initium.calibrate._start import Pre
+    from initium.calibrate._targets import Branches
+    from initium.network import Network
 
-# An output that misses its target by more says so in its row: this much, or as many roundings of its own precision.
-_MISSED, _ROUNDINGS = 1e-3, 4
+_WORDS = {
+    "statistic": ("std", "rms", "channel"),
+    "branches": ("unit", "balanced"),
+    "scale_free": ("normalise", "keep"),
+}
 
 
 def lsuv(
     model: nn.Module,
     batch: object,
     *,
-    pre: Pre | None = "orthogonal",
+    pre: Pre | Plan | None = "orthogonal",
     target: SupportsFloat = 1.0,
+    statistic: Statistic = "std",
+    branches: Branches = "unit",
+    scale_free: ScaleFree = "normalise",
+    mask: Mask | None = None,
+    batches: int | None = 8,
     seed: int = 0,
     network: Network | None = None,
 ) -> Receipt:
@@ -44,35 +60,50 @@ def lsuv(
         ``x`` being what the layers before give once they are rescaled.
 
     An operation is linear in its weight, so its rescaled output is known without running it again, and one forward
-    pass of the model does the whole network. A second one checks the result; a third, before them, traces the model
-    (``network=`` saves it). The std is over all elements of the output; sums are in float32, or in float64 where the
-    output is. The model runs in its own train or eval mode, and all passes draw the same dropout masks.
+    pass of the model does the whole network. A second one checks the result. The model is traced on weights without
+    memory, which costs no arithmetic, unless it asks for values that depend on its weights: then it runs once more. Sums
+    are in float32, or in float64 where the output is. The model runs in its own train or eval mode, and all passes draw
+    the same dropout masks.
 
-    Calibrated are linear layers, convolutions, transposed convolutions, and bare parameters in matrix products.
-    Embeddings, recurrent weights, frozen and composed weights are left alone, each with its reason in the receipt; so
-    is a weight whose input is zero or constant. All or nothing: an error, an interrupt, or a value that is not finite
-    leaves the model as it was, bit for bit.
+    Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
+    the rows that are looked up), stacks of experts; queries, keys and values each by itself where one weight packs them;
+    a recurrent layer gate by gate, both its weights together, on its real states; weights under weight_norm by their
+    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again. An expert
+    that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
+    reason in the receipt; so is a weight whose input is zero or constant. All or nothing: an error, an interrupt, or a
+    value that is not finite leaves the model as it was, bit for bit.
 
     Args:
         model: Any module that can be traced, with real tensors.
-        batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`.
-        pre: The start: ``"orthogonal"`` or ``"he"`` draws the calibrated weights anew and sets their biases to zero;
-            ``None`` keeps weights and biases as they are.
+        batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`;
+            or an iterable of such, over which every figure is pooled.
+        pre: The start: ``"orthogonal"`` or ``"he"`` draws the calibrated weights anew and sets their biases to zero; a plan
+            is drawn as a whole; ``None`` keeps weights and biases as they are.
         target: The std that every output gets, > 0.
+        statistic: ``"std"`` of all elements; ``"rms"``, their root mean square; ``"channel"``, the root mean square of the
+            channels' own stds, so that what differs from channel to channel does not count.
+        branches: ``"unit"`` gives the last weight of a residual branch the target like any other, so the stream grows with
+            the square root of their number; ``"balanced"`` gives it the std of the stream's beginning over that root.
+        scale_free: ``"normalise"`` or ``"keep"`` a weight whose scale a normalisation takes out.
+        mask: Which positions count (padding does not): truth values or 0 and 1 of the batch's first axes, the key of such a
+            tensor in the batch, or a function from a batch to one.
+        batches: How many batches of an iterable are looked at; ``None`` for all. They go through the model side by side,
+            so memory grows with their number.
         seed: Of the start; not used where ``pre`` is ``None``.
         network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
-        A receipt with a row for each weight in execution order: the output's std before, the factor, the std that the
+        A receipt with a row for each weight, or part of one, in execution order: the figure before, the factor, what the
         check measured, and a note. Without a factor the weight was left alone.
 
     Raises:
-        ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, or a
-            parameter was made in inference mode.
-        BatchError: The batch is empty, holds NaN, does not fit the model, or an output is not finite.
-        PlanError: A weight is computed by a parametrisation or holds integers, or a factor is too large for its dtype.
-        TraceError: The model cannot be traced.
-        UnknownNameError: ``pre`` is no known start.
+        ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, a
+            parameter was made in inference mode, or the mask fits no batch.
+        ArgumentTypeError: The batch or the mask is of no known kind.
+        BatchError: A batch is empty, holds NaN, does not fit the model, or an output is not finite.
+        PlanError: A factor is too large for its weight's dtype, or ``pre`` is a plan of another model.
+        TraceError: The model cannot be traced, or the batches lead different ways.
+        UnknownNameError: An option is in no table.
 
     Example:
         >>> import torch
@@ -90,24 +121,23 @@ def lsuv(
         The bias is a term of its own, so that the factor is exact and nothing is iterated; one pass, not one or more a
         layer; std, not variance, is the target (the same at 1).
     """
-    target = _target(target)
-    scheme = scheme_of(pre)
-    given = as_batch(batch)
-    needs_values(model, "lsuv", given, gradients=False)
-    network = network or read(model, given)
-    choices = choose(model, network)
-    values = start(dict(model.named_parameters()), network, choices, scheme, seed)
-    first, second = Calibrating(network, choices, target), Verifying(network)
-    _run(first, model, given, values)
-    values = _scaled(model, values, first.found)
-    _run(second, model, given, values)
+    wanted = Wanted(_target(target), statistic, branches)
+    _check_words(statistic=statistic, branches=branches, scale_free=scale_free)
+    if not isinstance(pre, Plan):
+        scheme_of(pre)
+    with random_state_kept(as_module(model)):  # a loader draws its order
+        given = first_of(batch, batches)
+    for each in given:
+        needs_values(model, "lsuv", each, gradients=False)
+    call = Call(model, given, [mask_of(mask, each) for each in given], wanted, pre, scale_free, seed)
+    outcome = calibrated(call, network)
     receipt = Receipt(
-        action=f"lsuv pre={pre} target={target:g}",
+        action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
         seed=None if pre is None else seed,
-        rows=tuple(_rows(choices, first, second, target)),
-        notes=tuple(_notes(network, choices, values)),
+        rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
+        notes=tuple(_notes(call, outcome)),
     )
-    commit(model, values)  # last: what comes before may fail or be interrupted
+    commit(model, outcome.values)  # last: what comes before may fail or be interrupted
     return receipt
 
 
@@ -118,67 +148,28 @@ def _target(value: SupportsFloat) -> float:
     return target
 
 
-def _run(walk: Walk, model: nn.Module, batch: Batch, values: Mapping[str, Tensor]) -> None:
-    """Walks with these values in the place of the model's, drawing from the random state of the call; changes nothing."""
-    traced = cast("Trace", walk.network.trace)
-    with unchanged(model), torch.no_grad():
-        parameters, buffers, inputs = traced.bind(model, batch, values)
-        run_walk(walk, [*parameters, *buffers, *inputs])
+def _check_words(**options: str) -> None:
+    for name, value in options.items():
+        if value not in _WORDS[name]:
+            known = ", ".join(map(repr, _WORDS[name]))
+            raise UnknownNameError(f"{name}={value!r} is no choice of lsuv; known: {known}.")
 
 
-def _scaled(model: nn.Module, values: dict[str, Tensor], found: Mapping[str, Found]) -> dict[str, Tensor]:
-    """The start's values times the factors; of a kept start, only what a factor changes."""
-    scaled = dict(values)
-    for name, one in found.items():
-        if one.factor != 1:
-            held = values[name] if name in values else model.get_parameter(name).detach()
-            scaled[name] = held * one.factor
-            _check_fits(name, scaled[name], one.factor)
-    return scaled
-
-
-def _check_fits(name: str, scaled: Tensor, factor: float) -> None:
-    if not math.isfinite(max(abs(float(end)) for end in torch.aminmax(scaled))):
-        raise PlanError(
-            f"`{name}` times the factor {factor:.4g} does not fit into {scaled.dtype}. Nothing was changed. Its input is "
-            "almost zero: look at what comes before it, or calibrate in float32."
-        )
-
-
-def _rows(choices: Mapping[str, Choice], first: Calibrating, second: Verifying, target: float) -> Iterator[ReceiptRow]:
-    for name, choice in choices.items():
-        after = second.seen[name]
-        one = first.found.get(name)
-        if one is None:
-            reason = choice.reason or "no element of this batch reached it"
-            yield ReceiptRow(name, first.seen.get(name, 0.0), None, after, f"left alone: {reason}")
-        else:
-            slack = max(_MISSED, _ROUNDINGS * second.eps[name]) * target
-            yield ReceiptRow(name, one.before, one.factor, after, _note(choice, one, after, target, slack))
-
-
-def _note(choice: Choice, one: Found, after: float, target: float, slack: float) -> str:
-    missed = not one.note and abs(after - target) > slack
-    parts = [
-        one.note or f"std {target:g}",
-        choice.remark,
-        "the check measured another std" if missed else "",
-    ]
-    return "; ".join(part for part in parts if part)
-
-
-def _notes(network: Network, choices: Mapping[str, Choice], values: Mapping[str, Tensor]) -> Iterator[str]:
-    """What the rows do not say: biases that were set to zero, and weights that no row is about."""
-    zeroed = [name for name in values if name not in choices]
+def _notes(call: Call, outcome: Outcome) -> Iterator[str]:
+    """What the rows do not say of the call as a whole, and then of parameters that no row is about."""
+    network = outcome.ways[0].network
     asked = network.trace.asked if network.trace else ()
     if asked:
         yield (
-            f"the way through the network depends on its weights ({', '.join(asked)}): it was calibrated along the way "
-            "that was traced before; pre=None on the result traces it anew"
+            f"the way through the network depends on its weights ({', '.join(asked)}): it was traced anew with the new ones, "
+            "and the check is of the way that they take"
         )
-    yield from network.strange
-    if zeroed:
-        yield f"set to zero, as biases of calibrated weights: {', '.join(zeroed)}"
-    for facts in network.parameters:
-        if facts.name not in choices and facts.mentionable:
-            yield f"left alone: `{facts.name}` ({facts.role}); {'; '.join(facts.notes) or 'no operation multiplies data by it'}"
+    if len(call.batches) > 1:
+        yield f"figures are pooled over {len(call.batches)} batches"
+    if lone(call.batches):
+        yield "the batch holds one sample: a std over its own elements says little of data; give a few dozen"
+    if outcome.sweeps > 1:
+        yield f"weights that are used again were corrected by sweeping {outcome.sweeps} times"
+    yield from growths(outcome.lanes, [way.streams for way in outcome.ways])
+    yield from dict.fromkeys(note for lane in outcome.lanes for note in lane.notes)
+    yield from notes_of(network, outcome.choices, outcome.found, outcome.values)

@@ -21,12 +21,12 @@ from initium.calibrate._learned import (
     trained,
     used_gradients,
 )
-from initium.calibrate._progress import progress
 from initium.checks import integer, number
 from initium.errors import ArgumentError, BatchError, LossError
 from initium.network import as_batch
 from initium.records import Receipt, ReceiptRow
 from initium.signal import check_loss, needs_values
+from initium.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal, SupportsFloat, cast, get_args
 import torch
 
 from initium.calibrate._batches import batches_of
-from initium.calibrate._progress import progress
 from initium.checks import number
 from initium.errors import ArgumentError, BatchError, PlanError, UnknownNameError
 from initium.network import random_state_kept, read, shape_of
@@ -18,6 +17,7 @@ from initium.planning import plan
 from initium.records import Constant, Keep, Values
 from initium.schemes import sigmoid_prior, softmax_prior
 from initium.signal import needs_values
+from initium.terminal import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import torch
-
-from initium.signal import rounding, unit_moments
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Second moments of ``y + b``: y is linear in the weight, b (a bias) does not depend on it.
 
+    About the mean, about the unit's own mean, or about zero, as the statistic has it.
+
     Attributes:
-        product: Variance of y.
-        shared: Covariance of y and b.
-        bias: Variance of b.
+        product: That of y.
+        shared: That of y and b.
+        bias: That of b.
         largest: Largest magnitude of y; NaN or infinite where y is not finite.
         constant: True where y is one number.
         varies: False where y is the same for every sample and position of the batch.
@@ -37,7 +31,11 @@ class Spread:
     @property
     def std(self) -> float:
         """Standard deviation of ``y + b``."""
-        return math.sqrt(max(self.product + 2 * self.shared + self.bias, 0.0))
+        return self.at(1.0)
+
+    def at(self, factor: float) -> float:
+        """Standard deviation of ``f y + b``."""
+        return math.sqrt(max(factor**2 * self.product + 2 * factor * self.shared + self.bias, 0.0))
 
     def factor(self, target: float) -> float | None:
         """The f > 0 with ``std(f * y + b) = target``; the larger of two, ``None`` where there is none.
@@ -47,37 +45,9 @@ class Spread:
         """
         missing = target**2 - self.bias
         under_root = self.shared**2 + self.product * missing
-        if self.constant or under_root < 0:
+        if self.constant or self.product <= 0 or under_root < 0:
             return None
         root = math.sqrt(under_root)
         # The form that does not subtract nearly equal numbers.
         found = missing / (self.shared + root) if self.shared > 0 else (root - self.shared) / self.product
         return found if found > 0 and math.isfinite(found) else None
-
-
-def spread_of(product: Tensor, bias: Tensor | None, axis: int, terms: float) -> Spread:
-    """Reads the moments off an operation's output without its bias, units along ``axis``, ``terms`` products summed."""
-    moments = unit_moments(product, axis)
-    scaled = moments.var.mean() + moments.mean.var(correction=0)
-    added = torch.zeros(2, dtype=scaled.dtype, device=scaled.device) if bias is None else _beside(product, bias)
-    figures = [moments.largest, scaled, moments.unit_std, moments.rms, *added]
-    largest, relative, unit_std, rms, shared, spread = torch.stack(figures).tolist()
-    noise = rounding(product.dtype, terms) * rms
-    several = product.numel() > moments.mean.numel()
-    return Spread(
-        product=relative * largest**2,
-        shared=shared,
-        bias=spread,
-        largest=largest,
-        constant=math.sqrt(relative) * largest <= noise,
-        varies=not several or unit_std > noise,
-    )
-
-
-def _beside(product: Tensor, bias: Tensor) -> Tensor:
-    """Covariance of y and b, and the variance of b: over the axes on which b has elements, the mean of y is enough."""
-    same = [axis for axis in range(bias.ndim) if bias.shape[axis] == 1]
-    means = product.mean(same, keepdim=True) if same else product
-    bias = bias.to(means.dtype)
-    shared = ((means - means.mean()) * (bias - bias.mean())).mean()
-    return torch.stack((shared, bias.var(correction=0)))

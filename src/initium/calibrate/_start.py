@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from initium.errors import UnknownNameError
-from initium.planning import plan, write
+from initium.planning import Plan, matched, plan, write
 from initium.random import Stream
+from initium.records import Keep
 from initium.schemes import he_normal, orthogonal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from initium.calibrate._choice import Choice
     from initium.network import Network
+    from initium.records import PlanRow
     from initium.schemes import Scheme
 
 Pre = Literal["orthogonal", "he"]
@@ -37,22 +39,53 @@ def scheme_of(pre: str | None) -> Scheme | None:
     if pre not in STARTS:
         known = ", ".join(map(repr, STARTS))
         raise UnknownNameError(
-            f"pre={pre!r} is no start of lsuv; known: {known}, and None for the weights as they are."
+            f"pre={pre!r} is no start of lsuv; known: {known}, a Plan, and None for the weights as they are."
         )
     return STARTS[pre]()
 
 
 def start(
-    held: Mapping[str, Tensor], network: Network, choices: Mapping[str, Choice], scheme: Scheme | None, seed: int
+    model: nn.Module,
+    network: Network,
+    choices: Mapping[str, Choice],
+    besides: Collection[str],
+    *,
+    pre: Pre | Plan | None,
+    seed: int,
 ) -> dict[str, Tensor]:
-    """Values for the weights that are calibrated and for the biases beside them, written into no model."""
-    if scheme is None:
-        return {}
-    names = {name for name, choice in choices.items() if not choice.reason}
-    names |= {use.bias for name in names for use in choices[name].uses if use.bias is not None}
-    wanted = tuple(facts for facts in network.parameters if facts.name in names and not facts.frozen)
-    values: dict[str, Tensor] = {}
-    for row in plan(dataclasses.replace(network, parameters=wanted), scheme).rows:
+    """Values for the weights that are calibrated and for the biases beside them, or of a whole plan; written into no model."""
+    if isinstance(pre, Plan):
+        rows: Sequence[PlanRow] = [row for row, _ in matched(pre.rows, model) if not isinstance(row.fill, Keep)]
+    else:
+        scheme = scheme_of(pre)
+        rows = [] if scheme is None else _planned(network, choices, besides, scheme)
+    return drawn(model, network, rows, seed)
+
+
+def drawn(model: nn.Module, network: Network, rows: Iterable[PlanRow], seed: int) -> dict[str, Tensor]:
+    """What these rows write, in tensors of their own."""
+    held, values = dict(model.named_parameters()), dict[str, torch.Tensor]()
+    for row in rows:
         values[row.name] = torch.empty_like(held[row.name], requires_grad=False)
         write(values[row.name], row.fill, Stream(seed).child(row.name))
+        padding = network.facts(row.name).padding
+        if padding is not None:  # what stands for nothing stays so
+            values[row.name][padding] = held[row.name].detach()[padding]
     return values
+
+
+def planned(network: Network, names: Collection[str], scheme: Scheme) -> Sequence[PlanRow]:
+    """What a scheme writes into some parameters, the frozen ones and the kept ones aside."""
+    wanted = tuple(facts for facts in network.parameters if facts.name in names and not facts.frozen)
+    return [
+        row for row in plan(dataclasses.replace(network, parameters=wanted), scheme) if not isinstance(row.fill, Keep)
+    ]
+
+
+def _planned(
+    network: Network, choices: Mapping[str, Choice], besides: Collection[str], scheme: Scheme
+) -> Sequence[PlanRow]:
+    names = {name for name, choice in choices.items() if not choice.reason}
+    biases = {use.bias for name in names for use in choices[name].uses if use.bias is not None}
+    magnitudes = {network.facts(name).magnitude for name in names} - {""}
+    return planned(network, names | magnitudes | biases | set(besides), scheme)

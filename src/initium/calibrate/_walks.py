@@ -1,121 +1,215 @@
-"""The two walks of LSUV: one that finds the factors, one that sees what they did."""
+"""What is done where the lanes stop: factors are found in one sweep, and what they did is seen in another."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
-from initium.calibrate._spread import Spread, spread_of
-from initium.errors import BatchError
-from initium.network import Walk, addend
-from initium.signal import unit_moments
+from initium.calibrate._figures import seen_of, spread_of
+from initium.calibrate._found import Found, check_finite, found
+from initium.calibrate._gates import Gates
+from initium.calibrate._lanes import mask_for
+from initium.calibrate._pieces import Piece
+from initium.calibrate._solve import solve, together
+from initium.calibrate._states import figures, run_layer
+from initium.calibrate._supposed import supposed_of
+from initium.network import addend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from initium.calibrate._choice import Choice
-    from initium.network import Network, Use
+    from initium.calibrate._figures import Seen, Statistic
+    from initium.calibrate._gates import Layer
+    from initium.calibrate._lanes import Point
+    from initium.calibrate._pieces import Part, Span
+    from initium.calibrate._states import Ran
+    from initium.network import Use
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the calibrating walk found for one weight.
+class Seeing:
+    """Looks at every output, and keeps the figures of each piece.
 
     Attributes:
-        before: Std of the output before the factor.
-        factor: What the weight is multiplied by.
-        note: Why the factor is 1 although the output has another std.
+        seen: By piece the figures of its uses, in all lanes.
+        eps: By piece the step of the precision in which its output was computed.
     """
 
-    before: float
-    factor: float
-    note: str = ""
+    def __init__(self) -> None:
+        self.seen: dict[Piece, list[Seen]] = defaultdict(list)
+        self.eps: dict[Piece, float] = {}
 
-
-class Calibrating(Walk):
-    """On reaching a weight it rescales the operation's output as if the weight had been rescaled, and goes on."""
-
-    def __init__(self, network: Network, choices: Mapping[str, Choice], target: float) -> None:
-        super().__init__(network)
-        self.found: dict[str, Found] = {}
-        self.seen: dict[str, float] = {}
-        self._choices = choices
-        nodes = network.trace.graph.graph.nodes if network.trace else ()
-        self._betas = {node.name: float(cast("float", node.kwargs["beta"])) for node in nodes if "beta" in node.kwargs}
-        self._target = target
-
-    def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
-        """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
-        if self._choices[use.name].reason:
-            self.seen.setdefault(use.name, std_of(output, use))
-            return output
-        if output.numel() == 0:
-            return output
-        bias = addend(use, output, args, self._betas.get(use.node, 1.0))
-        product = output if bias is None else output.to(_accurate(output)) - bias
-        if use.name not in self.found:
-            spread = spread_of(product, bias, use.unit_axis, use.fan_in)
-            self.found[use.name] = _found(use, spread, self._target)
-        factor = self.found[use.name].factor
-        if factor == 1:
-            return output
-        return (product * factor if bias is None else product * factor + bias).to(output.dtype)
-
-
-class Verifying(Walk):
-    """Sees the std of the first use of every weight, and in which precision it was computed."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__(network)
-        self.seen: dict[str, float] = {}
-        self.eps: dict[str, float] = {}
-
-    def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
+    def __call__(self, points: list[Point]) -> None:
         """Looks, and changes nothing."""
-        if use.name not in self.seen:
-            self.seen[use.name] = std_of(output, use)
-            self.eps[use.name] = torch.finfo(output.dtype).eps
-        return output
+        for index, use in enumerate(points[0].uses):
+            if use.layout == "gates":
+                self.gates(points)
+                return
+            self.keep(points, index)
+
+    def gates(self, points: list[Point]) -> None:
+        """Looks at the gates of a recurrent layer before it runs."""
+        several = [Gates(point) for point in points]
+
+        def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
+            rans = [run_layer(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
+            self.keep_gates(several, layer, rans)
+            return rans
+
+        together(several, run)
+
+    def keep_gates(
+        self, several: Sequence[Gates], layer: Layer, rans: Sequence[Ran], factors: Mapping[Piece, float] | None = None
+    ) -> None:
+        """The figures of a layer's gates as they were before their factors, and of its projection."""
+        for gates, ran in zip(several, rans, strict=True):
+            kept: list[tuple[tuple[Piece, ...], Seen]] = [*figures(gates, layer, ran)]
+            if layer.names[2]:
+                kept.append(((Piece(layer.names[2]),), seen_of(ran.outputs, None, -1, gates.weights[0].shape[-1])))
+            for pieces, seen in kept:
+                check_finite(gates.point.uses[0], seen.largest)
+                for piece in pieces:
+                    self.seen[piece].append(seen.over((factors or {}).get(piece, 1.0)))
+                    self.eps[piece] = torch.finfo(ran.outputs.dtype).eps
+
+    def keep(self, points: Sequence[Point], index: int) -> dict[Part, list[Seen]]:
+        """The figures of each part of a use, added to those of its piece."""
+        new: dict[Part, list[Seen]] = defaultdict(list)
+        for point in points:
+            use, output = point.uses[index], cast("Tensor", point.output)
+            if output.numel() == 0:
+                continue
+            bias = _bias(point, use, output)
+            seen = seen_of(output, bias, use.unit_axis, use.fan_in, mask_for(point.lane, output, use.unit_axis))
+            if not seen.count:
+                continue
+            check_finite(use, seen.largest)
+            for part in point.lane.parts[use.node, use.name]:
+                new[part].append(seen.of(part.units) if part.units else seen)
+                self.eps[part.piece] = torch.finfo(point.dtype).eps
+        for part, several in new.items():
+            self.seen[part.piece] += several
+        return new
 
 
-def std_of(output: Tensor, use: Use) -> float:
-    """The std of all elements of a use's output.
+class Settling(Seeing):
+    """On reaching a weight it rescales the operation's output as if the weight had been rescaled.
 
-    Raises:
-        BatchError: The output is not finite.
+    Attributes:
+        found: What was found, by piece.
     """
-    moments = unit_moments(output, use.unit_axis)
-    largest, std = torch.stack((moments.largest, moments.std)).tolist()
-    _check_finite(use, largest)
-    return std
+
+    def __init__(
+        self,
+        choices: Mapping[str, Choice],
+        statistic: Statistic,
+        target: Callable[[Use, Sequence[Point]], float],
+        given: Mapping[Piece, float],
+    ) -> None:
+        super().__init__()
+        self.found: dict[Piece, Found] = {}
+        self._choices, self._target, self._given = choices, target, given
+        self._statistic: Statistic = statistic
+
+    def __call__(self, points: list[Point]) -> None:
+        """Settles each weight at its first use; at the next ones it has its factor."""
+        if points[0].uses[0].layout == "gates":
+            self.gates(points)
+            return
+        for index, use in enumerate(points[0].uses):
+            new = self.keep(points, index)
+            if self._choices[use.name].reason:
+                continue
+            for part, several in new.items():
+                if part.piece not in self.found:
+                    self.found[part.piece] = self._settled(part.piece, use, several, points)
+            if new:
+                self._rescale(points, index)
+        for point in points:
+            point.output = cast("Tensor", point.output).to(point.dtype)
+
+    def _settled(self, piece: Piece, use: Use, several: list[Seen], points: Sequence[Point]) -> Found:
+        target = self._target(use, points)
+        spread = spread_of(several, self._statistic)
+        if piece in self._given:
+            return Found(spread.std, self._given[piece], target)
+        supposed = supposed_of(use, self._choices[use.name].uses, points, target)
+        if supposed:
+            spread = spread_of([*several, *supposed], self._statistic)
+        return found(spread, target)
+
+    def _rescale(self, points: Sequence[Point], index: int) -> None:
+        for point in points:
+            use = point.uses[index]
+            factors = [(part.units, self.found[part.piece].factor) for part in point.lane.parts[use.node, use.name]]
+            if any(factor != 1 for _, factor in factors):
+                output = cast("Tensor", point.output)
+                bias = _bias(point, use, output)
+                point.output = _rescaled(point, output, bias, _along(output, use.unit_axis, factors))
+
+    def gates(self, points: list[Point]) -> None:
+        """Settles the gates of a recurrent layer, and gives it its new weights before it runs."""
+        several = [Gates(point) for point in points]
+
+        def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
+            def go() -> list[Ran]:
+                return [run_layer(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
+
+            return self._settle_layer(several, layer, go)
+
+        together(several, run)
+        for point, gates in zip(points, several, strict=True):
+            point.args = gates.args
+
+    def _settle_layer(self, several: Sequence[Gates], layer: Layer, go: Callable[[], list[Ran]]) -> list[Ran]:
+        points, use = [gates.point for gates in several], several[0].point.uses[0]
+
+        def sought(seen: Sequence[Seen], piece: Piece) -> Found:
+            check_finite(use, max(each.largest for each in seen))
+            made = found(spread_of(seen, self._statistic), self._target(use, points))
+            return replace(made, factor=self._given[piece], note="") if piece in self._given else made
+
+        if any(self._choices[name].reason for name in layer.names[:2]):
+            rans = go()
+        else:
+            known = {piece: one for piece, one in self.found.items() if piece.name in layer.names[:2]}
+            given = any(piece.name in layer.names[:2] for piece in self._given)
+            factors, rans = solve(several, layer, go, sought, known, once=given)
+            self.found.update(factors)
+        self.keep_gates(several, layer, rans, {piece: one.factor for piece, one in self.found.items()})
+        return rans
 
 
-def _found(use: Use, spread: Spread, target: float) -> Found:
-    _check_finite(use, spread.largest)
-    factor = spread.factor(target)
-    if spread.constant:
-        return Found(
-            spread.std, 1.0, "its output is constant: zero or constant input, or a zero weight; not divided by"
-        )
-    if not spread.varies:
-        return Found(spread.std, 1.0, "its output is the same for the whole batch: constant input; not divided by")
-    if factor is None:
-        own = math.sqrt(spread.bias)
-        return Found(spread.std, 1.0, f"no factor reaches the target: the bias alone has std {own:.4g}")
-    return Found(spread.std, factor)
+def _bias(point: Point, use: Use, output: Tensor) -> Tensor | None:
+    return addend(use, output, point.args, float(cast("float", point.node.kwargs.get("beta", 1.0))))
 
 
-def _check_finite(use: Use, largest: float) -> None:
-    if not math.isfinite(largest):
-        raise BatchError(
-            f"the output of `{use.name}` ({use.op}) is not finite (its largest magnitude is {largest}). Nothing was "
-            "changed. Look for NaN in the weight itself, for an input that float16 cannot hold, or calibrate in float32."
-        )
+def _along(output: Tensor, axis: int, factors: Sequence[tuple[tuple[Span, ...], float]]) -> float | Tensor:
+    """The factor of every unit, along the axis of units; one number where all have the same."""
+    if len(factors) == 1 and not factors[0][0]:
+        return factors[0][1]
+    made = torch.ones(output.shape[axis], dtype=torch.float64)
+    for units, factor in factors:
+        for a, b in units:
+            made[a:b] = factor
+    shape = [1] * output.ndim
+    shape[axis] = -1
+    return made.to(output.device, torch.promote_types(output.dtype, torch.float32)).reshape(shape)
 
 
-def _accurate(output: Tensor) -> torch.dtype:
-    return torch.promote_types(output.dtype, torch.float32)
+def _rescaled(point: Point, output: Tensor, bias: Tensor | None, factor: float | Tensor) -> Tensor:
+    """``f y + b`` from ``y + b``: in the output's own memory, unless others may see that."""
+    wide = torch.promote_types(output.dtype, torch.float32)
+    own = output.dtype == wide and output.is_contiguous() and _alone(output, point.args)
+    made = output.mul_(factor) if own else output.to(wide) * factor
+    return made if bias is None else made.add_((1 - factor) * bias)
+
+
+def _alone(output: Tensor, args: Sequence[object]) -> bool:
+    memory = output.untyped_storage().data_ptr()
+    given = [each for each in args if isinstance(each, Tensor)]
+    return all(each.untyped_storage().data_ptr() != memory for each in given)

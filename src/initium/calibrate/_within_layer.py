@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from initium.calibrate._centring import Centring, Looking, moved, walk
-from initium.calibrate._channels import channels_of
+from initium.calibrate._channels import begun, channels_of
 from initium.calibrate._commit import commit
-from initium.calibrate._drawn import drawn
 from initium.calibrate._homogeneous import scales
 from initium.calibrate._learned import norm_of, scaled
 from initium.calibrate._start import Pre, scheme_of
@@ -106,7 +105,7 @@ def within_layer(
     needs_values(model, "within_layer", given, gradients=True)
     network = network or read(model, given)
     channels = channels_of(model, network)
-    values = drawn(model, network, channels, scheme, seed)
+    values = begun(model, network, channels, scheme, seed)
     first = Centring(network, channels, beta, 1.0, centre=True)
     walk(first, model, given, values)
     values = moved(model, values, channels, first.found)

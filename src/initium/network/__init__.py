@@ -10,10 +10,11 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
 from initium.network._ops import MOVES, op_name, shape_of
+from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._residual import Residual, Stream
-from initium.network._trace import Trace, trace
-from initium.network._walk import Walk, run_walk
+from initium.network._trace import Trace, changes_something, trace
+from initium.network._walk import Walk, refusal, run_walk
 
 __all__ = [
     "MOVES",
@@ -34,6 +35,7 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "changes_something",
     "fans_along",
     "held",
     "map_tensors",
@@ -43,9 +45,11 @@ __all__ = [
     "output_of",
     "random_state_kept",
     "read",
+    "refusal",
     "run_walk",
     "shape_of",
     "tensors_in",
     "trace",
     "unchanged",
+    "view_of",
 ]

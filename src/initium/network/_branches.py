@@ -142,6 +142,8 @@ def _place(read: Branches, join: Join, branch: Branch) -> Residual:
     read.ends.append(ends)
     return Residual(
         place="inside",
+        join=join.node.name,
+        bypass=join.bypass.name,
         length=branch.length,
         alpha=None if carried.multipliers or carried.gates else carried.factor,
         factor=1.0 if ends.factor is None else ends.factor,

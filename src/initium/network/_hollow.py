@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
+from torch.utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,40 @@ class HollowMode(FakeTensorMode):
             with self:
                 return _grouped(*args, **(kwargs or {}))
         return super().dispatch(func, types, args, kwargs or {})
+
+
+class PartlyHollow(HollowMode):
+    """Weights without memory and a batch with it: what is made of no weight is computed, so that questions are answered.
+
+    Masks and indices are such; what is floating and comes from nowhere is made without memory, because a model writes
+    what its weights give into it.
+    """
+
+    def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Runs an operation really where all that it is given is real."""
+        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+        hollow = [each for each in given if isinstance(each, FakeTensor)]
+        if given and not hollow:
+            return func(*args, **(kwargs or {}))
+        if not given and self._whole(func, kwargs or {}):
+            return func(*args, **(kwargs or {}))
+        if hollow and any(not isinstance(each, FakeTensor) for each in _written(func, args)):
+            raise DataDependentOutputException(func)
+        return super().dispatch(func, types, args, kwargs)
+
+    @staticmethod
+    def _whole(func: Any, kwargs: dict[str, Any]) -> bool:  # noqa: ANN401
+        """True for a factory of whole numbers or truth values."""
+        dtype = kwargs.get("dtype")
+        if dtype is None:
+            return str(func).startswith(("aten.arange", "aten.randperm", "aten.randint"))
+        return isinstance(dtype, torch.dtype) and not (dtype.is_floating_point or dtype.is_complex)
+
+
+def _written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401
+    """What an operation writes to."""
+    places = [each.alias_info is not None and each.alias_info.is_write for each in func._schema.arguments]  # noqa: SLF001
+    return [each for each, written in zip(args, places, strict=False) if written and isinstance(each, torch.Tensor)]
 
 
 def _grouped(

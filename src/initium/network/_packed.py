@@ -159,6 +159,16 @@ def _replayed(node: fx.Node, start: fx.Node, value: torch.Tensor) -> Any:  # noq
     return target(*args, **node.kwargs)
 
 
+def view_of(node: fx.Node, parameter: fx.Node) -> torch.Tensor | None:
+    """What a node shows of a parameter, on a tensor without memory: its offset and strides say which elements.
+
+    ``None`` where there is more than views between them.
+    """
+    if parameter not in _ancestors(node):
+        return None
+    return _replayed(node, parameter, torch.empty(shape_of(parameter), device="meta"))
+
+
 def _ancestors(node: fx.Node) -> set[fx.Node]:
     """The node and everything behind it; weights have short histories."""
     seen, stack = set[fx.Node](), [node]

@@ -21,9 +21,9 @@ from initium.network._trace import trace
 from initium.network._uses import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from torch import fx
+    from torch import Tensor, fx
 
     from initium.network._batch import Batch
     from initium.network._facts import Use
@@ -32,12 +32,20 @@ if TYPE_CHECKING:
     from initium.network._roles import Part
 
 
-def read(model: nn.Module, batch: Batch | None = None) -> Network:
+def read(
+    model: nn.Module,
+    batch: Batch | None = None,
+    *,
+    values: Mapping[str, Tensor] | None = None,
+    hollow: bool = False,
+) -> Network:
     """The graph of a model and the facts of its parameters.
 
     Args:
         model: Any module; on ``meta`` it is run on fake tensors.
         batch: What it is called with. Without one the modules alone are read, and every guess says ``assumed``.
+        values: Tensors in the place of the parameters that they name, where the way depends on the weights.
+        hollow: Spare the model's work where it can be spared: weights have shapes alone while the model is traced.
 
     Returns:
         The network. The model is left as it was.
@@ -59,7 +67,7 @@ def read(model: nn.Module, batch: Batch | None = None) -> Network:
     _refuse_lazy(model)
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
-    traced = trace(model, batch)
+    traced = trace(model, batch, values, hollow=hollow)
     graph = readings(traced, dict(model.named_parameters()))
     where = places(graph)
     every, parts = uses(graph, where), roles(graph)

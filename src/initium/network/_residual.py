@@ -50,6 +50,8 @@ class Residual:
         encoder: The other stream that this stream's branches read.
         decoder: The other stream whose branches read this one.
         leaves: True where the stream's last sum is what the model gives out, by way of no weight and no norm.
+        join: The node of the sum at which the branch comes back; empty outside of branches.
+        bypass: The node of the value that it is added to.
     """
 
     place: Place
@@ -68,6 +70,8 @@ class Residual:
     encoder: Stream | None = None
     decoder: Stream | None = None
     leaves: bool = False
+    join: str = ""
+    bypass: str = ""
 
     @property
     def branches(self) -> int:

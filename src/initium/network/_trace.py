@@ -22,7 +22,7 @@ from initium.network._batch import batch_tensors, called_with
 from initium.network._called import called
 from initium.network._choices import choosers, take_choices
 from initium.network._guard import unchanged
-from initium.network._hollow import HollowMode
+from initium.network._hollow import HollowMode, PartlyHollow
 from initium.network._leaves import map_tensors, replaced, tensors_in
 from initium.network._noted import noting_shapes
 from initium.network._ops import QUESTIONS, op_name
@@ -125,10 +125,11 @@ class Trace:
         return replaced(self.output, iter(leaves))
 
 
-def trace(model: nn.Module, batch: Batch) -> Trace:
+def trace(model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None, *, hollow: bool = False) -> Trace:
     """Runs the model once under ``make_fx`` and leaves it as it was.
 
-    A model on ``meta`` is run on fake tensors: shapes, no memory, no arithmetic.
+    A model on ``meta`` is run on fake tensors: shapes, no memory, no arithmetic. With ``hollow`` any model is, as long as
+    nobody asks for a value that depends on its weights. ``values`` take the place of the parameters that they name.
 
     Raises:
         BatchError: The model itself cannot take the batch.
@@ -136,11 +137,13 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
     """
     refuse_scripted(model)
     refuse_sharded(model)
+    if hollow and (made := _hollow(model, batch)) is not None:
+        return made
     failures: list[Exception] = []
     for way in _WAYS:
         try:
             with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
-                return _attempt(model, batch, way)
+                return _attempt(model, batch, way, values or {})
         except TraceError as error:
             failures.append(error)
             if isinstance(error.__cause__, DataDependentOutputException | DynamicOutputShapeException):
@@ -148,9 +151,22 @@ def trace(model: nn.Module, batch: Batch) -> Trace:
     raise failures[0]
 
 
-def _attempt(model: nn.Module, batch: Batch, way: _Way) -> Trace:
+def _hollow(model: nn.Module, batch: Batch) -> Trace | None:
+    """A trace without the model's work; ``None`` where it cannot be had, for whatever reason: the real one says that."""
     try:
-        return _trace(model, batch, way)
+        with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
+            made = _trace(model, batch, _Way(own=False, below=False, hollow=True), {})
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    constants = [
+        getattr(made.graph, str(node.target), None) for node in made.graph.graph.nodes if node.op == "get_attr"
+    ]
+    return None if any(isinstance(each, FakeTensor) for each in constants) else made
+
+
+def _attempt(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:
+    try:
+        return _trace(model, batch, way, values)
     except TraceError:
         raise
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -173,20 +189,23 @@ class _Way:
             keep no activation for a backward pass.
         below: Below autograd, where what ``torch.func`` and ``torch.autograd.grad`` make of operations is seen, and the
             high-level operations and ``no_grad()`` are not.
+        hollow: Its parameters have no memory, and the batch has.
     """
 
     own: bool
     below: bool
+    hollow: bool = False
 
 
 _WAYS = (_Way(own=False, below=False), _Way(own=True, below=False), _Way(own=True, below=True))
 
 
-def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
+def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
-    state = [p.detach() for p in parameters.values()] + [b.detach().clone() for b in buffers.values()]
+    state = [values.get(name, p).detach() for name, p in parameters.items()]
+    state += [b.detach().clone() for b in buffers.values()]
     inputs = batch_tensors(batch)
-    mode = _fake_mode(state, inputs)
+    mode = PartlyHollow() if way.hollow else _fake_mode(state, inputs)
     names, output = [*parameters, *buffers], None
 
     def run(*tensors: Tensor) -> list[Tensor]:
@@ -196,7 +215,10 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         output = called(model, held, args, kwargs)
         return tensors_in(output)
 
-    if mode is not None:
+    if isinstance(mode, PartlyHollow):
+        known = [position >= len(parameters) and not t.is_floating_point() for position, t in enumerate(state)]
+        state = [t if each else _faked(mode, t) for t, each in zip(state, known, strict=True)]
+    elif mode is not None:
         state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
     if way.own:
         state[: len(parameters)] = [
@@ -219,7 +241,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way) -> Trace:
         parameters=tuple(parameters),
         buffers=tuple(buffers),
         output=map_tensors(output, lambda _: torch.empty(0, device="cpu")),  # a packed sequence takes no other device
-        fake=mode is not None,
+        fake=mode is not None and not way.hollow,
         written=_written(graph, tuple(parameters)),
         asked=asked,
         functions=tuple(functions),
@@ -288,11 +310,12 @@ def _uncompiled() -> Generator[None]:
 def _remove_dead(graph: fx.Graph) -> None:
     """Drops operations that nobody reads and that change nothing."""
     for node in reversed(list(graph.nodes)):
-        if node.op in {"call_function", "get_attr"} and not node.users and not _changes_something(node):
+        if node.op in {"call_function", "get_attr"} and not node.users and not changes_something(node):
             graph.erase_node(node)
 
 
-def _changes_something(node: fx.Node) -> bool:
+def changes_something(node: fx.Node) -> bool:
+    """True for what cannot be left out or run twice: it writes, draws or stops."""
     schema = getattr(node.target, "_schema", None)
     if schema is None:
         return node.op == "call_function" and node.target.__module__ != "_operator"

@@ -97,13 +97,13 @@ def run_walk(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
         raise
     except Exception as error:
         if start is None or not start.again():
-            raise _refusal(walk, error) from error
+            raise refusal(walk, error) from error
     try:
         return _run(walk, tensors)
     except InitiumError:
         raise
     except Exception as error:
-        raise _refusal(walk, error) from error
+        raise refusal(walk, error) from error
 
 
 def _run(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -136,7 +136,8 @@ def _trace_of(walk: Walk) -> Trace:
     return cast("Trace", walk.network.trace)
 
 
-def _refusal(walk: Walk, error: Exception) -> TraceError:
+def refusal(walk: Walk, error: Exception) -> TraceError:
+    """The error of a graph that does not run on what it is given."""
     reason = str(error).partition("\n")[0].rstrip(".")
     return TraceError(
         f"the graph of {walk.network.title} holds the sizes and the branches that were met while it was traced, and "

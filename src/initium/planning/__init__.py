@@ -1,6 +1,7 @@
 """The plan: what is written into every parameter and why; and the one function that changes a parameter."""
 
 from initium.planning._atomic import all_or_nothing
+from initium.planning._checks import matched
 from initium.planning._diff import Change, PlanDiff
 from initium.planning._groups import mup_groups
 from initium.planning._make import asking, plan
@@ -22,6 +23,7 @@ __all__ = [
     "asking",
     "expected_std",
     "law_of_fill",
+    "matched",
     "mup_groups",
     "pieces",
     "plan",

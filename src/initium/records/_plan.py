@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from initium.records._written import named, note, number, table
+
 if TYPE_CHECKING:
     from initium.records._fills import Fill
+
+
+_HEADERS = ("parameter", "before", "factor", "after", "note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class ReceiptRow:
         factor: The measured multiplier, ``None`` where the values were drawn anew.
         after: The same figure after the change.
         note: The law that was written, or the reason why the parameter was left alone.
+        part: Which part of the parameter, where its parts have factors of their own: ``q``, ``gate i``, ``slice 3``; empty
+            for all of it.
     """
 
     name: str
@@ -61,6 +68,7 @@ class ReceiptRow:
     factor: float | None
     after: float
     note: str
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +86,13 @@ class Receipt:
     seed: int | None
     rows: tuple[ReceiptRow, ...]
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The rows as a table, and the notes below it."""
+        seeded = "" if self.seed is None else f", seed {self.seed}"
+        cells = [
+            (named(row.name, row.part), number(row.before), number(row.factor), number(row.after), row.note)
+            for row in self.rows
+        ]
+        head = f"{self.action}{seeded}: {len(cells)} rows"
+        return "\n".join([head, *table(_HEADERS, cells), *map(note, self.notes)])

@@ -4,6 +4,7 @@ from initium.terminal._bars import Scale, bar, scales
 from initium.terminal._chart import Chart, Lane, draw, number
 from initium.terminal._gauge import gauge
 from initium.terminal._names import apart
+from initium.terminal._progress import progress
 from initium.terminal._show import columns, on_console, page, show, speaks_unicode, write
 from initium.terminal._table import table
 from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten, wrapped
@@ -26,6 +27,7 @@ __all__ = [
     "page",
     "paragraph",
     "plain",
+    "progress",
     "scales",
     "shorten",
     "show",

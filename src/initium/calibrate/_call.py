@@ -1,0 +1,149 @@
+"""One call of lsuv: read, start, sweep, scale, check; and again where new weights lead a new way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from initium.calibrate._choice import choose
+from initium.calibrate._given import signature
+from initium.calibrate._receipt import missed
+from initium.calibrate._rounds import settled, verified, ways_of
+from initium.calibrate._siblings import siblings, unreached
+from initium.calibrate._start import start
+from initium.errors import PlanError
+from initium.network import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor, nn
+
+    from initium.calibrate._choice import Choice, ScaleFree
+    from initium.calibrate._found import Found
+    from initium.calibrate._lanes import Lane
+    from initium.calibrate._pieces import Piece
+    from initium.calibrate._rounds import Wanted, Way
+    from initium.calibrate._start import Pre
+    from initium.calibrate._walks import Seeing, Settling
+    from initium.network import Batch, Network, Trace
+    from initium.planning import Plan
+
+# How often a model whose way depends on its weights is calibrated anew.
+_MOST_WAYS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked."""
+
+    model: nn.Module
+    batches: Sequence[Batch]
+    masks: Sequence[Tensor | None]
+    wanted: Wanted
+    pre: Pre | Plan | None
+    scale_free: ScaleFree
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        ways: The batches with the graphs of the check.
+        choices: What was done with each weight.
+        found: The factor of each piece.
+        settling: What the last sweep saw before the factors.
+        seeing: What the check saw.
+        lanes: The check's lanes.
+        values: What is to be written.
+        sweeps: How many sweeps the factors took.
+    """
+
+    ways: Sequence[Way]
+    choices: Mapping[str, Choice]
+    found: Mapping[Piece, Found]
+    settling: Settling
+    seeing: Seeing
+    lanes: Sequence[Lane]
+    values: Mapping[str, Tensor]
+    sweeps: int
+
+
+def calibrated(call: Call, network: Network | None) -> Outcome:
+    """The factors and the new values, checked by a plain pass; nothing is written."""
+    networks = _read(call, network)
+    choices = choose(call.model, networks[0], call.scale_free)
+    idle = siblings(networks[0], choices, [name for name, choice in choices.items() if not choice.reason])
+    values = start(call.model, networks[0], choices, idle, pre=call.pre, seed=call.seed)
+    routed = any(cast("Trace", each.trace).asked for each in networks)
+    if routed and values:
+        networks = _read(call, None, values)
+    outcome = _turn(call, networks, values, routed=routed)
+    for _ in range(_MOST_WAYS - 1 if routed else 0):
+        if not missed(outcome.seeing, outcome.found, call.wanted.statistic):
+            break
+        outcome = _turn(call, [way.network for way in outcome.ways], values, routed=routed)
+    return outcome
+
+
+def _turn(call: Call, networks: Sequence[Network], values: dict[str, Tensor], *, routed: bool) -> Outcome:
+    """The first of the found factors that the check agrees with, or the last."""
+    choices = choose(call.model, networks[0], call.scale_free)
+    ways = ways_of(call.batches, call.masks, networks)
+    again = any(len(choice.uses) > 1 for choice in choices.values())
+    outcome: Outcome | None = None
+    for settling, sweeps in settled(call.model, ways, values, choices, call.wanted):
+        found = settling.found | unreached(networks[0], choices, settling.found)
+        new = _scaled(call.model, _copies(values) if routed or again else values, found, choices)
+        checked, known = ways, choices
+        if routed:
+            checked = ways_of(call.batches, call.masks, _read(call, None, new))
+            known = choose(call.model, checked[0].network, call.scale_free) | choices
+        seeing, lanes = verified(call.model, checked, new)
+        outcome = Outcome(checked, known, found, settling, seeing, lanes, new, sweeps)
+        if routed or not missed(seeing, found, call.wanted.statistic):
+            break
+    return cast("Outcome", outcome)  # sweeps end with one worth checking
+
+
+def _copies(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in values.items()}
+
+
+def _read(call: Call, network: Network | None, values: Mapping[str, Tensor] | None = None) -> list[Network]:
+    """A network for every batch; batches of the same shapes share one."""
+    known: dict[object, Network] = {}
+    if network is not None:
+        known[signature(call.batches[0])] = network
+    for batch in call.batches:
+        key = signature(batch)
+        if key not in known:
+            known[key] = read(call.model, batch, values=values, hollow=True)
+    return [known[signature(batch)] for batch in call.batches]
+
+
+def _scaled(
+    model: nn.Module, values: dict[str, Tensor], found: Mapping[Piece, Found], choices: Mapping[str, Choice]
+) -> dict[str, Tensor]:
+    """The start's values times the factors, in place; of a kept start, copies of what a factor changes."""
+    for piece, one in found.items():
+        if one.factor != 1:
+            name = choices[piece.name].carrier if piece.name in choices else piece.name
+            if name not in values:
+                values[name] = model.get_parameter(name).detach().clone()
+            piece.scale(values[name], one.factor)
+            _check_fits(name, values[name], one.factor)
+    return values
+
+
+def _check_fits(name: str, scaled: Tensor, factor: float) -> None:
+    if not math.isfinite(max(abs(float(end)) for end in torch.aminmax(scaled))):
+        raise PlanError(
+            f"`{name}` times the factor {factor:.4g} does not fit into {scaled.dtype}. Nothing was changed. Its input is "
+            "almost zero: look at what comes before it, or calibrate in float32."
+        )

@@ -1,0 +1,178 @@
+"""Second moments of an operation's output, unit by unit and with its bias apart, and how they pool."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, assert_never
+
+import torch
+
+from initium.calibrate._spread import Spread
+from initium.signal import rounding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+Statistic = Literal["std", "rms", "channel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Moments of ``y + b`` by unit: y is linear in the weight, b (a bias) does not depend on it.
+
+    Attributes:
+        count: Elements of each unit.
+        mean: Mean of y, by unit; float64 on the CPU, as all of them.
+        var: Variance of y within a unit.
+        offset: Mean of b.
+        shared: Covariance of y and b within a unit.
+        spread: Variance of b within a unit.
+        largest: Largest magnitude of the output; NaN or infinite where it is not finite.
+        noise: What rounding alone may put between two elements, relative to y's size.
+    """
+
+    count: int
+    mean: Tensor
+    var: Tensor
+    offset: Tensor
+    shared: Tensor
+    spread: Tensor
+    largest: float
+    noise: float
+
+    def of(self, units: Sequence[tuple[int, int]]) -> Seen:
+        """The same of some of the units."""
+        parts = {
+            name: torch.cat([getattr(self, name)[a:b] for a, b in units])
+            for name in ("mean", "var", "offset", "shared", "spread")
+        }
+        return replace(self, **parts)
+
+    def over(self, factor: float) -> Seen:
+        """The same of y divided by a factor."""
+        mean, var, shared = self.mean / factor, self.var / factor**2, self.shared / factor
+        return self if factor == 1 else replace(self, mean=mean, var=var, shared=shared)
+
+
+def seen_of(output: Tensor, bias: Tensor | None, axis: int, terms: float, counts: Tensor | None = None) -> Seen:
+    """Reads the moments off an operation's output, units along ``axis``, ``terms`` products summed.
+
+    Of its positions those alone for which ``counts`` is true, where it is given.
+    """
+    if output.is_complex():
+        output, bias = output.abs(), None
+    if counts is not None:
+        bias = None if bias is None else bias.expand(output.shape).movedim(axis, -1)[counts]
+        output, axis = output.movedim(axis, -1)[counts], -1
+    if bias is not None and any(size > 1 for size in _others(bias, axis)):
+        return _seen_beside(output, bias, axis, terms)
+    wide = torch.promote_types(output.dtype, torch.float32)
+    own = output.to(wide, copy=True) if bias is None else output.to(wide) - bias.to(wide)
+    largest, mean, var = _by_units(own.reshape(1, -1) if own.ndim < 2 else own, axis)  # noqa: PLR2004 - a table's axes
+    offset = torch.zeros_like(mean) if bias is None else bias.reshape(-1).cpu().double().expand_as(mean)
+    zero = torch.zeros_like(mean)
+    count = output.numel() // max(1, len(mean))
+    return Seen(count, mean, var, offset, zero, zero, largest, rounding(output.dtype, terms))
+
+
+def _by_units(own: Tensor, axis: int) -> tuple[float, Tensor, Tensor]:
+    """Largest magnitude, and mean and variance of each unit, in the value's own memory."""
+    if not own.numel():
+        nothing = torch.zeros(1, dtype=torch.float64)
+        return 0.0, nothing, nothing
+    low, high = torch.aminmax(own)
+    largest = torch.maximum(-low, high)
+    reduced = [place for place in range(own.ndim) if place != axis % own.ndim]
+    count = own.numel() // own.shape[axis]
+    own.div_(torch.where(largest > 0, largest, torch.ones_like(largest)))
+    mean = own.sum(reduced, keepdim=True) / count
+    var = own.sub_(mean).square_().sum(reduced) / count
+    figures = torch.cat((mean.flatten(), var, largest.reshape(1))).cpu().double()
+    scale = figures[-1]
+    mean, var = figures[:-1].chunk(2)
+    return float(scale), mean * scale, var * scale**2
+
+
+def _others(bias: Tensor, axis: int) -> Iterator[int]:
+    """The sizes of the axes on which nothing but units should differ."""
+    return (size for place, size in enumerate(bias.shape) if place != axis % bias.ndim)
+
+
+def _seen_beside(output: Tensor, bias: Tensor, axis: int, terms: float) -> Seen:
+    """As above, of a bias that differs from place to place."""
+    wide = torch.promote_types(output.dtype, torch.float32)
+    added, product = (
+        each.movedim(axis, -1).reshape(-1, output.shape[axis])
+        for each in (bias.to(wide).expand(output.shape), output.to(wide) - bias)
+    )
+    y, b = product - product.mean(0), added - added.mean(0)
+    rows = (product.mean(0), y.square().mean(0), added.mean(0), (y * b).mean(0), b.square().mean(0))
+    mean, var, offset, shared, spread = torch.stack(rows).cpu().double()
+    largest, noise = float(output.abs().max()), rounding(output.dtype, terms)
+    return Seen(len(product), mean, var, offset, shared, spread, largest, noise)
+
+
+def spread_of(several: Sequence[Seen], statistic: Statistic) -> Spread:
+    """The pooled second moments of several outputs of one weight, as a function of its factor."""
+    every = _by_unit(several) if statistic == "channel" else list(several)
+    weight = torch.cat([torch.full_like(each.mean, float(each.count)) for each in every])
+    weight /= weight.sum()
+    mean, var, offset, shared, spread = (
+        torch.cat([getattr(each, name) for each in every]) for name in ("mean", "var", "offset", "shared", "spread")
+    )
+    within = [float(weight @ each) for each in (var, shared, spread)]
+    y, b = mean - weight @ mean, offset - weight @ offset
+    between = [float(weight @ (one * two)) for one, two in ((y, y), (y, b), (b, b))]
+    raw = [float(weight @ (one * two)) for one, two in ((mean, mean), (mean, offset), (offset, offset))]
+    match statistic:
+        case "std":
+            found = [a + b for a, b in zip(within, between, strict=True)]
+        case "rms":
+            found = [a + b for a, b in zip(within, raw, strict=True)]
+        case "channel":
+            found = within
+        case _:
+            assert_never(statistic)
+    noise = max(each.noise for each in several) * math.sqrt(within[0] + raw[0])
+    return Spread(
+        product=found[0],
+        shared=found[1],
+        bias=found[2],
+        largest=max((each.largest for each in several), key=lambda x: math.inf if math.isnan(x) else x),
+        constant=math.sqrt(within[0] + between[0]) <= noise,
+        varies=sum(each.count for each in several) == 1 or math.sqrt(_within_all(several)) > noise,
+    )
+
+
+def _within_all(several: Sequence[Seen]) -> float:
+    """Variance within units, over all outputs of as many units together."""
+    every = _by_unit(several)
+    return sum(each.count * float(each.var.sum()) for each in every) / sum(each.count * len(each.var) for each in every)
+
+
+def _by_unit(several: Sequence[Seen]) -> list[Seen]:
+    """Outputs of as many units as one: what a unit is in one batch, it is in the next."""
+    alike: dict[int, Seen] = {}
+    for each in several:
+        before = alike.get(len(each.mean))
+        alike[len(each.mean)] = each if before is None else _together(before, each)
+    return list(alike.values())
+
+
+def _together(one: Seen, other: Seen) -> Seen:
+    count = one.count + other.count
+    a, b = one.count / count, other.count / count
+    y, c = one.mean - other.mean, one.offset - other.offset
+    return Seen(
+        count,
+        a * one.mean + b * other.mean,
+        a * one.var + b * other.var + a * b * y * y,
+        a * one.offset + b * other.offset,
+        a * one.shared + b * other.shared + a * b * y * c,
+        a * one.spread + b * other.spread + a * b * c * c,
+        max(one.largest, other.largest),
+        max(one.noise, other.noise),
+    )

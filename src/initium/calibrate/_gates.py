@@ -1,0 +1,121 @@
+"""Recurrent layers: what each gate computes, step by step, on the layer's real hidden states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from initium.network import op_name
+
+if TYPE_CHECKING:
+    from initium.calibrate._lanes import Point
+
+LABELS = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n"), "rnn_tanh": ("",), "rnn_relu": ("",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One direction of one layer: the places of its tensors among the operation's, and the names of its matrices.
+
+    Attributes:
+        places: Of the input's weight, the state's weight, their biases and the projection; -1 for none.
+        names: Of the input's and the state's weight, and of the projection.
+        number: The layer's.
+        reverse: True for the way back.
+    """
+
+    places: tuple[int, int, int, int, int]
+    names: tuple[str, str, str]
+    number: int
+    reverse: bool
+
+
+class Gates:
+    """A recurrent operation with its weights in a list that may be changed before it runs.
+
+    Attributes:
+        kind: ``lstm``, ``gru``, ``rnn_tanh`` or ``rnn_relu``.
+        weights: Its matrices and biases, as the operation takes them.
+    """
+
+    def __init__(self, point: Point) -> None:
+        self.point = point
+        self.cell = op_name(point.node).endswith("_cell")
+        self.kind = op_name(point.node).removesuffix("_cell")
+        lists = [index for index, each in enumerate(point.args) if isinstance(each, list | tuple)]
+        self._at = 2 if self.cell else lists[-1]
+        self.weights = list(point.args[2:6] if self.cell else point.args[self._at])
+        # Whether it has biases, its layers, dropout and mode, whether it goes both ways, whether the batch comes first.
+        self._flags: list[Any] = [] if self.cell else list(point.args[self._at + 1 :])
+        self._random: Tensor | None = None
+        self.packed = not self.cell and isinstance(point.args[1], Tensor) and point.args[1].dtype == torch.int64
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The operation's arguments with the weights as they are now."""
+        given = list(self.point.args)
+        if self.cell:
+            return (*given[:2], *self.weights, *given[6:])
+        given[self._at] = self.weights
+        return tuple(given)
+
+    def layers(self) -> list[Layer]:
+        """In the order in which they run; the uses at the node are its matrices in their order."""
+        names = iter([use.name for use in self.point.uses])
+        biased, both = (len(self.weights) > 2, False) if self.cell else (self._flags[0], self._flags[4])  # noqa: PLR2004
+        projected = self.kind == "lstm" and not self.cell and self._projected(biased=bool(biased))
+        each = 2 + 2 * bool(biased) + projected
+        made: list[Layer] = []
+        for index, start in enumerate(range(0, len(self.weights), each)):
+            beside = (start + 2, start + 3) if biased else (-1, -1)
+            places = (start, start + 1, beside[0], beside[1], start + each - 1 if projected else -1)
+            named = (next(names, ""), next(names, ""), next(names, "") if projected else "")
+            made.append(Layer(places, named, index // (2 if both else 1), bool(both) and index % 2 == 1))
+        return made
+
+    def _projected(self, *, biased: bool) -> bool:
+        after = 4 if biased else 2
+        rows = self.weights[0].shape[0]
+        return len(self.weights) > after and self.weights[after].ndim > 1 and self.weights[after].shape[0] != rows
+
+    def sizes(self) -> list[int]:
+        """How many sequences each step has."""
+        if self.packed:
+            return [int(each) for each in self.point.args[1]]
+        data = cast("Tensor", self.point.args[0])
+        if self.cell:
+            return [len(data) if data.ndim > 1 else 1]
+        steps = 1 if data.ndim > 2 and self._flags[5] else 0  # noqa: PLR2004 - batch, time and features
+        return [data.shape[1 - steps] if data.ndim > 2 else 1] * data.shape[steps]  # noqa: PLR2004
+
+    def data(self) -> Tensor:
+        """The input, step after step in one table."""
+        given = cast("Tensor", self.point.args[0])
+        if not (self.cell or self.packed) and given.ndim > 2 and self._flags[5]:  # noqa: PLR2004
+            given = given.transpose(0, 1)
+        return given.reshape(-1, given.shape[-1])
+
+    def begins(self, index: int) -> tuple[Tensor, Tensor]:
+        """State and cell state before the first step."""
+        given: Any = self.point.args[2 if self.packed else 1]
+        states = list(given) if isinstance(given, list | tuple) else [given, given]
+        if self.cell:
+            return tuple(each.reshape(-1, each.shape[-1]) for each in states)  # pyright: ignore[reportReturnType]
+        return tuple(each[index].reshape(-1, each.shape[-1]) for each in states)  # pyright: ignore[reportReturnType]
+
+    def between(self, outputs: Tensor) -> Tensor:
+        """What the next layer reads: dropped out as the operation will do it, by the same random numbers."""
+        rate, train = (0.0, False) if self.cell else (float(self._flags[2]), bool(self._flags[3]))
+        if not (train and rate):
+            return outputs
+        with torch.random.fork_rng(devices=[outputs.device.index or 0] if outputs.is_cuda else []):
+            source: Any = torch.cuda if outputs.is_cuda else torch
+            if self._random is not None:
+                source.set_rng_state(self._random)
+            made = F.dropout(outputs, rate, training=True)
+            self._random = source.get_rng_state()
+        return made

@@ -1,0 +1,177 @@
+"""Batches that go through the network side by side, so that a weight's figures are those of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from initium.calibrate._figures import seen_of
+from initium.errors import InitiumError, TraceError
+from initium.network import Walk, addend, op_name, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Generator, Mapping, Sequence
+
+    from torch import fx
+
+    from initium.calibrate._figures import Seen
+    from initium.calibrate._pieces import Part
+    from initium.network import Network, Use
+
+_FAINT = 2.0**-10  # of a half-precision output: below it, steps are too coarse for a std
+
+
+@dataclass(slots=True)
+class Point:
+    """An operation that uses weights, as one batch reaches it.
+
+    Attributes:
+        node: Its node.
+        uses: The uses at it.
+        args: Its arguments; those of a recurrent layer may be changed before it runs.
+        output: What it gives, and what the lane goes on with; ``None`` before a recurrent layer, whose weights are settled
+            before it runs.
+        dtype: What its output is computed in.
+        lane: The batch that reaches it.
+    """
+
+    node: fx.Node
+    uses: tuple[Use, ...]
+    args: tuple[Any, ...]
+    output: Tensor | None
+    dtype: torch.dtype
+    lane: Lane
+
+
+class Lane(Walk):
+    """One batch on its way, that stops at every use of a weight and goes on with what it is given there.
+
+    Attributes:
+        mask: Which positions of the batch count; ``None`` for all.
+        parts: What every use is made of.
+        streams: What was seen at the watched nodes.
+        notes: What a reader should know.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        parts: Mapping[tuple[str, str], tuple[Part, ...]],
+        *,
+        watched: Container[str] = (),
+        mask: Tensor | None = None,
+        choices: Mapping[str, Any] | None = None,
+        exact: bool = False,
+    ) -> None:
+        super().__init__(network)
+        self.mask, self.parts = mask, parts
+        self.streams: dict[str, Seen] = {}
+        self.notes: dict[str, None] = {}
+        self._watched, self._exact = watched, exact
+        self.keep_choices(choices or {})
+
+    def points(self, tensors: Sequence[Tensor]) -> Generator[Point]:
+        """Runs the graph, stopping where a weight is used."""
+        self.args_iter, self.env = iter(tensors), {}
+        for node in cast("fx.Graph", self.module.graph).nodes:
+            self.env[node] = yield from self._passed(node)
+            if node.name in self._watched:
+                self.streams[node.name] = seen_of(self.env[node], None, -1, 1.0, mask_for(self, self.env[node], -1))
+            for last in self.user_to_last_uses.get(node, ()):
+                del self.env[last]
+
+    def _passed(self, node: fx.Node) -> Generator[Point, Any, Any]:
+        uses = tuple(self._uses.get(node.name, ()))
+        if not uses:
+            return self._guarded(self.operation, node)
+        args, kwargs = self.fetch_args_kwargs_from_env(node)
+        if uses[0].layout == "gates":
+            point = Point(node, uses, tuple(args), None, torch.float32, self)
+            yield point
+            return self._guarded(cast("Any", node.target), *point.args, **kwargs)
+        output, others = _first(self._guarded(self.operation, node))
+        point = Point(node, uses, tuple(args), output, output.dtype, self)
+        del output  # what is settled takes its place: no second one is held
+        if not self._exact:
+            point.output = _accurate(point, kwargs)
+        yield point
+        settled, point.output, point.args = point.output, None, ()
+        return settled if others is None else (settled, *others)
+
+    def _guarded(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any value
+        try:
+            return operation(*args, **kwargs)
+        except InitiumError:
+            raise
+        except Exception as error:
+            raise refusal(self, error) from error
+
+
+def _first(result: Any) -> tuple[Tensor, tuple[Any, ...] | None]:  # noqa: ANN401 - a tensor or several
+    return (result, None) if isinstance(result, Tensor) else (result[0], tuple(result[1:]))
+
+
+def mask_for(lane: Lane, value: Tensor, axis: int) -> Tensor | None:
+    """Which of a value's positions count, its units left out; ``None`` for all of them.
+
+    A mask of batch and time fits what has these two axes first, or both in one, or time before the batch.
+    """
+    mask = lane.mask
+    if mask is None or value.ndim == 0:
+        return None
+    shape = [size for place, size in enumerate(value.shape) if place != axis % value.ndim]
+    for each in (mask, mask.transpose(0, -1) if mask.ndim > 1 else mask, mask.reshape(-1)):
+        if shape[: each.ndim] == list(each.shape):
+            return each.reshape(*each.shape, *[1] * (len(shape) - each.ndim)).expand(shape)
+    lane.notes[f"the mask {tuple(mask.shape)} fits no axes of some outputs: there every element was counted"] = None
+    return None
+
+
+def _accurate(point: Point, kwargs: Mapping[str, Any]) -> Tensor:
+    """The output, in float32 where half precision overflows, or is too coarse, before the weight is rescaled."""
+    output = cast("Tensor", point.output)
+    if not output.is_floating_point() or output.element_size() > 2 or output.numel() == 0:  # noqa: PLR2004 - bytes
+        return output
+    largest = float(output.abs().amax())
+    if max(_FAINT, 4 * _largest_bias(point, output)) < largest < torch.finfo(output.dtype).max:
+        return output
+    target: Any = point.node.target
+    return _first(
+        target(*[_wide(each) for each in point.args], **{name: _wide(each) for name, each in kwargs.items()})
+    )[0]
+
+
+def _largest_bias(point: Point, output: Tensor) -> float:
+    """What is added may be all that is left of an output."""
+    biases = [addend(use, output, point.args) for use in point.uses]
+    return max((float(bias.abs().amax()) for bias in biases if bias is not None and bias.numel()), default=0.0)
+
+
+def _wide(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation
+    if isinstance(value, Tensor) and value.is_floating_point() and value.element_size() <= 2:  # noqa: PLR2004 - bytes
+        return value.float()
+    return [_wide(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+def sweep(lanes: Sequence[Lane], tensors: Sequence[Sequence[Tensor]], settle: Callable[[list[Point]], None]) -> None:
+    """Takes all lanes from use to use together; at each, ``settle`` says what every lane goes on with.
+
+    Raises:
+        TraceError: The batches lead different ways.
+    """
+    going = [lane.points(given) for lane, given in zip(lanes, tensors, strict=True)]
+    while points := [point for lane in going if (point := next(lane, None)) is not None]:
+        _check(points, len(going))
+        settle(points)
+
+
+def _check(points: Sequence[Point], lanes: int) -> None:
+    places = {(op_name(each.node), *((use.name, use.index) for use in each.uses)) for each in points}
+    if len(places) > 1 or len(points) < lanes:
+        names = " and ".join(dict.fromkeys(f"`{point.uses[0].name}`" for point in points))
+        raise TraceError(
+            f"the batches lead different ways: not all reach {names} at the same step. Give batches of one kind."
+        )

@@ -1,0 +1,183 @@
+"""The sweeps that find the factors: one, or one more for every correction of a weight that is used again."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from initium.calibrate._figures import spread_of
+from initium.calibrate._lanes import Lane, sweep
+from initium.calibrate._pieces import parts_of
+from initium.calibrate._seek import Seeking
+from initium.calibrate._targets import streams_of, target_of
+from initium.calibrate._walks import Seeing, Settling
+from initium.errors import TraceError
+from initium.network import unchanged
+from initium.terminal import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Tensor, nn
+
+    from initium.calibrate._choice import Choice
+    from initium.calibrate._figures import Statistic
+    from initium.calibrate._lanes import Point
+    from initium.calibrate._pieces import Part, Piece
+    from initium.calibrate._targets import Branches, Ends
+    from initium.network import Batch, Network, Trace
+
+# A correction below the first needs no sweep of its own, one below the second is none; and the most sweeps.
+_NEAR, _EXACT, _MOST_ROUNDS = 1e-2, 1e-5, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A batch and the graph that it runs on.
+
+    Attributes:
+        batch: The batch.
+        mask: Which of its positions count.
+        network: What was read with a batch of its shapes.
+        parts: What every use is made of.
+        streams: The residual streams.
+    """
+
+    batch: Batch
+    mask: Tensor | None
+    network: Network
+    parts: Mapping[tuple[str, str], tuple[Part, ...]]
+    streams: dict[int, Ends]
+
+    @property
+    def watched(self) -> set[str]:
+        """The nodes at which a stream begins and ends."""
+        return {node for ends in self.streams.values() for node in (ends.start, ends.end)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a call asks for.
+
+    Attributes:
+        target: The figure that every output gets.
+        statistic: Which figure.
+        branches: What the ends of residual branches get.
+    """
+
+    target: float
+    statistic: Statistic
+    branches: Branches
+
+
+def ran(
+    model: nn.Module,
+    ways: Sequence[Way],
+    values: Mapping[str, Tensor],
+    settle: Callable[[], Any],
+    *,
+    exact: bool = False,
+) -> tuple[Any, list[Lane]]:
+    """One sweep with these values in the place of the model's, drawing from the random state of the call; changes nothing.
+
+    Where other sizes would be chosen than were met while tracing, the choices are kept as they were then.
+    """
+    try:
+        return _swept(model, ways, values, settle, exact=exact, kept=False)
+    except TraceError:
+        if not any(cast("Trace", way.network.trace).choices for way in ways):
+            raise
+    return _swept(model, ways, values, settle, exact=exact, kept=True)
+
+
+def _swept(
+    model: nn.Module,
+    ways: Sequence[Way],
+    values: Mapping[str, Tensor],
+    settle: Callable[[], Any],
+    *,
+    exact: bool,
+    kept: bool,
+) -> tuple[Any, list[Lane]]:
+    lanes: list[Lane] = []
+    made = settle()
+    with unchanged(model), torch.no_grad():
+        tensors: list[Sequence[Tensor]] = []
+        for way in ways:
+            traced = cast("Trace", way.network.trace)
+            tensors.append([each for several in traced.bind(model, way.batch, values) for each in several])
+            choices = traced.choices if kept else {}
+            lanes.append(Lane(way.network, way.parts, watched=way.watched, mask=way.mask, choices=choices, exact=exact))
+        uses = len({use.node for use in ways[0].network.uses})
+        with progress(f"{len(ways)} batches", uses) if len(ways) > 1 else nullcontext() as tick:
+            sweep(lanes, tensors, made if tick is None else _ticking(made, tick))
+    return made, lanes
+
+
+def _ticking(settle: Callable[[list[Point]], None], tick: Callable[[str], None]) -> Callable[[list[Point]], None]:
+    def settled_one(points: list[Point]) -> None:
+        settle(points)
+        tick("")
+
+    return settled_one
+
+
+def settled(
+    model: nn.Module,
+    ways: Sequence[Way],
+    values: Mapping[str, Tensor],
+    choices: Mapping[str, Choice],
+    wanted: Wanted,
+) -> Iterator[tuple[Settling, int]]:
+    """What sweeps found, and how many they were: each time that all factors are worth checking.
+
+    One sweep finds those of weights that are used once. Of one that is used again the next use is not known at the first:
+    it is corrected, and the sweep made anew, until the correction is small enough to be trusted.
+    """
+    target = partial(target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in ways])
+    given: dict[Piece, float] = {}
+    seeking: dict[Piece, Seeking] = {}
+    for sweeps in range(1, _MOST_ROUNDS + 1):
+        made, _ = ran(model, ways, values, partial(Settling, choices, wanted.statistic, target, dict(given)))
+        off = _off(made, ways, choices, wanted.statistic)
+        for piece, value in off.items():
+            uses = len(choices[piece.name].uses)
+            sought = seeking.setdefault(piece, Seeking(uses, alone=False))
+            sought.hear(math.log(made.found[piece].factor), value)
+            given[piece] = math.exp(sought.next) if abs(value) > _EXACT else made.found[piece].factor
+        if all(abs(value) < _NEAR for value in off.values()) or sweeps == _MOST_ROUNDS:
+            for piece in off:
+                made.found[piece] = replace(made.found[piece], factor=given[piece])
+            yield made, sweeps
+
+
+def _off(
+    made: Settling, ways: Sequence[Way], choices: Mapping[str, Choice], statistic: Statistic
+) -> dict[Piece, float]:
+    """How far the pooled figure of each weight that is used again is from its target, in its logarithm."""
+    far: dict[Piece, float] = {}
+    for piece, one in made.found.items():
+        if not one.note and len(choices[piece.name].uses) > 1 and len(made.seen[piece]) > len(ways):
+            figure = spread_of(made.seen[piece], statistic).at(one.factor)
+            if math.isfinite(figure) and figure > 0:
+                far[piece] = math.log(figure / one.target)
+    return far
+
+
+def verified(model: nn.Module, ways: Sequence[Way], values: Mapping[str, Tensor]) -> tuple[Seeing, list[Lane]]:
+    """A plain pass with the values as they will be written."""
+    return ran(model, ways, values, Seeing, exact=True)
+
+
+def ways_of(batches: Sequence[Batch], masks: Sequence[Tensor | None], networks: Sequence[Network]) -> list[Way]:
+    """Each batch with the graph of its shapes; what is read off a graph is read once."""
+    known = {id(network): (parts_of(network), streams_of(network)) for network in networks}
+    return [
+        Way(batch, mask, network, *known[id(network)])
+        for batch, mask, network in zip(batches, masks, networks, strict=True)
+    ]
