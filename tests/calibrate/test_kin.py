@@ -1,5 +1,7 @@
 """One contract for all starts from data: what they change, what they never change, and what a failed one leaves."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -235,8 +237,7 @@ def test_what_has_no_values_is_refused_by_name(start):
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_nothing_is_shown_where_nobody_watches(start, capsys, monkeypatch):
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
+def test_nothing_is_shown_where_nobody_watches(start, capsys):
     net, batch = made("mlp")
     STARTS[start](net, batch)
     shown = capsys.readouterr()
@@ -245,7 +246,7 @@ def test_nothing_is_shown_where_nobody_watches(start, capsys, monkeypatch):
 
 
 def test_a_terminal_sees_how_far_it_is(capsys, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress("metainit", 2) as tick:
         tick("gradient quotient 3")
         tick("gradient quotient 2")

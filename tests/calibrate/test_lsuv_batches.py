@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from initium import Batch
@@ -88,13 +88,22 @@ def test_batch_norm_normalises_every_batch_by_itself_and_keeps_its_averages() ->
     assert std(torch.cat([model(each) for each in batches])) == pytest.approx(1, abs=SLACK)
 
 
+def test_the_targets_of_a_loader_are_no_inputs() -> None:
+    x = torch.randn(40, 16)
+    with_targets, alone = mlp(), mlp()
+    alone.load_state_dict(with_targets.state_dict())
+    lsuv(with_targets, DataLoader(TensorDataset(x, torch.arange(40)), batch_size=8), pre=None)
+    lsuv(alone, DataLoader(TensorDataset(x), batch_size=8), pre=None)
+    assert all(map(torch.equal, with_targets.parameters(), alone.parameters()))
+
+
 def test_an_empty_loader_is_refused() -> None:
-    with pytest.raises(BatchError, match="gave no batch"):
+    with pytest.raises(BatchError, match="the loader is empty"):
         lsuv(mlp(), [])
 
 
 def test_what_is_no_batch_and_no_loader_is_refused() -> None:
-    with pytest.raises(ArgumentTypeError, match="a batch is"):
+    with pytest.raises(ArgumentTypeError, match="batches are one batch"):
         lsuv(mlp(), 3)
 
 
