@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from initium.errors import BatchError, PlanError
+from initium.calibrate._found import check_finite
+from initium.errors import PlanError
 from initium.network import Walk, addend, run_walk, unchanged
 from initium.signal import rounding, unit_moments
 
@@ -117,19 +117,6 @@ def moments_of(output: Tensor, use: Use) -> Seen:
     stds = moments.largest * moments.var.sqrt()
     eps = float(torch.finfo(output.dtype).eps) if output.is_floating_point() or output.is_complex() else 0.0
     return Seen(float(moments.unit_std), moments.largest * moments.mean, stds, eps)
-
-
-def check_finite(use: Use, largest: float) -> None:
-    """Refuses an output that is not finite.
-
-    Raises:
-        BatchError: Naming the weight.
-    """
-    if not math.isfinite(largest):
-        raise BatchError(
-            f"the output of `{use.name}` ({use.op}) is not finite (its largest magnitude is {largest}). Nothing was "
-            "changed. Look for NaN in the weight itself, for an input that its precision cannot hold, or work in float32."
-        )
 
 
 def walk(walking: Walk, model: nn.Module, batch: Batch, values: Mapping[str, Tensor]) -> None:

@@ -55,5 +55,5 @@ def check_finite(use: Use, largest: float) -> None:
     if not math.isfinite(largest):
         raise BatchError(
             f"the output of `{use.name}` ({use.op}) is not finite (its largest magnitude is {largest}). Nothing was "
-            "changed. Look for NaN in the weight itself, for an input that float16 cannot hold, or calibrate in float32."
+            "changed. Look for NaN in the weight itself, for an input that its precision cannot hold, or work in float32."
         )
