@@ -102,6 +102,7 @@ def gradinit(
         >>> from torch import nn
         >>> from initium.calibrate import gradinit
         >>> from initium.network import Batch
+        >>> _ = torch.manual_seed(0)
         >>> net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
         >>> _ = net[2].weight.data.mul_(30)
         >>> batch = Batch((torch.randn(64, 8),), target=torch.arange(64) % 4)

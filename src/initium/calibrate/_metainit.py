@@ -92,6 +92,7 @@ def metainit(
         >>> from torch import nn
         >>> from initium.calibrate import metainit
         >>> from initium.network import Batch
+        >>> _ = torch.manual_seed(0)
         >>> net = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
         >>> _ = net[0].weight.data.mul_(3), net[2].weight.data.mul_(3)
         >>> batch = Batch((torch.randn(64, 8),), target=torch.arange(64) % 4)
