@@ -282,6 +282,14 @@ def finite(value: SupportsFloat, what: str) -> float:
     return found
 
 
+def positive(value: SupportsFloat, what: str, role: str = "") -> float:
+    """A finite number above zero; ``role`` says what it is for."""
+    found = number(value, what)
+    if not (math.isfinite(found) and found > 0):
+        raise ArgumentError(f"{what} is {role}{', ' if role else ''}a finite number > 0; got {value!r}.")
+    return found
+
+
 def scale(value: SupportsFloat, what: str) -> float:
     """A finite number >= 0."""
     found = finite(value, what)

@@ -1,10 +1,8 @@
 """LSUV changes everything that it says, or nothing at all: faults are put at every step."""
 
 import inspect
-import random
 import sys
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from initium import calibrate
 from initium.calibrate import _lsuv, lsuv
 from initium.calibrate._commit import commit
 from initium.errors import BatchError, PlanError
+from lawful import fingerprint
 
 ROOM = str(Path(calibrate.__file__).parent)
 
@@ -57,25 +56,6 @@ def made(case: str) -> tuple[nn.Module, Tensor]:
     if case == "mlp":
         return mlp(), torch.randn(64, 16)
     return normalised(), torch.randn(4, 1, 12, 12)
-
-
-def fingerprint(model: nn.Module) -> dict[str, Any]:
-    """Everything that law 3 speaks of."""
-    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {
-        "values": {name: digest(tensor) for name, tensor in tensors.items()},
-        "identity": {name: (id(tensor), tensor.data_ptr()) for name, tensor in tensors.items()},
-        "grad": {name: None if p.grad is None else digest(p.grad) for name, p in model.named_parameters()},
-        "requires_grad": {name: p.requires_grad for name, p in model.named_parameters()},
-        "modes": [module.training for module in model.modules()],
-        "hooks": [len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
-        "random": (digest(torch.get_rng_state()), random.getstate(), np.random.get_state()),  # noqa: NPY002
-    }
-
-
-def digest(tensor: Tensor) -> str:
-    """Stands for a tensor's bytes, and is short where a comparison fails."""
-    return sha256(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 def assert_unchanged(before: dict[str, Any], model: nn.Module) -> None:

@@ -4,7 +4,6 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from copy import deepcopy
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from initium.errors import ArgumentError, BatchError, LossError
 from initium.network import Batch, as_batch, read
 from initium.signal import measure
+from lawful import fingerprint
 
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding, nn.LSTM)
 
@@ -371,25 +371,6 @@ def test_the_cotangent_is_the_same_each_time_and_of_unit_variance() -> None:
 
 
 # ---- nothing changes ----
-
-
-def fingerprint(model: nn.Module) -> dict[str, Any]:
-    """Everything that law 3 speaks of."""
-    tensors = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {
-        "values": {name: digest(tensor) for name, tensor in tensors.items()},
-        "identity": {name: (id(tensor), tensor.data_ptr()) for name, tensor in tensors.items()},
-        "grad": {name: None if p.grad is None else digest(p.grad) for name, p in model.named_parameters()},
-        "requires_grad": {name: p.requires_grad for name, p in model.named_parameters()},
-        "modes": [module.training for module in model.modules()],
-        "hooks": [len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in model.modules()],
-        "random": (digest(torch.get_rng_state()), random.getstate(), np.random.get_state()),  # noqa: NPY002 - what models use
-    }
-
-
-def digest(tensor: Tensor) -> str:
-    """Stands for a tensor's bytes, and is short where a comparison fails."""
-    return sha256(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 def assert_unchanged(before: dict[str, Any], model: nn.Module) -> None:

@@ -65,11 +65,11 @@ def auto(
     and keys do not move.
 
     A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.5: the
-    output's weights are larger for the same logits, and learn no faster than the rest. A weight that is zero throughout at the end of a branch, at an output
-    or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept, with a
-    bias that is then all that it gives; no other value of a weight is used, and data only where there are some, so the
-    model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases and all other norms start as
-    in ``textbook``. Overrides and priors are walked as they will be written, and the rest is fitted to them.
+    output's weights are larger for the same logits, and learn no faster than the rest. A weight that is zero throughout at
+    the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
+    out on purpose and is kept, with a bias that is then all that it gives; no other value of a weight is used, and data only
+    where there are some, so the model and the batch may be on ``meta``. Gates of recurrent layers, composed weights, biases
+    and all other norms start as in ``textbook``. Overrides and priors are walked as they will be written, and the rest is fitted to them.
 
     Args:
         model: Any module that can be traced.
@@ -123,12 +123,11 @@ def auto(
     asked = asking(network, overrides, prior)
     others = {facts.name: choice.fill for facts in network.parameters if (choice := asked(facts)) is not None}
     written = {name: why for name, why in written_out(model, network).items() if name not in others}
-    scales = scales_of(network, written, others)
+    scales = scales_of(network, others | dict.fromkeys(written, Keep()))
     found = walked(model, given, network, scales, seed=seed)
     arriving = _arriving(network, scales, found)
-    if (
-        found.pooled or arriving != scales
-    ):  # what a weight gives all its uses, and what is added to it, shows after a walk
+    # What a weight gives all its uses, and what is added to it, shows after a walk.
+    if found.pooled or arriving != scales:
         scales, found = arriving, walked(model, given, network, arriving, seed=seed, before=found)
     for _ in range(SETTLED):
         followed = _followed(scales, found, begun=False)

@@ -137,11 +137,9 @@ def _pooled(found: Sequence[tuple[float, int]]) -> float:
 def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     """The law under which a parameter walks; ``None`` for one that keeps its own."""
     name = facts.name
-    if name in scales.written:
-        return None
     if name in scales.given:
         return law_of_fill(scales.given[name], facts.shape)
-    constant = {**scales.layers, **scales.closing}.get(name)
+    constant = scales.layers.get(name, scales.closing.get(name))
     if constant is not None:
         return Law(constant, 0.0)
     if name in scales.tables or name in scales.tied:

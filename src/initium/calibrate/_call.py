@@ -83,17 +83,21 @@ def calibrated(call: Call, network: Network | None) -> Outcome:
     routed = any(cast("Trace", each.trace).asked for each in networks)
     if routed and values:
         networks = _read(call, None, values)
-    outcome = _turn(call, networks, values, routed=routed)
+        choices = choose(call.model, networks[0], call.scale_free)
+    outcome = _turn(call, networks, choices, values, routed=routed)
     for _ in range(_MOST_WAYS - 1 if routed else 0):
         if not missed(outcome.seeing, outcome.found, call.wanted.statistic):
             break
-        outcome = _turn(call, [way.network for way in outcome.ways], values, routed=routed)
+        networks = [way.network for way in outcome.ways]
+        choices = choose(call.model, networks[0], call.scale_free)
+        outcome = _turn(call, networks, choices, values, routed=routed)
     return outcome
 
 
-def _turn(call: Call, networks: Sequence[Network], values: dict[str, Tensor], *, routed: bool) -> Outcome:
+def _turn(
+    call: Call, networks: Sequence[Network], choices: dict[str, Choice], values: dict[str, Tensor], *, routed: bool
+) -> Outcome:
     """The first of the found factors that the check agrees with, or the last."""
-    choices = choose(call.model, networks[0], call.scale_free)
     ways = ways_of(call.batches, call.masks, networks)
     again = any(len(choice.uses) > 1 for choice in choices.values())
     outcome: Outcome | None = None

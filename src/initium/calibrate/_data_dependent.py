@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._centring import Centring, Looking, moved, walk
@@ -10,8 +9,7 @@ from initium.calibrate._channels import begun, channels_of
 from initium.calibrate._commit import commit
 from initium.calibrate._start import Pre, scheme_of
 from initium.calibrate._told import notes, rows
-from initium.checks import number, truth
-from initium.errors import ArgumentError
+from initium.checks import positive, truth
 from initium.network import as_batch, read
 from initium.records import Receipt
 from initium.signal import needs_values
@@ -90,7 +88,7 @@ def data_dependent(
         In the paper it is the start of weight_norm, with directions drawn from N(0, 0.05^2); here it is one of any weight, and
         the directions are those that ``pre`` gives. A bias that was there is replaced.
     """
-    scheme, wanted = scheme_of(pre), _target(target)
+    scheme, wanted = scheme_of(pre), positive(target, "target", "the std that every channel gets")
     centre = truth(centre, "centre")
     given = as_batch(batch)
     needs_values(model, "data_dependent", given, gradients=False)
@@ -109,10 +107,3 @@ def data_dependent(
     )
     commit(model, values)  # last: what comes before may fail or be interrupted
     return receipt
-
-
-def _target(value: SupportsFloat) -> float:
-    target = number(value, "target")
-    if not (math.isfinite(target) and target > 0):
-        raise ArgumentError(f"target is the std that every channel gets, a finite number > 0; got {value!r}.")
-    return target

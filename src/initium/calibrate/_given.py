@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Mask = torch.Tensor | str | Callable[[Batch], torch.Tensor]
 
 
-def first_of(batches: object, limit: int | None) -> list[Batch]:
+def at_most(batches: object, limit: int | None) -> list[Batch]:
     """The batch itself, or as many of a loader's batches as are wanted.
 
     Raises:

@@ -18,11 +18,10 @@ from initium.calibrate._learned import (
     left,
     loss_at,
     norm_of,
-    positive,
     scaled,
     trained,
 )
-from initium.checks import integer
+from initium.checks import integer, positive
 from initium.errors import ArgumentError, BatchError, LossError, UnknownNameError
 from initium.network import Batch
 from initium.records import Receipt, ReceiptRow
@@ -242,7 +241,7 @@ class _Search:
     def _slopes(self, factors: Mapping[str, Tensor], this: Batch, following: Batch) -> tuple[str, list[Tensor]]:
         """The slopes of what is to be lowered, along each factor."""
         at = self._at(factors)
-        _, norm, grads = self._gradient(at, this)
+        norm, grads = self._gradient(at, this)
         if float(norm.detach()) > self._how.gamma:
             aim, words = norm, f"gradient {float(norm.detach()):.4g}"
         else:
@@ -259,7 +258,7 @@ class _Search:
 
     def _stand(self, factors: Mapping[str, float], this: Batch, following: Batch) -> _Stand:
         at = self._at({name: torch.tensor(factor, device="cpu") for name, factor in factors.items()})
-        _, norm, grads = self._gradient(at, this)
+        norm, grads = self._gradient(at, this)
         after = float(any_loss_at(self._model, self._stepped(at, grads), following, self._loss).detach())
         # A first step that overflows is what the search is there to mend.
         return _Stand(float(norm.detach()), after if math.isfinite(after) else math.inf)
@@ -269,20 +268,20 @@ class _Search:
         at = {name: value * factors[name].to(value.device, value.dtype) for name, value in self._values.items()}
         return {name: value if value.requires_grad else value.requires_grad_() for name, value in at.items()}
 
-    def _gradient(self, at: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def _gradient(self, at: Mapping[str, Tensor], batch: Batch) -> tuple[Tensor, list[Tensor]]:
         value = loss_at(self._model, {**self._rest, **at}, batch, self._loss)
         grads = gradients(value, list(at.values()), again=True)
         wide = [grad.to(torch.promote_types(grad.dtype, torch.float32)) for grad in grads]
         norms = [torch.linalg.vector_norm(grad, self._how.order) for grad in wide if bool(grad.detach().any())]
         if not norms:
-            return value, value.new_zeros(()), grads
+            return value.new_zeros(()), grads
         norm = torch.linalg.vector_norm(torch.stack([each.to(norms[0].device) for each in norms]), self._how.order)
         if not math.isfinite(float(norm.detach())):
             raise BatchError(
                 f"the gradient's norm is {float(norm.detach())}. Nothing was changed. Start from weights at which it is "
                 "finite: initium.lsuv(model, batch), or initium.initialize(model, batch)."
             )
-        return value, norm, grads
+        return norm, grads
 
     def _after(self, at: Mapping[str, Tensor], grads: list[Tensor], batch: Batch) -> Tensor:
         """The loss after one step of the optimiser."""

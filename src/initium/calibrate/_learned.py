@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from initium.calibrate._plain import Plain
-from initium.checks import number
-from initium.errors import ArgumentError, BatchError, LossError, PlanError
+from initium.errors import BatchError, LossError, PlanError
 from initium.network import output_of, random_state_kept, unchanged
 from initium.signal import objective
 
@@ -112,18 +111,6 @@ def gradients(value: Tensor, of: Sequence[Tensor], *, again: bool) -> list[Tenso
 def used_gradients(value: Tensor, of: Sequence[Tensor], *, again: bool) -> list[Tensor | None]:
     """The gradient at each tensor, ``None`` where there is none."""
     return list(torch.autograd.grad(value, list(of), create_graph=again, allow_unused=True))
-
-
-def positive(given: SupportsFloat, what: str) -> float:
-    """A finite number above zero.
-
-    Raises:
-        ArgumentError: Another one.
-    """
-    value = number(given, what)
-    if not (math.isfinite(value) and value > 0):
-        raise ArgumentError(f"{what} is a finite number > 0; got {given!r}.")
-    return value
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:

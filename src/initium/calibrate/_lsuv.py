@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
 from initium.calibrate._commit import commit
-from initium.calibrate._given import first_of, lone, mask_of
+from initium.calibrate._given import at_most, lone, mask_of
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
 from initium.calibrate._targets import growths
-from initium.checks import number
-from initium.errors import ArgumentError, UnknownNameError
+from initium.checks import positive
+from initium.errors import UnknownNameError
 from initium.network import as_module, random_state_kept
 from initium.planning import Plan
 from initium.records import Receipt
@@ -121,12 +120,12 @@ def lsuv(
         The bias is a term of its own, so that the factor is exact and nothing is iterated; one pass, not one or more a
         layer; std, not variance, is the target (the same at 1).
     """
-    wanted = Wanted(_target(target), statistic, branches)
+    wanted = Wanted(positive(target, "target", "the std that every output gets"), statistic, branches)
     _check_words(statistic=statistic, branches=branches, scale_free=scale_free)
     if not isinstance(pre, Plan):
         scheme_of(pre)
     with random_state_kept(as_module(model)):  # a loader draws its order
-        given = first_of(batch, batches)
+        given = at_most(batch, batches)
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
     call = Call(model, given, [mask_of(mask, each) for each in given], wanted, pre, scale_free, seed)
@@ -139,13 +138,6 @@ def lsuv(
     )
     commit(model, outcome.values)  # last: what comes before may fail or be interrupted
     return receipt
-
-
-def _target(value: SupportsFloat) -> float:
-    target = number(value, "target")
-    if not (math.isfinite(target) and target > 0):
-        raise ArgumentError(f"target is the std that every output gets, a finite number > 0; got {value!r}.")
-    return target
 
 
 def _check_words(**options: str) -> None:

@@ -15,13 +15,12 @@ from initium.calibrate._learned import (
     left,
     loss_at,
     norm_of,
-    positive,
     scaled,
     together,
     trained,
     used_gradients,
 )
-from initium.checks import integer, number
+from initium.checks import integer, number, positive
 from initium.errors import ArgumentError, BatchError, LossError
 from initium.network import as_batch
 from initium.records import Receipt, ReceiptRow

@@ -57,9 +57,12 @@ class Part:
 def parts_of(network: Network) -> dict[tuple[str, str], tuple[Part, ...]]:
     """What every use is made of, by node and parameter; uses of one parameter agree on its pieces."""
     nodes: dict[str, fx.Node] = {node.name: node for node in network.trace.graph.graph.nodes} if network.trace else {}
+    # Placeholders come in the order of the trace's parameters.
+    names = network.trace.parameters if network.trace else ()
+    held = dict(zip(names, (node for node in nodes.values() if node.op == "placeholder"), strict=False))
     made: dict[str, dict[str, tuple[Part, ...]]] = defaultdict(dict)
     for use in network.uses:
-        made[use.name][use.node] = tuple(_parts(use, nodes, _placeholder(network, nodes, use)))
+        made[use.name][use.node] = tuple(_parts(use, nodes, held[use.name]))
     return {
         (node, name): parts
         for name, several in made.items()
@@ -76,13 +79,6 @@ def rest_of(pieces: Iterable[Piece], shape: Sequence[int]) -> Piece | None:
     ends = [(0, 0), *taken, (shape[axis], shape[axis])]
     free = tuple((a, b) for (_, a), (b, _) in pairwise(ends) if b > a)
     return Piece(several[0].name, axis, free, "rest") if free else None
-
-
-def _placeholder(network: Network, nodes: Mapping[str, fx.Node], use: Use) -> fx.Node:
-    """The parameter's node: placeholders come in the order of the trace's parameters."""
-    names = network.trace.parameters if network.trace else ()
-    every = (node for node in nodes.values() if node.op == "placeholder")
-    return next(node for name, node in zip(names, every, strict=False) if name == use.name)
 
 
 def _parts(use: Use, nodes: Mapping[str, fx.Node], parameter: fx.Node) -> list[Part]:

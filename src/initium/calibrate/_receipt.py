@@ -86,6 +86,11 @@ def notes_of(
     yield from network.strange
     if zeroed:
         yield f"written by the start, as biases of calibrated weights or rows of the plan: {', '.join(zeroed)}"
+    yield from unmentioned(network, named)
+
+
+def unmentioned(network: Network, named: Collection[str]) -> Iterator[str]:
+    """The weights that no row is about, and why."""
     for facts in network.parameters:
         if facts.name not in named and facts.mentionable:
             yield f"left alone: `{facts.name}` ({facts.role}); {'; '.join(facts.notes) or 'no operation multiplies data by it'}"

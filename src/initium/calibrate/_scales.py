@@ -48,8 +48,7 @@ class Scales:
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
         closing: By scale of a norm that only outputs read, its value.
-        written: The weights that are written out already.
-        given: What parameters get by other rules than this one's.
+        given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
     bound: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
@@ -68,7 +67,6 @@ class Scales:
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
     closing: dict[str, float] = field(default_factory=dict[str, float])
-    written: frozenset[str] = frozenset()
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
 
     @property
@@ -97,9 +95,8 @@ class Scales:
         return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
 
 
-def scales_of(network: Network, written: Collection[str] = (), given: Mapping[str, Fill] | None = None) -> Scales:
-    """Where every weight starts, by what stands around it; those written out already or given by others are left alone."""
-    given = dict(given or {})
+def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
+    """Where every weight starts, by what stands around it; what is given by others is left alone."""
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
@@ -109,7 +106,7 @@ def scales_of(network: Network, written: Collection[str] = (), given: Mapping[st
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if name in written or name in given or not _scalable(facts, use, known.get(facts.magnitude)):
+        if name in given or not _scalable(facts, use, known.get(facts.magnitude)):
             continue
         if facts.role == "weight":
             found = _bound(facts, ends=name in outputs)
@@ -119,7 +116,7 @@ def scales_of(network: Network, written: Collection[str] = (), given: Mapping[st
     beside = frozenset(
         name
         for name, facts in known.items()
-        if facts.role == "embedding" and not ({name} & (first.keys() | given.keys()) or facts.frozen)
+        if facts.role == "embedding" and not (name in first or name in given or facts.frozen)
     )
     free |= dict.fromkeys(sorted(beside), (BESIDE, "a table beside the data"))
     layers = layers_of(known)
@@ -139,8 +136,7 @@ def scales_of(network: Network, written: Collection[str] = (), given: Mapping[st
         lines=lines_of(network),
         layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
         closing=closing,
-        written=frozenset(written),
-        given=given,
+        given=dict(given),
     )
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)

@@ -79,9 +79,9 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
     r"""The size at which the end of a branch starts; ``None`` for a weight that ends none, or behind which a norm stands.
 
     Formula:
-        ``stream * sqrt(SHARE / branches)``, through a LayerScale or a constant factor by so much more, up to 1: all branches together add a
-        quarter of the second moment that the stream began with, so that they do not drown it. The stream is 1 behind a
-        norm on it, and before that as large as what it begins as.
+        ``stream * sqrt(SHARE / branches)``, through a LayerScale or a constant factor by so much more, up to 1: all
+        branches together add a quarter of the second moment that the stream began with, so that they do not drown it. The
+        stream is 1 behind a norm on it, and before that as large as what it begins as.
 
     Args:
         facts: What is known of the weight.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.calibrate._receipt import NOT_REACHED, unmentioned
 from initium.records import ReceiptRow
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def rows(
         after, shift = seen.get(key), first.found.get(key)
         last, (again, size) = after.std if after is not None else 0.0, (balanced or {}).get(key, (1.0, 1.0))
         if shift is None:
-            reason = each.reason or "no element of this batch reached it"
+            reason = each.reason or NOT_REACHED
             yield ReceiptRow(each.name, first.seen.get(key, 0.0), None, last, f"{where}left alone: {reason}")
         elif shift.note or after is None:
             yield ReceiptRow(each.name, shift.before, 1.0, last, f"{where}{shift.note}")
@@ -67,7 +68,4 @@ def notes(network: Network, channels: Mapping[Key, Channels]) -> Iterator[str]:
             "that was traced before; pre=None on the result traces it anew"
         )
     yield from network.strange
-    names = {name for name, _ in channels}
-    for facts in network.parameters:
-        if facts.name not in names and facts.mentionable:
-            yield f"left alone: `{facts.name}` ({facts.role}); {'; '.join(facts.notes) or 'no operation multiplies data by it'}"
+    yield from unmentioned(network, {name for name, _ in channels})

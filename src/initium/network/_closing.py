@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.network._ops import is_float, op_name
+from initium.network._ops import op_name
 from initium.network._silencers import scale_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def closing(flow: Flow, heads: Collection[fx.Node]) -> dict[str, tuple[str, ...]
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
-        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        readers = flow.readers(node)
         names = [_reached(flow, user, heads, read) for user in readers]
         if readers and all(names):
             read[node] = tuple(dict.fromkeys(name for several in names for name in several))

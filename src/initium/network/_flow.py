@@ -15,6 +15,7 @@ from initium.network._ops import (
     SOFTMAXES,
     SUMS,
     inputs,
+    is_float,
     op_name,
     shape_of,
 )
@@ -63,6 +64,10 @@ class Flow:
         if self.normalises(node) or node in self.read.neighbours.regions.statistic or self.joins(node):
             return False
         return len(self.parents[node]) > 1 or op_name(node) not in _STRAIGHT
+
+    def readers(self, node: fx.Node) -> list[fx.Node]:
+        """Who reads a value as a signal, the model's output included."""
+        return [user for user in node.users if user.op == "output" or (user in self.parents and is_float(user))]
 
     def joins(self, node: fx.Node) -> bool:
         """True where several values are added."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.network._ops import LOSSES, SOFTMAXES, is_float, op_name
+from initium.network._ops import LOSSES, SOFTMAXES, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -29,7 +29,7 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
-        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        readers = flow.readers(node)
         going = [None if user in joins else _at(flow, user, losses) for user in readers]
         told = [each for each in going if each is not None]
         if readers and len(told) == len(going):
@@ -41,7 +41,7 @@ def outgoing(flow: Flow) -> set[fx.Node]:
     """The values that only go out: by way of no weight, and of nothing that makes up for their size."""
     found: set[fx.Node] = set()
     for node in reversed(flow.read.nodes):
-        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        readers = flow.readers(node)
         passed = [user.op == "output" or (user in found and not flow.normalises(user)) for user in readers]
         if node in flow.parents and node not in flow.weights and readers and all(passed):
             found.add(node)
@@ -52,7 +52,7 @@ def leaving(flow: Flow) -> set[fx.Node]:
     """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises."""
     found: set[fx.Node] = set()
     for node in reversed(flow.read.nodes):
-        readers = [user for user in node.users if user.op == "output" or (user in flow.parents and is_float(user))]
+        readers = flow.readers(node)
         if node in flow.parents and any(
             user.op == "output" or (user in found and _plain(flow, user)) for user in readers
         ):
