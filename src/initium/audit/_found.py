@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initium.records import SEVERITIES, Finding
+from initium.records import SEVERITIES, Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,5 +61,5 @@ def _finding(group: list[Found]) -> Finding:
         expected=first.expected,
         cause=first.cause,
         cure=first.cure,
-        fix=first.fix,
+        remedy=Code(first.fix) if first.fix else None,
     )

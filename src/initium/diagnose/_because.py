@@ -36,7 +36,7 @@ def _dead(trend: Trend) -> Because | None:
         f"there for any sample (the mean of its input is {shown(worst.row.out_mean)}, its std {shown(worst.row.out_std)}); "
         f"{reason.cause}.",
         reason.cure,
-        reason.fix,
+        reason.remedy,
     )
 
 
@@ -52,7 +52,7 @@ def _saturated(trend: Trend) -> Because | None:
         f"{first.use.after} is saturated at {share(first.row.saturated)} of its inputs {'from' if many else 'after'} "
         f"`{first.use.name}`{' on' if many else ''} (their std there is {shown(first.row.out_std)}): {reason.cause}.",
         reason.cure,
-        reason.fix,
+        reason.remedy,
     )
 
 
@@ -112,7 +112,7 @@ def _slope(trend: Trend) -> Because | None:
         f"{shown(at.slope_second)}), so that {_account(trend)}.",
         f"Use tanh or relu in place of {link.use.before}, or normalise between the layers: no law of the field carries a "
         "signal through many of these. Weights that are measured (initium.lsuv) carry it further, not through any depth.",
-        "",
+        None,
     )
 
 

@@ -75,7 +75,7 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
         f"weights the signal is multiplied by {shown(total)}, {shown(math.exp(math.log(total) / steps))} a weight.",
         cure="Make the last weight of each branch small (zero, or 1 / sqrt(branches)), or normalise what a branch reads; "
         "or rescale the weights on real data.",
-        fix=LSUV,
+        remedy=LSUV,
     )
 
 
@@ -91,7 +91,7 @@ def _none(rows: list[SignalRow]) -> Finding:
         cause=f"between the loss and the last weight the gradient is lost (a scale of zero, a step), or it is below the smallest "
         f"number of its dtype; the smallest signal is {shown(smallest)}.",
         cure="Start every weight and every scale of a normalisation at its usual size.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )
 
 
@@ -108,7 +108,7 @@ def _weights(last: SignalRow, largest: SignalRow) -> Finding:
         cause=f"inside `{largest.op}` or between the two the gradient is multiplied again and again: a factor of "
         f"{shown(total)} is beyond any design.",
         cure="Give recurrent weights an orthogonal start of gain 1; rescale the others on real data, or normalise between the steps.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )
 
 
@@ -125,5 +125,5 @@ def _gradient(start: SignalRow, end: SignalRow) -> Finding:
         cause="gates, products or recurrent sums stand between these uses, so no slope is predicted for them; a factor "
         f"of {shown(max(total, 1 / total))} is beyond any design: the factors of the steps between multiply.",
         cure=_CURE,
-        fix=LSUV,
+        remedy=LSUV,
     )

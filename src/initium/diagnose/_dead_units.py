@@ -74,7 +74,7 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
         cause=f"the output of `{first.use.name}` has mean {shown(row.out_mean)} and std {shown(row.out_std)}: "
         f"{reason.cause}.",
         cure=reason.cure,
-        fix=reason.fix,
+        remedy=reason.remedy,
     )
 
 

@@ -54,5 +54,5 @@ def _alone(link: Link, count: int) -> Finding:
         expected=1 / math.sqrt(link.use.fan_in),
         cause="no law gives a weight such values: memory that was never initialised (torch.empty), or a mistake of units.",
         cure="Initialise the weight.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

@@ -102,5 +102,5 @@ def _finding(wrong: tuple[Link, ...], total: float, severity: Severity) -> Findi
             f"a gain of {shown(right)} keeps the signal through {after}."
         ),
         cure=CENTRED if odd else gain_of(wrong[0].use.after),
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

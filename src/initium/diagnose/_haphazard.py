@@ -95,7 +95,7 @@ def _far_off(odd: tuple[Link, ...], count: int) -> Finding:
         cause=f"the forward pass does not show it, but at one learning rate a weight of this size turns at {shown(pace)} "
         f"times the pace of one of gain {shown(nearest)} (1 / |w|^2).",
         cure="Initialise by a law all the same: normalisation is no substitute.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )
 
 
@@ -116,5 +116,5 @@ def _under_eps(lost: tuple[Link, ...]) -> Finding:
         cure="Give the weights their usual size."
         if small
         else "Start the scales of normalisations at 1; look before these layers.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

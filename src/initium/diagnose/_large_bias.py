@@ -61,5 +61,5 @@ def _finding(large: tuple[Link, ...], count: int) -> Finding:
         expected=0.0,
         cause=f"`{large[0].use.bias}` and others were not started at zero; a bias so large decides for nearly every sample alike.",
         cure="Set the biases to zero; only an output that has a prior needs another value.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

@@ -60,7 +60,7 @@ def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
         expected=0.0,
         cause=reason.cause,
         cure=reason.cure,
-        fix=reason.fix,
+        remedy=reason.remedy,
     )
 
 
@@ -69,7 +69,7 @@ def _of_buffer(name: str) -> Because:
         f"the buffer `{name}` holds NaN or infinity: the statistics of a step that diverged, or memory that was never "
         "initialised.",
         f"Set `{name}` anew (a normalisation's statistics: its reset_running_stats()); no initialisation writes buffers.",
-        "",
+        None,
     )
 
 
@@ -87,7 +87,7 @@ def _of_gradient(last: SignalRow) -> Because:
         f"output of `{last.name}` ({last.op}).",
         f"Look between `{last.name}` and the loss for sqrt or a norm at 0, a power, division or log of what may be 0; scale "
         "the loss down where its dtype overflows.",
-        "",
+        None,
     )
 
 
@@ -104,7 +104,7 @@ def _of_output() -> Because:
     return Because(
         "every weight and every product with one is finite: what the model does after them is not.",
         "Look behind the last weight for log, sqrt, division or exp of what may be 0, negative or large.",
-        "",
+        None,
     )
 
 
@@ -112,5 +112,5 @@ def _of_loss() -> Because:
     return Because(
         "every activation is finite: the loss itself divides by zero or takes the log of one.",
         "Compute the loss from logits (F.cross_entropy, F.binary_cross_entropy_with_logits).",
-        "",
+        None,
     )

@@ -20,7 +20,7 @@ from initium.diagnose._figures import shown
 from initium.diagnose._links import links
 from initium.diagnose._place import biased, drowned, place
 from initium.diagnose._words import LSUV, TEXTBOOK, Because
-from initium.records import Finding
+from initium.records import Finding, Refill, SetPrior
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _too_sure(every: tuple[Link, ...], signal: Signal, loss: float, uniform: flo
         expected=uniform,
         cause=reason.cause,
         cure=reason.cure,
-        fix=reason.fix,
+        remedy=reason.remedy,
     )
 
 
@@ -87,7 +87,7 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
         return Because(
             f"{logits}: the network's input has rms about {shown(size)} (at `{first.use.name}`).",
             "Standardise the input.",
-            "",
+            None,
         )
     other = next((link for link in every if link.hidden and drowned(link)), None)
     if other is not None:
@@ -103,7 +103,7 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
         f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",
         "Make the output layer smaller: gain 1 or less, or zero.",
         # Glorot's law gives a narrow head a gain of up to sqrt(2): what it wrote it would write again.
-        TEXTBOOK if head.gain > _LAWFUL else f'torch.nn.init.zeros_(model.get_parameter("{head.use.name}"))',
+        TEXTBOOK if head.gain > _LAWFUL else Refill(head.use.name),
     )
 
 
@@ -125,16 +125,12 @@ def _no_prior(head: Link | None, signal: Signal, loss: float, uniform: float) ->
             cause=f"the classes are unbalanced (entropy {shown(prior)} nats of log {classes} = {shown(uniform)}) and the output "
             "bias does not say so.",
             cure="Set the output bias to the log of the class frequencies (of one logit: log(p / (1 - p))).",
-            fix=_prior_of(head, classes),
+            remedy=_prior_of(head, classes),
         )
 
 
-def _prior_of(head: Link | None, classes: int) -> str:
-    """The call that writes the prior, of a batch's ``target``; a class that it misses is given one sample."""
+def _prior_of(head: Link | None, classes: int) -> SetPrior | None:
+    """What writes the prior, where there is a bias for it."""
     if head is None or head.use.bias is None:
-        return ""
-    bias = f'model.get_parameter("{head.use.bias}").data'
-    if head.units == 1:
-        return f"{bias}.fill_(target.float().mean().logit())"
-    counts = f"counts = target.flatten().bincount(minlength={classes}).clamp(min=1)"
-    return f"{counts}\n{bias}.copy_((counts / counts.sum()).log())"
+        return None
+    return SetPrior(head.use.bias, 1 if head.units == 1 else classes)

@@ -55,7 +55,7 @@ def place(link: Link) -> Because:
         return Because(
             f"{use.after} has the slope 0 everywhere, whatever its inputs",
             "Use a smooth function in its place, or pass the gradient straight through (x + (f(x) - x).detach()).",
-            "",
+            None,
         )
     if biased(link):
         return Because(
@@ -74,7 +74,7 @@ def place(link: Link) -> Because:
         )
     arriving = f" (rms about {shown(row.out_rms / link.gain)})" if link.plain and link.gain > 0 else ""
     if use.before.kind == "input":
-        return Because(f"the network's input is too large or not centred{arriving}", "Standardise the input.", "")
+        return Because(f"the network's input is too large or not centred{arriving}", "Standardise the input.", None)
     return Because(
         f"what reaches `{use.name}` is too large or not centred{arriving}",
         "Give the layers before it their usual size.",

@@ -54,7 +54,7 @@ def _finding(flat: tuple[Link, ...], able: int) -> Finding:
         expected=_healthy(first),
         cause=f"its inputs have std {shown(first.row.out_std)} after `{first.use.name}`: {reason.cause}.",
         cure=reason.cure,
-        fix=reason.fix,
+        remedy=reason.remedy,
     )
 
 

@@ -67,5 +67,5 @@ def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
         expected=1.0,
         cause=reason.cause,
         cure=reason.cure,
-        fix=reason.fix,
+        remedy=reason.remedy,
     )

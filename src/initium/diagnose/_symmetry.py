@@ -71,7 +71,7 @@ def _rank_one(constant: tuple[Link, ...]) -> Finding:
         expected=1.0,
         cause=f"every element of `{constant[0].use.name}` is {value} in magnitude; the biases alone tell the units apart.",
         cure=_CURE,
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )
 
 
@@ -101,5 +101,5 @@ def _finding(equal: tuple[Link, ...], every: tuple[Link, ...]) -> Finding:
         if constant
         else f"the rows of `{equal[0].use.name}` repeat each other.",
         cure=_CURE,
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

@@ -71,5 +71,5 @@ def _never(stuck: tuple[Link, ...], severity: Severity) -> Finding:
         cause="the gradient of the first passes through the second, which is zero; that of the second needs what the first "
         "gives, which is zero too.",
         cure="Draw one of the two at random and leave the other zero (as LoRA does).",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

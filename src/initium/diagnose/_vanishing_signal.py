@@ -84,5 +84,5 @@ def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
         if zero
         else "what depends on the input is lost beside the biases.",
         cure="Draw the weights at random; zeros are for biases.",
-        fix=TEXTBOOK,
+        remedy=TEXTBOOK,
     )

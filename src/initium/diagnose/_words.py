@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._expected import needed
 from initium.diagnose._figures import shown
+from initium.records import Calibrate, Reinitialize
 
 if TYPE_CHECKING:
     from initium.diagnose._links import Link
     from initium.network import Neighbour
+    from initium.records import Remedy
 
-TEXTBOOK = 'initium.initialize(model, batch, scheme="textbook", seed=0)'
-LSUV = "initium.lsuv(model, batch)"
+TEXTBOOK = Reinitialize()
+LSUV = Calibrate()
 _WIDE = 4.0
 
 
@@ -24,7 +26,7 @@ class Because:
 
     cause: str
     cure: str
-    fix: str = TEXTBOOK
+    remedy: Remedy | None = TEXTBOOK
 
 
 def gain_of(neighbour: Neighbour) -> str:

@@ -18,12 +18,15 @@ from initium.records._fills import (
 )
 from initium.records._finding import SEVERITIES, Finding, Severity
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
+from initium.records._remedies import Calibrate, Code, Refill, Reinitialize, Remedy, SetPrior, code_of
 from initium.records._several import at_least, counted, finite
 from initium.records._signal import Signal, SignalRow
 
 __all__ = [
     "SEVERITIES",
     "Blocks",
+    "Calibrate",
+    "Code",
     "Constant",
     "DeltaOrthogonal",
     "Factor",
@@ -37,6 +40,10 @@ __all__ = [
     "PlanRow",
     "Receipt",
     "ReceiptRow",
+    "Refill",
+    "Reinitialize",
+    "Remedy",
+    "SetPrior",
     "Severity",
     "Signal",
     "SignalRow",
@@ -44,6 +51,7 @@ __all__ = [
     "Uniform",
     "Values",
     "at_least",
+    "code_of",
     "counted",
     "fill_from_dict",
     "fill_to_dict",

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from initium.records._remedies import Remedy, code_of
+
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
@@ -23,7 +25,8 @@ class Finding:
         expected: The figure that a healthy network of this shape shows.
         cause: The probable cause, with its own figures.
         cure: What to do.
-        fix: A call that does it, as code.
+        remedy: The same for a machine; ``None`` where no code says it.
+        because: The code of the finding that explains this one; empty where it is an illness of its own.
     """
 
     code: str
@@ -34,8 +37,16 @@ class Finding:
     expected: float
     cause: str
     cure: str
-    fix: str = ""
+    remedy: Remedy | None = None
+    because: str = ""
+
+    @property
+    def fix(self) -> str:
+        """The cure as code; empty where there is none."""
+        return code_of(self.remedy)
 
     def to_dict(self) -> dict[str, Any]:
-        """The finding as plain lists, numbers and strings, ready for JSON."""
-        return dataclasses.asdict(self)
+        """The finding as plain lists, numbers and strings, ready for JSON; its cure as the code ``fix``."""
+        told = dataclasses.asdict(self)
+        del told["remedy"]
+        return told | {"fix": self.fix}
