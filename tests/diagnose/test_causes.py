@@ -97,9 +97,11 @@ def test_a_gradient_that_is_not_finite_is_followed_back_to_where_it_begins():
 
 def test_an_explosion_is_told_once():
     model = fill(perceptron(12), "weight", lambda w: w.mul_(5))
-    codes = [each.code for each in initium.diagnose(model, batch(), F.cross_entropy).findings]
-    assert codes[0] == "exploding-signal"
-    assert "output-prior" not in codes
+    findings = initium.diagnose(model, batch(), F.cross_entropy).findings
+    assert findings[0].code == "exploding-signal"
+    assert "output-prior" in {each.code for each in findings}
+    assert {each.part_of for each in findings} == {"", "exploding-signal"}
+    assert findings[0].part_of == ""
 
 
 def unbalanced() -> initium.Batch:

@@ -37,6 +37,7 @@ def _dead(trend: Trend) -> Because | None:
         f"{reason.cause}.",
         reason.cure,
         reason.remedy,
+        code="dead-units",
     )
 
 
@@ -53,6 +54,7 @@ def _saturated(trend: Trend) -> Because | None:
         f"`{first.use.name}`{' on' if many else ''} (their std there is {shown(first.row.out_std)}): {reason.cause}.",
         reason.cure,
         reason.remedy,
+        code="saturation",
     )
 
 
@@ -68,7 +70,7 @@ def _biased(trend: Trend) -> Because | None:
     if not drowned(first):
         return None
     reason = place(first)
-    return Because(f"{reason.cause}.", reason.cure)
+    return Because(f"{reason.cause}.", reason.cure, code="large-bias")
 
 
 def _uncentred(trend: Trend) -> Because | None:

@@ -75,6 +75,7 @@ def _finding(dead: tuple[Link, ...], severity: Severity) -> Finding:
         f"{reason.cause}.",
         cure=reason.cure,
         remedy=reason.remedy,
+        part_of=reason.code,
     )
 
 

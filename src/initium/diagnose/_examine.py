@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose import _beyond
+from initium.diagnose._illnesses import illnesses
 from initium.diagnose._table import CHECKS
 from initium.records import SEVERITIES, Finding
 
@@ -23,7 +24,7 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         signal: What was measured with it.
 
     Returns:
-        The findings: the gravest first, and among equals the cause before its symptoms.
+        The findings: the gravest illness first, what is ``part_of`` it right behind.
 
     Example:
         >>> import torch
@@ -41,9 +42,8 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
     if not any(finding.severity == "error" and finding.code != "output-prior" for finding in found):
         found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
-    if any(finding.code == "exploding-signal" and finding.severity == "error" for finding in found):
-        found = [finding for finding in found if finding.code != "output-prior"]  # it is what becomes of an explosion
-    return tuple(_once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))))
+    ranked = _once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return illnesses(ranked, [row.name for row in signal.rows])
 
 
 def _once(found: list[Finding]) -> list[Finding]:

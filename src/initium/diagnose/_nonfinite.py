@@ -61,6 +61,7 @@ def _finding(layers: tuple[str, ...], message: str, reason: Because) -> Finding:
         cause=reason.cause,
         cure=reason.cure,
         remedy=reason.remedy,
+        part_of=reason.code,
     )
 
 

@@ -62,6 +62,7 @@ def _too_sure(every: tuple[Link, ...], signal: Signal, loss: float, uniform: flo
         cause=reason.cause,
         cure=reason.cure,
         remedy=reason.remedy,
+        part_of=reason.code,
     )
 
 
@@ -73,6 +74,7 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
             f"{logits}: the output bias has rms {shown(head.row.bias_rms)}, beside which what depends on the input has std "
             f"{shown(head.row.unit_std)}.",
             "Set the output bias to zero, or to the log of the class frequencies.",
+            Refill(head.use.bias) if head.use.bias else TEXTBOOK,
         )
     if not head.plain or not head.gain > 0:
         return Because(f"{logits}.", "Make the output layer smaller: gain 1 or less, or zero.")
@@ -88,16 +90,18 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
             f"{logits}: the network's input has rms about {shown(size)} (at `{first.use.name}`).",
             "Standardise the input.",
             None,
+            "input-scale",
         )
     other = next((link for link in every if link.hidden and drowned(link)), None)
     if other is not None:
-        return Because(f"{logits}: {place(other).cause}.", "Set the biases to zero.")
+        return Because(f"{logits}: {place(other).cause}.", "Set the biases to zero.", code="large-bias")
     if arriving > head.gain:
         return Because(
             f"{logits}: what reaches `{head.use.name}` has rms about {shown(arriving)}, its own gain is {shown(head.gain)} (1 "
             "keeps the size): the layers before it make the signal large.",
             "Give the layers before it their usual size, or normalise what reaches it.",
             LSUV,
+            "exploding-signal",
         )
     return Because(
         f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",

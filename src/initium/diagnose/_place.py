@@ -62,6 +62,7 @@ def place(link: Link) -> Because:
             f"the bias of `{use.name}` has rms {shown(row.bias_rms)}, beside which what depends on the input has std "
             f"{shown(row.unit_std)}",
             "Set the biases to zero.",
+            code="large-bias",
         )
     if uncentred(link):
         return Because(off_centre(link), CENTRED)
@@ -74,7 +75,9 @@ def place(link: Link) -> Because:
         )
     arriving = f" (rms about {shown(row.out_rms / link.gain)})" if link.plain and link.gain > 0 else ""
     if use.before.kind == "input":
-        return Because(f"the network's input is too large or not centred{arriving}", "Standardise the input.", None)
+        return Because(
+            f"the network's input is too large or not centred{arriving}", "Standardise the input.", None, "input-scale"
+        )
     return Because(
         f"what reaches `{use.name}` is too large or not centred{arriving}",
         "Give the layers before it their usual size.",

@@ -55,6 +55,7 @@ def _finding(flat: tuple[Link, ...], able: int) -> Finding:
         cause=f"its inputs have std {shown(first.row.out_std)} after `{first.use.name}`: {reason.cause}.",
         cure=reason.cure,
         remedy=reason.remedy,
+        part_of=reason.code,
     )
 
 

@@ -22,11 +22,19 @@ _WIDE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """A cause and its cure, as a finding holds them."""
+    """A cause and its cure, as a finding holds them.
+
+    Attributes:
+        cause: In words.
+        cure: In words.
+        remedy: For a machine.
+        code: The check that finds this cause by itself; empty where none does.
+    """
 
     cause: str
     cure: str
     remedy: Remedy | None = TEXTBOOK
+    code: str = ""
 
 
 def gain_of(neighbour: Neighbour) -> str:

@@ -26,7 +26,7 @@ class Finding:
         cause: The probable cause, with its own figures.
         cure: What to do.
         remedy: The same for a machine; ``None`` where no code says it.
-        because: The code of the finding that explains this one; empty where it is an illness of its own.
+        part_of: The code of the finding that leads the illness to which this one belongs; empty where it is that one.
     """
 
     code: str
@@ -38,7 +38,7 @@ class Finding:
     cause: str
     cure: str
     remedy: Remedy | None = None
-    because: str = ""
+    part_of: str = ""
 
     @property
     def fix(self) -> str:

@@ -78,19 +78,30 @@ def _guessing(signal: Signal) -> str:
 
 
 def _told(findings: tuple[Finding, ...], width: int, ellipsis: str) -> Iterator[Line]:
-    """Every finding; a cure that was given already is not given again."""
+    """Every illness, what is part of it below; a cure that was given already is not given again."""
     cures: dict[tuple[str, str], str] = {}
     for finding in findings:
+        if finding.part_of:
+            yield from _part(finding, width, ellipsis)
+            continue
         yield _BLANK
         yield _titled(finding, width, ellipsis)
         yield from _finding(finding, cures.get((finding.cure, finding.fix), ""), width)
         cures.setdefault((finding.cure, finding.fix), finding.code)
 
 
-def _titled(finding: Finding, width: int, ellipsis: str) -> Line:
-    room = width - len(f"{finding.severity} {finding.code}")
+def _titled(finding: Finding, width: int, ellipsis: str, before: str = "") -> Line:
+    room = width - len(f"{before}{finding.severity} {finding.code}")
     where = Span(_where(finding.layers, room, ellipsis))
-    return (Span(finding.severity, _COLOURS[finding.severity]), Span(f" {finding.code}", "bold"), where)
+    head = (_margin(before),) if before else ()
+    return (*head, Span(finding.severity, _COLOURS[finding.severity]), Span(f" {finding.code}", "bold"), where)
+
+
+def _part(finding: Finding, width: int, ellipsis: str) -> Iterator[Line]:
+    """What belongs to the illness above: it says what it saw; cause and cure stand there."""
+    before = _margin("with it").text
+    yield _titled(finding, width, ellipsis, before)
+    yield from paragraph(Span(" " * len(before)), finding.message, width, len(before))
 
 
 def _where(layers: tuple[str, ...], room: int, ellipsis: str) -> str:
@@ -129,7 +140,7 @@ def _wrapped(text: str, width: int, first: str, later: str) -> list[str]:
 
 
 def _margin(head: str) -> Span:
-    return Span((" " * _INDENT + head).ljust(_INDENT + _HEAD), "dim")
+    return Span((" " * _INDENT + head.strip()).ljust(_INDENT + _HEAD), "dim")
 
 
 def _indented(head: str, text: str, width: int) -> tuple[Line, ...]:
