@@ -24,7 +24,7 @@ def fingerprint(model):
         "requires_grad": {name: p.requires_grad for name, p in model.named_parameters()},
         "modes": [module.training for module in modules],
         "hooks": [len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks) for m in modules],
-        "random": (digest(torch.get_rng_state()), random.getstate(), np.random.get_state()),  # noqa: NPY002
+        "random": (digest(torch.get_rng_state()), random.getstate(), str(np.random.get_state())),  # noqa: NPY002
         "switches": (torch.is_grad_enabled(), torch.backends.mha.get_fastpath_enabled(), torch.backends.cudnn.enabled),
     }
 

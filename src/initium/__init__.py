@@ -37,7 +37,7 @@ from initium.records import (
     Uniform,
     Values,
 )
-from initium.report import Report
+from initium.report import Cured, Report
 from initium.signal import coordinate_check, measure
 
 __version__ = version("initium")
@@ -51,6 +51,7 @@ __all__ = [
     "BatchError",
     "Blocks",
     "Constant",
+    "Cured",
     "DeltaOrthogonal",
     "Factor",
     "Finding",

@@ -49,7 +49,9 @@ def test_a_milder_finding_explains_nothing_graver_unless_it_is_named() -> None:
 
 def test_what_comes_before_is_not_explained_by_what_comes_behind() -> None:
     assert told(finding("exploding-signal", layers="ef"), finding("output-prior", layers="a"))[1][2] == ""
-    assert told(finding("exploding-signal", layers="ab"), finding("output-prior", layers="f"))[1][2] == "exploding-signal"
+    assert (
+        told(finding("exploding-signal", layers="ab"), finding("output-prior", layers="f"))[1][2] == "exploding-signal"
+    )
 
 
 def test_causes_in_a_circle_end() -> None:

@@ -50,7 +50,8 @@ def illnesses(findings: Sequence[Finding], order: Sequence[str]) -> tuple[Findin
     roots = [_root(at, causes) for at in range(len(findings))]
     gravest: dict[int, Severity] = {}
     for at, root in enumerate(roots):
-        gravest[root] = min(gravest.get(root, "info"), findings[at].severity, key=SEVERITIES.index)
+        known: tuple[Severity, ...] = (gravest.get(root, "info"), findings[at].severity)
+        gravest[root] = min(known, key=SEVERITIES.index)
     told = [
         replace(
             each, part_of=findings[causes[at]].code if roots[at] != at else "", severity=gravest.get(at, each.severity)
@@ -87,7 +88,11 @@ def _linked(cause: Finding, symptom: Finding, places: Mapping[str, int]) -> bool
     begins, ends = ([places[name] for name in each.layers if name in places] for each in (cause, symptom))
     if not begins or not ends:
         return True
-    return min(begins) <= max(ends) or "vanishing-gradient" in {cause.code, symptom.code} or symptom.code.endswith("gradient")
+    return (
+        min(begins) <= max(ends)
+        or "vanishing-gradient" in {cause.code, symptom.code}
+        or symptom.code.endswith("gradient")
+    )
 
 
 def _root(at: int, causes: Mapping[int, int]) -> int:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from initium.records import counted
 from initium.report._verdict import verdict
-from initium.terminal import Chart, Lane, Line, Span, apart, cells, draw, number, paragraph, shorten
+from initium.terminal import Chart, Lane, Line, Span, apart, as_ascii, cells, draw, number, paragraph, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from initium.records import Finding, Severity, Signal
+    from initium.records import Finding, Severity, Signal, SignalRow
 
 _COLOURS: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _NAME, _OP = 15, 7
@@ -33,18 +33,15 @@ def lines(
     told = (*_told(findings, width, ellipsis), *_notes(signal, width))
     # A log is read from its first line.
     made = (*_verdict(findings, signal, shown, width), _BLANK, *drawn, *told)
-    return tuple(map(_ascii, made)) if ascii_only else made
+    return tuple(map(as_ascii, made)) if ascii_only else made
 
 
 def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Chart:
     """Signal and gradient by layer; the layers of the first finding stand out."""
     marked = set(findings[0].layers) if findings else set[str]()
-    uses = [f" #{row.use + 1}" if row.use else "" for row in signal.rows]
-    names, shared = apart(
-        [row.name.removesuffix(".weight") for row in signal.rows], _NAME - max(map(len, uses), default=0), ellipsis
-    )
+    names, shared = labels(signal.rows, _NAME, ellipsis)
     return Chart(
-        labels=tuple((name + use, row.op) for name, use, row in zip(names, uses, signal.rows, strict=True)),
+        labels=tuple((name, row.op) for name, row in zip(names, signal.rows, strict=True)),
         widths=(_NAME, _OP),
         lanes=(
             Lane("signal (batch std)", tuple(row.unit_std for row in signal.rows), "cyan"),
@@ -53,6 +50,14 @@ def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Cha
         marked=frozenset(place for place, row in enumerate(signal.rows) if row.name in marked),
         title=shared,
     )
+
+
+def labels(rows: Sequence[SignalRow], width: int, ellipsis: str) -> tuple[list[str], str]:
+    """Names of weights in few columns, uses told apart, and the part that all of them share."""
+    uses = [f" #{row.use + 1}" if row.use else "" for row in rows]
+    room = width - max(map(len, uses), default=0)
+    names, shared = apart([row.name.removesuffix(".weight") for row in rows], room, ellipsis)
+    return [name + use for name, use in zip(names, uses, strict=True)], shared
 
 
 def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str, width: int) -> Iterator[Line]:
@@ -155,7 +160,3 @@ def _notes(signal: Signal, width: int) -> Iterator[Line]:
         yield from paragraph(Span("note", "dim"), note, width, 6, "dim")
     if len(signal.notes) > _NOTES:
         yield (Span(f"      and {len(signal.notes) - _NOTES} more in report.signal.notes", "dim"),)
-
-
-def _ascii(line: Line) -> Line:
-    return tuple(Span(span.text.encode("ascii", "replace").decode("ascii"), span.style) for span in line)

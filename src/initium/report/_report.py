@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO, final
 
-from initium.errors import UnhealthyError
-from initium.records import at_least, counted, finite
+from initium.errors import ArgumentError, UnhealthyError
+from initium.records import at_least, code_of, counted, finite
+from initium.report._before_after import Side, Told, before_after
 from initium.report._lines import lines
 from initium.report._verdict import verdict
 from initium.terminal import page, plain, show, speaks_unicode
 
 if TYPE_CHECKING:
-    from initium.records import Finding, Severity, Signal
+    from collections.abc import Callable
+
+    from initium.records import Finding, Remedy, Severity, Signal
     from initium.terminal import Line
 
 
@@ -27,6 +30,7 @@ class Report:
         findings: What is wrong, the gravest first, the cause before its symptoms.
         signal: What was measured.
         title: The type name of the model.
+        course: What :meth:`cure` calls; ``None`` where the report was not made by :func:`initium.diagnose`.
 
     Example:
         >>> import torch, initium
@@ -39,6 +43,7 @@ class Report:
     findings: tuple[Finding, ...]
     signal: Signal
     title: str = ""
+    course: Callable[[Report, Any, int], Cured] | None = field(default=None, compare=False)
 
     @property
     def verdict(self) -> str:
@@ -63,6 +68,40 @@ class Report:
             UnknownNameError: No severity has that name.
         """
         return at_least(self.findings, severity)
+
+    def cure(self, model: Any, *, seed: int = 0) -> Cured:  # noqa: ANN401 - a report knows no model
+        """Gives the model what the findings ask for, and looks again after each remedy.
+
+        The gravest illness's remedy comes first (through a plan or :func:`initium.lsuv`); one after which there are not
+        fewer errors, or as many and fewer warnings, is taken back. Where none helps, ``textbook``, ``auto`` and ``lsuv``
+        are tried. What only a change of the program can cure is left, with the code to write. A call that fails, or is
+        interrupted, leaves the weights as they were.
+
+        Args:
+            model: The model that was diagnosed; its weights are written.
+            seed: Of every draw.
+
+        Returns:
+            The remedies, and the report before and after them: prints as both, layer by layer.
+
+        Raises:
+            ArgumentError: Another model than was diagnosed, or a report that was not made by :func:`initium.diagnose`.
+
+        Example:
+            >>> import torch, initium
+            >>> net = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
+            >>> for parameter in net.parameters():
+            ...     _ = torch.nn.init.zeros_(parameter)
+            >>> cured = initium.diagnose(net, torch.randn(64, 8)).cure(net)
+            >>> cured.before.verdict, cured.after.verdict, len(cured.steps)
+            ('symmetric', 'healthy', 1)
+        """
+        if self.course is None:
+            raise ArgumentError(
+                "this report does not know the batch that it was made on, so it cannot look again: cure with a report that "
+                "initium.diagnose(model, batch) has just made."
+            )
+        return self.course(self, model, seed)
 
     def raise_if(self, severity: Severity = "error") -> None:
         """Raises where there is a finding of this severity or a graver one; for tests and training scripts.
@@ -121,3 +160,90 @@ class Report:
 
     def __repr__(self) -> str:
         return f"Report({self.title}: {self.verdict}, {counted(self.findings)})"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One remedy that was given.
+
+    Attributes:
+        remedy: What was done.
+        after: The report after it; where it did not help, the one before.
+        told: What the call said, or why it was taken back.
+        helped: False where the weights were put back.
+    """
+
+    remedy: Remedy
+    after: Report
+    told: str
+    helped: bool = True
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Cured:
+    """What :meth:`Report.cure` did, with the evidence.
+
+    Printed, it is the verdict before and after, the remedies in their order, signal and gradient by layer before and after,
+    and what only a change of the program can cure.
+
+    Attributes:
+        before: The report that asked for it.
+        after: The same model, looked at again.
+        steps: The remedies, those too that did not help and were taken back.
+    """
+
+    before: Report
+    after: Report
+    steps: tuple[Step, ...]
+
+    @property
+    def healed(self) -> bool:
+        """True where nothing worse than an info is left."""
+        return self.after.healthy
+
+    @property
+    def left(self) -> tuple[Finding, ...]:
+        """What is left at a warning or an error: its ``cure`` and ``fix`` say what to write."""
+        return self.after.at_least("warning")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Both reports and the steps as plain lists, numbers and strings.
+
+        Returns:
+            ``{"healed", "steps", "before", "after"}``.
+        """
+        steps = [{"fix": code_of(step.remedy), "told": step.told, "helped": step.helped} for step in self.steps]
+        return {"healed": self.healed, "steps": steps, "before": self.before.to_dict(), "after": self.after.to_dict()}
+
+    def lines(self, *, ascii_only: bool = False, width: int = 80) -> tuple[Line, ...]:
+        """The cure as styled lines.
+
+        Args:
+            ascii_only: True where the reader's terminal knows nothing but ASCII.
+            width: Columns, 60 or more.
+
+        Returns:
+            The lines.
+        """
+        sides = Side(self.before.findings, self.before.signal), Side(self.after.findings, self.after.signal)
+        steps = [Told(each.remedy, each.told, each.after.findings if each.helped else None) for each in self.steps]
+        return before_after(self.before.title, sides, steps, width, ascii_only=ascii_only)
+
+    def print(self, file: TextIO | None = None) -> None:
+        """Shows the cure: in colour and as wide as the terminal (60 to 80 columns), as plain text anywhere else.
+
+        Args:
+            file: Where to; ``None`` for standard output.
+        """
+        show(self._lines_for(file), file)
+
+    def _lines_for(self, file: TextIO | None) -> tuple[Line, ...]:
+        return self.lines(ascii_only=not speaks_unicode(file), width=page(file))
+
+    def __str__(self) -> str:
+        return plain(self._lines_for(None))
+
+    def __repr__(self) -> str:
+        return f"Cured({self.before.title}: {self.before.verdict} -> {self.after.verdict}, {len(self.steps)} steps)"

@@ -7,7 +7,7 @@ from initium.terminal._names import apart
 from initium.terminal._progress import progress
 from initium.terminal._show import columns, on_console, page, show, speaks_unicode, write
 from initium.terminal._table import table
-from initium.terminal._text import Line, Span, cells, padded, paragraph, plain, shorten, wrapped
+from initium.terminal._text import Line, Span, as_ascii, cells, padded, paragraph, plain, shorten, wrapped
 
 __all__ = [
     "Chart",
@@ -16,6 +16,7 @@ __all__ = [
     "Scale",
     "Span",
     "apart",
+    "as_ascii",
     "bar",
     "cells",
     "columns",

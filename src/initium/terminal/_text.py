@@ -67,6 +67,22 @@ def paragraph(head: Span, text: str, width: int, indent: int, style: str = "") -
     return tuple((margin, Span(piece, style)) for margin, piece in zip(margins, wrapped, strict=True))
 
 
+def as_ascii(line: Line) -> Line:
+    """A line for a terminal that knows nothing but ASCII; what it does not know is a question mark.
+
+    Args:
+        line: Any.
+
+    Returns:
+        The same spans.
+
+    Example:
+        >>> as_ascii((Span("naïve"),))[0].text
+        'na?ve'
+    """
+    return tuple(Span(span.text.encode("ascii", "replace").decode("ascii"), span.style) for span in line)
+
+
 def wrapped(lines: tuple[Line, ...], width: int) -> tuple[Line, ...]:
     """Lines that fit a page: a text that is too long, alone or beside its head, goes on below; a drawn line stays whole.
 

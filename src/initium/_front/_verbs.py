@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import nn
 
+from initium._front._cure import Course
+from initium._front._look import look
 from initium.audit import audit as audited
 from initium.calibrate import auto
-from initium.diagnose import examine
 from initium.network import as_batch, read
 from initium.planning import law_of_fill
 from initium.planning import plan as plan_for
-from initium.report import Report
-from initium.signal import measure
 from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.planning import Overrides, Plan, Prior
     from initium.records import Receipt, Signal
+    from initium.report import Report
     from initium.schemes import Scheme
 
 
@@ -187,9 +188,7 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
         ('symmetric', 'symmetry')
     """
     given = as_batch(batch)
-    network = read(model, given)
-    signal = measure(model, given, loss, network=network)
-    return Report(examine(network, signal), signal, network.title)
+    return replace(look(model, given, loss), course=Course(given, loss))
 
 
 def audit(
