@@ -69,7 +69,8 @@ def lsuv(
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
     the rows that are looked up), stacks of experts; queries, keys and values each by itself where one weight packs them;
     a recurrent layer gate by gate, both its weights together, on its real states; weights under weight_norm by their
-    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again. An expert
+    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again where one
+    of them reads another. An expert
     that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
     reason in the receipt; so is a weight whose input is zero or constant. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.

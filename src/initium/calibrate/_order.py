@@ -86,7 +86,9 @@ def _needs(nodes: Sequence[fx.Node]) -> dict[fx.Node, set[fx.Node]] | None:
             writer[each], readers[each] = node, set()
         for each in roots - writes:
             readers[each].add(node)
-        if _draws(node):
+        if _idle(node):
+            continue
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
             mine |= set() if last is None else {last}
             last = node
         elif changes_something(node) and not writes and node.op == "call_function":
@@ -94,10 +96,9 @@ def _needs(nodes: Sequence[fx.Node]) -> dict[fx.Node, set[fx.Node]] | None:
     return needs
 
 
-def _draws(node: fx.Node) -> bool:
-    if op_name(node) in _DROPS and len(node.args) > _TRAINS and node.args[_TRAINS] is False:
-        return False
-    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+def _idle(node: fx.Node) -> bool:
+    """True for a dropout that drops nothing."""
+    return op_name(node) in _DROPS and len(node.args) > _TRAINS and node.args[_TRAINS] is False
 
 
 def _scheduled(

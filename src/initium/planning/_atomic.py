@@ -90,6 +90,7 @@ def exchange(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
                 if value.dtype == data.dtype:  # else what it holds would be a rounding
                     value.copy_(before)
                     written[-1] = (parameter, data, value)
+                del before  # or it would be held while the next one is copied
         for parameter, _, _ in written:
             increment_version(parameter)
     except BaseException:
