@@ -18,7 +18,7 @@ from initium.errors import PlanError
 from initium.network import read
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -38,7 +38,11 @@ _MOST_WAYS = 4
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked."""
+    """What was asked.
+
+    Attributes:
+        opened: Gives a parameter's own memory to write into at once, where no way back is wanted; else ``None``.
+    """
 
     model: nn.Module
     batches: Sequence[Batch]
@@ -47,6 +51,7 @@ class Call:
     pre: Pre | Plan | None
     scale_free: ScaleFree
     seed: int
+    opened: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def calibrated(call: Call, network: Network | None) -> Outcome:
     networks = _read(call, network)
     choices = choose(call.model, networks[0], call.scale_free)
     idle = siblings(networks[0], choices, [name for name, choice in choices.items() if not choice.reason])
-    values = start(call.model, networks[0], choices, idle, pre=call.pre, seed=call.seed)
+    values = start(call.model, networks[0], choices, idle, pre=call.pre, seed=call.seed, opened=call.opened)
     routed = any(cast("Trace", each.trace).asked for each in networks)
     if routed and values:
         networks = _read(call, None, values)
@@ -103,7 +108,8 @@ def _turn(
     outcome: Outcome | None = None
     for settling, sweeps in settled(call.model, ways, values, choices, call.wanted):
         found = settling.found | unreached(networks[0], choices, settling.found)
-        new = _scaled(call.model, _copies(values) if routed or again else values, found, choices)
+        anew = routed or again  # it may not be the last try
+        new = _scaled(call.model, _copies(values) if anew else values, found, choices, None if anew else call.opened)
         checked, known = ways, choices
         if routed:
             checked = ways_of(call.batches, call.masks, _read(call, None, new))
@@ -132,14 +138,19 @@ def _read(call: Call, network: Network | None, values: Mapping[str, Tensor] | No
 
 
 def _scaled(
-    model: nn.Module, values: dict[str, Tensor], found: Mapping[Piece, Found], choices: Mapping[str, Choice]
+    model: nn.Module,
+    values: dict[str, Tensor],
+    found: Mapping[Piece, Found],
+    choices: Mapping[str, Choice],
+    opened: Callable[[Tensor], Tensor] | None,
 ) -> dict[str, Tensor]:
-    """The start's values times the factors, in place; of a kept start, copies of what a factor changes."""
+    """The start's values times the factors, in place; of a kept start, what a factor changes, opened or copied."""
     for piece, one in found.items():
         if one.factor != 1:
             name = choices[piece.name].carrier if piece.name in choices else piece.name
             if name not in values:
-                values[name] = model.get_parameter(name).detach().clone()
+                parameter = model.get_parameter(name)
+                values[name] = opened(parameter) if opened else parameter.detach().clone()
             piece.scale(values[name], one.factor)
             _check_fits(name, values[name], one.factor)
     return values

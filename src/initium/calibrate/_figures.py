@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 import torch
 
+from initium.calibrate._moments import by_units
 from initium.calibrate._spread import Spread
 from initium.signal import rounding
 
@@ -69,31 +70,20 @@ def seen_of(output: Tensor, bias: Tensor | None, axis: int, terms: float, counts
         output, axis = output.movedim(axis, -1)[counts], -1
     if bias is not None and any(size > 1 for size in _others(bias, axis)):
         return _seen_beside(output, bias, axis, terms)
-    wide = torch.promote_types(output.dtype, torch.float32)
-    own = output.to(wide, copy=True) if bias is None else output.to(wide) - bias.to(wide)
-    largest, mean, var = _by_units(own.reshape(1, -1) if own.ndim < 2 else own, axis)  # noqa: PLR2004 - a table's axes
+    largest, mean, var = by_units(*_with_axes(output, bias, axis))
     offset = torch.zeros_like(mean) if bias is None else bias.reshape(-1).cpu().double().expand_as(mean)
     zero = torch.zeros_like(mean)
     count = output.numel() // max(1, len(mean))
     return Seen(count, mean, var, offset, zero, zero, largest, rounding(output.dtype, terms))
 
 
-def _by_units(own: Tensor, axis: int) -> tuple[float, Tensor, Tensor]:
-    """Largest magnitude, and mean and variance of each unit, in the value's own memory."""
-    if not own.numel():
-        nothing = torch.zeros(1, dtype=torch.float64)
-        return 0.0, nothing, nothing
-    low, high = torch.aminmax(own)
-    largest = torch.maximum(-low, high)
-    reduced = [place for place in range(own.ndim) if place != axis % own.ndim]
-    count = own.numel() // own.shape[axis]
-    own.div_(torch.where(largest > 0, largest, torch.ones_like(largest)))
-    mean = own.sum(reduced, keepdim=True) / count
-    var = own.sub_(mean).square_().sum(reduced) / count
-    figures = torch.cat((mean.flatten(), var, largest.reshape(1))).cpu().double()
-    scale = figures[-1]
-    mean, var = figures[:-1].chunk(2)
-    return float(scale), mean * scale, var * scale**2
+def _with_axes(output: Tensor, bias: Tensor | None, axis: int) -> tuple[Tensor, Tensor | None, int]:
+    """An output of two axes or more, a bias of as many, and the units' axis, counted from the front."""
+    if output.ndim < 2:  # noqa: PLR2004 - a table's axes
+        output, axis = output.reshape(1, -1), 1
+    if bias is not None and bias.ndim < output.ndim:
+        bias = bias.reshape(*[1] * (output.ndim - bias.ndim), *bias.shape)
+    return output, bias, axis % output.ndim
 
 
 def _others(bias: Tensor, axis: int) -> Iterator[int]:

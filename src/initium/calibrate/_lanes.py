@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import fx
 
     from initium.calibrate._figures import Seen
+    from initium.calibrate._order import Step
     from initium.calibrate._pieces import Part
     from initium.network import Network, Use
 
@@ -60,6 +61,7 @@ class Lane(Walk):
         self,
         network: Network,
         parts: Mapping[tuple[str, str], tuple[Part, ...]],
+        order: Sequence[Step],
         *,
         watched: Container[str] = (),
         mask: Tensor | None = None,
@@ -70,18 +72,32 @@ class Lane(Walk):
         self.mask, self.parts = mask, parts
         self.streams: dict[str, Seen] = {}
         self.notes: dict[str, None] = {}
-        self._watched, self._exact = watched, exact
+        self._order, self._watched, self._exact = order, watched, exact
         self.keep_choices(choices or {})
 
-    def points(self, tensors: Sequence[Tensor]) -> Generator[Point]:
-        """Runs the graph, stopping where a weight is used."""
+    def points(self, tensors: Sequence[Tensor]) -> Generator[list[Point]]:
+        """Runs the graph, stopping where weights are used: at one place, or at several that are settled together."""
         self.args_iter, self.env = iter(tensors), {}
-        for node in cast("fx.Graph", self.module.graph).nodes:
-            self.env[node] = yield from self._passed(node)
-            if node.name in self._watched:
-                self.streams[node.name] = seen_of(self.env[node], None, -1, 1.0, mask_for(self, self.env[node], -1))
-            for last in self.user_to_last_uses.get(node, ()):
+        for step in self._order:
+            running = {node: self._passed(node) for node in step.nodes}
+            points = [point for node in step.nodes if (point := self._gone_on(node, running[node])) is not None]
+            if points:
+                yield points
+                for point in points:
+                    self._gone_on(point.node, running[point.node])
+            for node in step.nodes:
+                if node.name in self._watched:
+                    self.streams[node.name] = seen_of(self.env[node], None, -1, 1.0, mask_for(self, self.env[node], -1))
+            for last in step.done:
                 del self.env[last]
+
+    def _gone_on(self, node: fx.Node, running: Generator[Point, Any, Any]) -> Point | None:
+        """Where a node stops next; ``None`` where it is done."""
+        try:
+            return next(running)
+        except StopIteration as end:
+            self.env[node] = end.value
+            return None
 
     def _passed(self, node: fx.Node) -> Generator[Point, Any, Any]:
         uses = tuple(self._uses.get(node.name, ()))
@@ -163,15 +179,25 @@ def sweep(lanes: Sequence[Lane], tensors: Sequence[Sequence[Tensor]], settle: Ca
         TraceError: The batches lead different ways.
     """
     going = [lane.points(given) for lane, given in zip(lanes, tensors, strict=True)]
-    while points := [point for lane in going if (point := next(lane, None)) is not None]:
-        _check(points, len(going))
-        settle(points)
+    while steps := [points for lane in going if (points := next(lane, None)) is not None]:
+        _check(steps, len(going))
+        settle([point for points in steps for point in points])
 
 
-def _check(points: Sequence[Point], lanes: int) -> None:
-    places = {(op_name(each.node), *((use.name, use.index) for use in each.uses)) for each in points}
-    if len(places) > 1 or len(points) < lanes:
-        names = " and ".join(dict.fromkeys(f"`{point.uses[0].name}`" for point in points))
+def _check(steps: Sequence[Sequence[Point]], lanes: int) -> None:
+    places = {
+        tuple((op_name(each.node), *((use.name, use.index) for use in each.uses)) for each in step) for step in steps
+    }
+    if len(places) > 1 or len(steps) < lanes:
+        names = " and ".join(dict.fromkeys(f"`{step[0].uses[0].name}`" for step in steps))
         raise TraceError(
             f"the batches lead different ways: not all reach {names} at the same step. Give batches of one kind."
         )
+
+
+def of_each_lane(points: Sequence[Point]) -> list[Point]:
+    """The first point of every lane."""
+    found: dict[int, Point] = {}
+    for point in points:
+        found.setdefault(id(point.lane), point)
+    return list(found.values())

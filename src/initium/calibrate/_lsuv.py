@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
@@ -11,10 +12,10 @@ from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
 from initium.calibrate._targets import growths
-from initium.checks import positive
+from initium.checks import positive, truth
 from initium.errors import UnknownNameError
 from initium.network import as_module, random_state_kept
-from initium.planning import Plan
+from initium.planning import Plan, all_or_nothing
 from initium.records import Receipt
 from initium.signal import needs_values
 
@@ -51,6 +52,7 @@ def lsuv(
     batches: int | None = 8,
     seed: int = 0,
     network: Network | None = None,
+    undo: bool = True,
 ) -> Receipt:
     r"""Rescales every weight so that its operation's output has the target std on real data.
 
@@ -67,7 +69,8 @@ def lsuv(
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
     the rows that are looked up), stacks of experts; queries, keys and values each by itself where one weight packs them;
     a recurrent layer gate by gate, both its weights together, on its real states; weights under weight_norm by their
-    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again. An expert
+    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again where one
+    of them reads another. An expert
     that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
     reason in the receipt; so is a weight whose input is zero or constant. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
@@ -90,6 +93,8 @@ def lsuv(
             so memory grows with their number.
         seed: Of the start; not used where ``pre`` is ``None``.
         network: The model as ``read`` with this batch, where the caller has it.
+        undo: ``False`` draws and scales in the model's own memory, where no second set of weights has to be held; there is
+            no way back then: a call that fails leaves weights that are neither the old ones nor the new ones.
 
     Returns:
         A receipt with a row for each weight, or part of one, in execution order: the figure before, the factor, what the
@@ -128,15 +133,17 @@ def lsuv(
         given = at_most(batch, batches)
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
-    call = Call(model, given, [mask_of(mask, each) for each in given], wanted, pre, scale_free, seed)
-    outcome = calibrated(call, network)
-    receipt = Receipt(
-        action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
-        seed=None if pre is None else seed,
-        rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
-        notes=tuple(_notes(call, outcome)),
-    )
-    commit(model, outcome.values)  # last: what comes before may fail or be interrupted
+    masks = [mask_of(mask, each) for each in given]
+    with nullcontext() if truth(undo, "undo") else all_or_nothing(undo=False) as opened:
+        call = Call(model, given, masks, wanted, pre, scale_free, seed, opened)
+        outcome = calibrated(call, network)
+        receipt = Receipt(
+            action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
+            seed=None if pre is None else seed,
+            rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
+            notes=tuple(_notes(call, outcome)),
+        )
+        commit(model, outcome.values, opened)  # last: what comes before may fail or be interrupted
     return receipt
 
 

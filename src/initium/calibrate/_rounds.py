@@ -12,6 +12,7 @@ import torch
 
 from initium.calibrate._figures import spread_of
 from initium.calibrate._lanes import Lane, sweep
+from initium.calibrate._order import order_of
 from initium.calibrate._pieces import parts_of
 from initium.calibrate._seek import Seeking
 from initium.calibrate._targets import streams_of, target_of
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from initium.calibrate._choice import Choice
     from initium.calibrate._figures import Statistic
+    from initium.calibrate._found import Found
     from initium.calibrate._lanes import Point
+    from initium.calibrate._order import Step
     from initium.calibrate._pieces import Part, Piece
     from initium.calibrate._targets import Branches, Ends
     from initium.network import Batch, Network, Trace
@@ -46,6 +49,7 @@ class Way:
         network: What was read with a batch of its shapes.
         parts: What every use is made of.
         streams: The residual streams.
+        order: The order in which its operations run.
     """
 
     batch: Batch
@@ -53,6 +57,7 @@ class Way:
     network: Network
     parts: Mapping[tuple[str, str], tuple[Part, ...]]
     streams: dict[int, Ends]
+    order: Sequence[Step]
 
     @property
     def watched(self) -> set[str]:
@@ -112,7 +117,10 @@ def _swept(
             traced = cast("Trace", way.network.trace)
             tensors.append([each for several in traced.bind(model, way.batch, values) for each in several])
             choices = traced.choices if kept else {}
-            lanes.append(Lane(way.network, way.parts, watched=way.watched, mask=way.mask, choices=choices, exact=exact))
+            lane = Lane(
+                way.network, way.parts, way.order, watched=way.watched, mask=way.mask, choices=choices, exact=exact
+            )
+            lanes.append(lane)
         uses = len({use.node for use in ways[0].network.uses})
         with progress(f"{len(ways)} batches", uses) if len(ways) > 1 else nullcontext() as tick:
             sweep(lanes, tensors, made if tick is None else _ticking(made, tick))
@@ -142,6 +150,7 @@ def settled(
     target = partial(target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in ways])
     given: dict[Piece, float] = {}
     seeking: dict[Piece, Seeking] = {}
+    before: Settling | None = None
     for sweeps in range(1, _MOST_ROUNDS + 1):
         made, _ = ran(model, ways, values, partial(Settling, choices, wanted.statistic, target, dict(given)))
         off = _off(made, ways, choices, wanted.statistic)
@@ -151,9 +160,28 @@ def settled(
             sought.hear(math.log(made.found[piece].factor), value)
             given[piece] = math.exp(sought.next) if abs(value) > _EXACT else made.found[piece].factor
         if all(abs(value) < _NEAR for value in off.values()) or sweeps == _MOST_ROUNDS:
+            made.found |= {} if before is None else _followed(before.found, made.found, given)
             for piece in off:
                 made.found[piece] = replace(made.found[piece], factor=given[piece])
             yield made, sweeps
+        before = made
+
+
+def _followed(
+    before: Mapping[Piece, Found], now: Mapping[Piece, Found], given: Mapping[Piece, float]
+) -> dict[Piece, Found]:
+    """The factors of what reads the corrected weights, moved on as they moved with the correction before."""
+    known = [piece for piece in given if piece in before]
+    last = [math.log(now[piece].factor / before[piece].factor) for piece in known]
+    next_ = [math.log(given[piece] / now[piece].factor) for piece in known]
+    length = sum(each * each for each in last)
+    share = sum(a * b for a, b in zip(last, next_, strict=True)) / length if length else 0.0
+    share = min(max(share, -1.0), 1.0)
+    return {
+        piece: replace(one, factor=one.factor * (one.factor / before[piece].factor) ** share)
+        for piece, one in now.items()
+        if piece not in given and not one.note and piece in before and not before[piece].note
+    }
 
 
 def _off(
@@ -176,7 +204,7 @@ def verified(model: nn.Module, ways: Sequence[Way], values: Mapping[str, Tensor]
 
 def ways_of(batches: Sequence[Batch], masks: Sequence[Tensor | None], networks: Sequence[Network]) -> list[Way]:
     """Each batch with the graph of its shapes; what is read off a graph is read once."""
-    known = {id(network): (parts_of(network), streams_of(network)) for network in networks}
+    known = {id(network): (parts_of(network), streams_of(network), order_of(network)) for network in networks}
     return [
         Way(batch, mask, network, *known[id(network)])
         for batch, mask, network in zip(batches, masks, networks, strict=True)

@@ -52,26 +52,43 @@ def start(
     *,
     pre: Pre | Plan | None,
     seed: int,
+    opened: Callable[[Tensor], Tensor] | None,
 ) -> dict[str, Tensor]:
-    """Values for the weights that are calibrated and for the biases beside them, or of a whole plan; written into no model."""
+    """Values for the weights that are calibrated and for the biases beside them, or of a whole plan.
+
+    Written into no model, save where ``opened`` gives a parameter's own memory to write into.
+    """
     if isinstance(pre, Plan):
         rows: Sequence[PlanRow] = [row for row, _ in matched(pre.rows, model) if not isinstance(row.fill, Keep)]
     else:
         scheme = scheme_of(pre)
         rows = [] if scheme is None else _planned(network, choices, besides, scheme)
-    return drawn(model, network, rows, seed)
+    return drawn(model, network, rows, seed, opened)
 
 
-def drawn(model: nn.Module, network: Network, rows: Iterable[PlanRow], seed: int) -> dict[str, Tensor]:
-    """What these rows write, in tensors of their own."""
-    held, values = dict(model.named_parameters()), dict[str, torch.Tensor]()
-    for row in rows:
-        values[row.name] = torch.empty_like(held[row.name], requires_grad=False)
-        write(values[row.name], row.fill, Stream(seed).child(row.name))
+def drawn(
+    model: nn.Module,
+    network: Network,
+    rows: Iterable[PlanRow],
+    seed: int,
+    opened: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, Tensor]:
+    """What these rows write: in tensors of their own, or in those that are ``opened``."""
+    held, several = dict(model.named_parameters()), list(rows)
+    room = opened or _beside
+    # All at first: what is used while they are drawn then lies behind them, and can be had again as one piece.
+    values = {row.name: room(held[row.name]) for row in several}
+    for row in several:
         padding = network.facts(row.name).padding
-        if padding is not None:  # what stands for nothing stays so
-            values[row.name][padding] = held[row.name].detach()[padding]
+        kept = None if padding is None else held[row.name].detach()[padding].clone()
+        write(values[row.name], row.fill, Stream(seed).child(row.name))
+        if kept is not None:  # what stands for nothing stays so
+            values[row.name][padding] = kept
     return values
+
+
+def _beside(parameter: Tensor) -> Tensor:
+    return torch.empty_like(parameter, requires_grad=False)
 
 
 def planned(network: Network, names: Collection[str], scheme: Scheme) -> Sequence[PlanRow]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from initium.calibrate._figures import seen_of, spread_of
 from initium.calibrate._found import Found, check_finite, found
 from initium.calibrate._gates import Gates
-from initium.calibrate._lanes import mask_for
+from initium.calibrate._lanes import mask_for, of_each_lane
 from initium.calibrate._pieces import Piece
 from initium.calibrate._solve import solve, together
 from initium.calibrate._states import figures, run_layer
@@ -133,11 +133,12 @@ class Settling(Seeing):
             point.output = cast("Tensor", point.output).to(point.dtype)
 
     def _settled(self, piece: Piece, use: Use, several: list[Seen], points: Sequence[Point]) -> Found:
-        target = self._target(use, points)
+        firsts = of_each_lane(points)
+        target = self._target(use, firsts)
         spread = spread_of(several, self._statistic)
         if piece in self._given:
             return Found(spread.std, self._given[piece], target)
-        supposed = supposed_of(use, self._choices[use.name].uses, points, target)
+        supposed = supposed_of(use, self._choices[use.name].uses, firsts, target)
         if supposed:
             spread = spread_of([*several, *supposed], self._statistic)
         return found(spread, target)

@@ -12,9 +12,11 @@ from initium.network._network import Network
 from initium.network._ops import MOVES, op_name, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read
+from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
 from initium.network._trace import Trace, changes_something, trace
 from initium.network._walk import Walk, refusal, run_walk
+from initium.network._watch import written
 
 __all__ = [
     "MOVES",
@@ -46,10 +48,12 @@ __all__ = [
     "random_state_kept",
     "read",
     "refusal",
+    "root",
     "run_walk",
     "shape_of",
     "tensors_in",
     "trace",
     "unchanged",
     "view_of",
+    "written",
 ]

@@ -1,6 +1,6 @@
 """The plan: what is written into every parameter and why; and the one function that changes a parameter."""
 
-from initium.planning._atomic import all_or_nothing
+from initium.planning._atomic import all_or_nothing, exchange
 from initium.planning._checks import matched
 from initium.planning._diff import Change, PlanDiff
 from initium.planning._groups import mup_groups
@@ -21,6 +21,7 @@ __all__ = [
     "Shaped",
     "all_or_nothing",
     "asking",
+    "exchange",
     "expected_std",
     "law_of_fill",
     "matched",

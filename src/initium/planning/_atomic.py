@@ -11,7 +11,7 @@ from torch.autograd.graph import increment_version
 from initium.checks import writable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from torch import Tensor
 
@@ -61,4 +61,40 @@ def all_or_nothing(*, undo: bool = True) -> Generator[Callable[[Tensor], Tensor]
                     stack.callback(increment_version, parameter)
                 else:
                     stack.callback(data.copy_, before)
+        raise
+
+
+def exchange(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Writes new values into parameters, all or none; what held the new ones then holds the old ones.
+
+    So the way back takes no memory but that of the largest parameter.
+
+    Args:
+        pairs: A parameter, and what it gets: a tensor of nobody else's.
+
+    Example:
+        >>> import torch
+        >>> weight, new = torch.nn.Parameter(torch.zeros(2)), torch.ones(2)
+        >>> exchange([(weight, new)])
+        >>> weight.data, new
+        (tensor([1., 1.]), tensor([0., 0.]))
+    """
+    written: list[tuple[Tensor, Tensor, Tensor]] = []
+    try:
+        with torch.no_grad():
+            for parameter, value in pairs:
+                data = writable(parameter.data)
+                before = data.clone()
+                written.append((parameter, data, before))  # first: an interrupt may come before the copy is done
+                data.copy_(value)
+                if value.dtype == data.dtype:  # else what it holds would be a rounding
+                    value.copy_(before)
+                    written[-1] = (parameter, data, value)
+                del before  # or it would be held while the next one is copied
+        for parameter, _, _ in written:
+            increment_version(parameter)
+    except BaseException:
+        with contextlib.ExitStack() as stack:  # as above
+            for _, data, before in written:
+                stack.callback(data.copy_, before)
         raise

@@ -1,0 +1,92 @@
+"""Mean and variance of every unit of an output, part after part: no second output is written to memory."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+# Elements of a part: on a CPU few enough to stay in the cache, elsewhere enough to keep the device at work.
+_NEAR, _FAR = 1 << 18, 1 << 24
+# Sums of squares are trusted while they neither overflow nor vanish, and while a unit's mean is not most of them: what is
+# left of their roundings is then below ten of them.
+_LEAST, _MOST, _OFF_CENTRE = 2.0**-40, 2.0**40, 9.0
+
+
+class _Parts:
+    """An output of two axes or more, less its bias, in parts that are wide enough to be summed."""
+
+    def __init__(self, output: Tensor, bias: Tensor | None, axis: int) -> None:
+        self._output, self._bias, self._axis = output, bias, axis
+        self._reduced = [place for place in range(output.ndim) if place != axis]
+        self._cut = max(self._reduced, key=lambda place: (output.shape[place] > 1, output.stride(place)))
+        length = output.shape[self._cut]
+        least = _NEAR if output.device.type == "cpu" else _FAR
+        self._step = min(length, max(1, least * length // output.numel()))
+        shape = [self._step if place == self._cut else size for place, size in enumerate(output.shape)]
+        self._room = output.new_empty(shape, dtype=torch.promote_types(output.dtype, torch.float32))
+
+    def _each(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The parts, one after the other, each with memory of its size, in which it may stand already."""
+        length = self._output.shape[self._cut]
+        for first in range(0, length, self._step):
+            part = self._output.narrow(self._cut, first, min(self._step, length - first))
+            room = self._room.narrow(self._cut, 0, part.shape[self._cut])
+            if self._bias is not None:
+                part = torch.sub(room.copy_(part) if part.dtype != room.dtype else part, self._bias, out=room)
+            yield (part if part.dtype == room.dtype else room.copy_(part)), room
+
+    def read(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Largest magnitude, and the means of the elements and of their squares, in one go."""
+        ends: list[Tensor] = []
+        sums: list[Tensor] = []
+        squares: list[Tensor] = []
+        for part, room in self._each():
+            ends += torch.aminmax(part)
+            sums.append(self._sum(part))
+            squares.append(self._sum(torch.mul(part, part, out=room)))
+        return torch.stack(ends).abs().amax(), self._mean(sums), self._mean(squares)
+
+    def exact(self, largest: float) -> tuple[Tensor, Tensor]:
+        """Mean and variance over the largest magnitude, the mean first."""
+        scale = largest or 1.0
+        mean = self._mean([self._sum(torch.div(part, scale, out=room)) for part, room in self._each()])
+        shape = [-1 if place == self._axis else 1 for place in range(self._output.ndim)]
+        centre = mean.to(self._room).reshape(shape)
+        squares = (torch.div(part, scale, out=room).sub_(centre).square_() for part, room in self._each())
+        return mean, self._mean([self._sum(part) for part in squares])
+
+    def _sum(self, part: Tensor) -> Tensor:
+        return part.sum(self._reduced)
+
+    def _mean(self, sums: Sequence[Tensor]) -> Tensor:
+        count = self._output.numel() // self._output.shape[self._axis]
+        return torch.stack(list(sums)).cpu().double().sum(0) / count
+
+
+def by_units(output: Tensor, bias: Tensor | None, axis: int) -> tuple[float, Tensor, Tensor]:
+    """Largest magnitude, and mean and variance of each unit, of an output less its bias; float64 on the CPU.
+
+    Args:
+        output: What is read, of two axes or more; it is not changed.
+        bias: What is subtracted: as many axes, of which the units' alone is longer than 1; ``None`` for nothing.
+        axis: The units', counted from the front.
+    """
+    if not output.numel():
+        nothing = torch.zeros(1, dtype=torch.float64)
+        return 0.0, nothing, nothing
+    parts = _Parts(output, bias, axis)
+    size, mean, squares = parts.read()
+    largest, var = float(size), squares - mean.square()
+    if _LEAST < largest < _MOST and bool((mean.square() <= _OFF_CENTRE * var).all()):
+        return largest, mean, var
+    if not math.isfinite(largest):
+        return largest, mean, var
+    mean, var = parts.exact(largest)
+    return largest, mean * largest, var * largest**2

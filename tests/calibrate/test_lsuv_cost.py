@@ -1,0 +1,181 @@
+"""What LSUV costs: model work in forward passes, and memory in tensors that are alive."""
+
+from collections.abc import Callable
+from typing import Literal
+from weakref import WeakSet
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from initium.calibrate import lsuv
+from initium.calibrate._commit import commit
+from initium.errors import BatchError
+
+
+class Block(nn.Module):
+    """A block of a vision transformer as torchvision builds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.attention = nn.LayerNorm(32), nn.MultiheadAttention(32, 4, batch_first=True)
+        self.mlp = nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Dropout(0.1), nn.Linear(64, 32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.mlp(x)
+
+
+class Towers(nn.Module):
+    """One tower for two inputs, with a dropout and an activation in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(
+            nn.Linear(16, 32), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 16)
+        )
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.head(torch.cat([self.tower(left), self.tower(right)], 1))
+
+
+class Crossed(nn.Module):
+    """Two layers, each of which comes first on one side: neither can wait for both of its places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Linear(16, 16), nn.Linear(16, 16)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return self.other(torch.relu(self.one(left))) + self.one(torch.relu(self.other(right)))
+
+
+class Real(FlopCounterMode):
+    """Work on tensors that have memory."""
+
+    def _count_flops(self, packet: object, out: object, args: object, kwargs: object) -> object:
+        hollow = isinstance(out, Tensor) and type(out) is not Tensor
+        return out if hollow else super()._count_flops(packet, out, args, kwargs)
+
+
+def work(call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> int:
+    # Attention's fast path is one operation, of whose work the counter knows nothing.
+    monkeypatch.setattr(torch.backends.mha, "_is_fastpath_enabled", False)
+    with Real(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+def inputs(count: int, *shape: int) -> tuple[Tensor, ...]:
+    return tuple(torch.randn(8, *shape, generator=torch.Generator().manual_seed(place)) for place in range(count))
+
+
+@pytest.mark.parametrize(
+    ("build", "batch"),
+    [
+        (lambda: nn.Sequential(Block(), Block(), nn.Linear(32, 5)), inputs(1, 6, 32)),
+        (lambda: nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), inputs(1, 6, 32)),
+        (lambda: nn.Transformer(32, 4, 2, 2, 64, batch_first=True), inputs(2, 6, 32)),
+        (Towers, inputs(2, 16)),
+    ],
+    ids=["torchvision's attention", "encoder layer", "transformer", "towers"],
+)
+def test_the_work_is_two_forward_passes(
+    build: Callable[[], nn.Module], batch: tuple[Tensor, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model = build().eval()
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(*batch)
+
+    once = work(forward, monkeypatch)
+    assert 0 < work(lambda: lsuv(model, batch, pre=None), monkeypatch) <= 2.2 * once
+
+
+@pytest.mark.parametrize("build", [Towers, Crossed])
+@pytest.mark.parametrize("train", [False, True])
+def test_a_weight_of_both_sides_has_the_figure_of_both(build: Callable[[], nn.Module], *, train: bool) -> None:
+    torch.manual_seed(0)
+    model = build().train(train)
+    left, right = inputs(2, 16)
+    receipt = lsuv(model, (left, 3 * right + 1))
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipt.rows)
+
+
+def test_what_draws_keeps_its_order() -> None:
+    torch.manual_seed(0)
+    model, (left, right) = Towers().train(), inputs(2, 16)
+    torch.manual_seed(1)
+    lsuv(model, (left, 3 * right + 1))
+    outputs: list[Tensor] = []
+    hook = model.tower[5].register_forward_hook(lambda _, __, out: outputs.append(out.detach()))
+    torch.manual_seed(1)
+    model(left, 3 * right + 1)
+    hook.remove()
+    assert abs(float(torch.cat(outputs).std(correction=0)) - 1) <= 1e-4
+
+
+class Alive(TorchDispatchMode):
+    """The most bytes, of tensors as long as a weight, that were alive at once beside those that it began with."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__()
+        self.least, self.most, self._made = least, 0, WeakSet[object]()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        given = {each.untyped_storage().data_ptr() for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        for each in tree_leaves(result):
+            plain = type(each) is Tensor and each.untyped_storage().nbytes() >= self.least
+            if plain and each.untyped_storage().data_ptr() not in given:
+                self._made.add(each)
+        places = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in self._made}
+        self.most = max(self.most, sum(places.values()))
+        return result
+
+
+def chain() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(*[part for _ in range(12) for part in (nn.Linear(64, 64, bias=False), nn.ReLU())])
+
+
+@pytest.mark.parametrize(("undo", "copies"), [(True, 12 + 1), (False, 1)])
+def test_weights_are_held_once_more_or_not_at_all(*, undo: bool, copies: int) -> None:
+    model, weight = chain(), 64 * 64 * 4
+    with Alive(weight) as alive:
+        lsuv(model, torch.randn(4, 64), pre=None, undo=undo)
+    assert alive.most <= copies * weight
+
+
+def test_after_a_commit_the_old_values_are_where_the_new_ones_were() -> None:
+    model = chain()
+    old = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    values = {name: torch.full_like(each, 2.0) for name, each in old.items()}
+    versions = [parameter._version for parameter in model.parameters()]
+    commit(model, values)
+    assert all(torch.equal(values[name], old[name]) for name in old)
+    assert all(bool((parameter == 2).all()) for parameter in model.parameters())
+    assert all(p._version > before for p, before in zip(model.parameters(), versions, strict=True))
+
+
+@pytest.mark.parametrize("pre", ["orthogonal", None])
+def test_without_a_way_back_the_values_are_the_same(pre: Literal["orthogonal"] | None) -> None:
+    one, other = chain(), chain()
+    batch = torch.randn(16, 64)
+    assert lsuv(one, batch, pre=pre).rows == lsuv(other, batch, pre=pre, undo=False).rows
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_without_a_way_back_a_failed_call_tells_autograd_that_values_changed() -> None:
+    model = chain()
+    version = model[0].weight._version
+    with pytest.raises(BatchError):
+        lsuv(model, torch.full((4, 64), 3e38), undo=False)
+    assert model[0].weight._version > version
