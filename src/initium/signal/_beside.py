@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import torch
 
@@ -131,7 +131,7 @@ def _arguments(n: fx.Node) -> dict[str, Any]:
     return {**dict(zip(names, n.args, strict=False)), **n.kwargs}
 
 
-def _plain(value: Any) -> bool:  # noqa: ANN401 - any value of the graph
+def _plain(value: Any) -> TypeGuard[Tensor]:  # noqa: ANN401 - any value of the graph
     """True for a tensor of real numbers in memory that can be reduced like any other."""
     if not isinstance(value, torch.Tensor) or value.is_nested or value.layout != torch.strided:
         return False

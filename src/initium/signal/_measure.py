@@ -126,7 +126,7 @@ def reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, Gradient
 
 def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
     known = classification(output, batch, aim.loss)
-    return Signal(
+    found = Signal(
         rows=measured,
         loss=None if aim.loss is None else float(aim.loss.detach()),
         objective=aim.text,
@@ -135,8 +135,8 @@ def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, mea
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
-        **beside(walk.places, walk.beside.values(), batch),
     )
+    return replace(found, **beside(walk.places, walk.beside.values(), batch))
 
 
 def _sound(signal: Signal) -> bool:

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from initium.signal._moments import UnitMoments
 
 _PLACES, _ROWS = 4096, 128
-PLAIN = {"native_batch_norm": "batch_norm", "cudnn_batch_norm": "batch_norm", "native_layer_norm": "layer_norm"}
-PLAIN |= {"native_group_norm": "group_norm", "_fused_rms_norm": "rms_norm"}
+PLAIN = {
+    "native_batch_norm": "batch_norm",
+    "cudnn_batch_norm": "batch_norm",
+    "native_layer_norm": "layer_norm",
+    "native_group_norm": "group_norm",
+    "_fused_rms_norm": "rms_norm",
+}
 
 
 def norm_figures(op: str, given: Mapping[str, Any], known: UnitMoments | None) -> tuple[int, dict[str, Tensor]]:
