@@ -262,7 +262,9 @@ def test_an_input_that_is_not_standardised_is_blamed_before_the_layers(given):
     finding = found(perceptron(6), batch(**given), "output-prior")
     assert finding is not None
     assert "the network's input has rms about" in finding.cause
-    saturated = initium.diagnose(perceptron(6, nn.Tanh, "linear"), batch(**given), F.cross_entropy).findings[0]
+    first, *rest = initium.diagnose(perceptron(6, nn.Tanh, "linear"), batch(**given), F.cross_entropy).findings
+    assert (first.code, first.severity) == ("input-scale", "error")
+    saturated = next(each for each in rest if each.code == "saturation")
     assert "the network's input is too large or not centred" in saturated.cause
 
 

@@ -33,6 +33,11 @@ def forgetting(depth: int) -> float:
     return math.log1p(depth / _FORGETTING)
 
 
+def difference(depth: int) -> float:
+    """1 less the cosine of two samples that had nothing in common, behind a critical ReLU network of this depth."""
+    return math.exp(-2 * forgetting(depth))
+
+
 def step(link: Link) -> float:
     """The same as :func:`walk` for one layer."""
     return walk((link, link))

@@ -2,7 +2,9 @@
 
 Theory: a small difference between two inputs is multiplied at each layer by ``fan_in * weight_rms^2 * E[phi'(z)^2]`` (Poole
 et al. 2016, eq. 5). It is followed by ``unit_std``, each unit's std over the batch: with random biases (PyTorch's default)
-the std of all elements stays where it is while ``unit_std`` goes to nothing.
+the std of all elements stays where it is while ``unit_std`` goes to nothing. The cosine between samples says the same of a
+whole layer, and is told as evidence: by itself it is no finding, since what forgets its inputs behind sums and norms (a
+positional table a thousand times the token's) was measured to train as others do.
 
 Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for (:mod:`._chance`).
 
@@ -11,9 +13,12 @@ Not a fault: the scale before a normalisation, the small output of a residual br
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initium.diagnose._figures import several
+from initium.diagnose._chance import difference
+from initium.diagnose._figures import several, shown
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._trend import forward
@@ -41,7 +46,19 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         trend = forward(chain)
         severity = falling(trend) if trend else None
         if trend and severity:
-            yield finding("vanishing-signal", severity, trend, "The signal falls")
+            told = finding("vanishing-signal", severity, trend, "The signal falls")
+            yield replace(told, cause=f"{told.cause}{_forgotten(chain)}")
+
+
+def _forgotten(chain: tuple[Link, ...]) -> str:
+    """What is left of the difference between samples, beside what depth alone leaves of it."""
+    last = next((link for link in reversed(chain) if not math.isnan(link.row.alike)), None)
+    if last is None:
+        return ""
+    return (
+        f" Two samples differ at `{last.use.name}` by {shown(max(1 - last.row.alike, 0.0))} (1 less their mean cosine); a critical "
+        f"ReLU network of this depth leaves {shown(difference(chain.index(last) + 1))}."
+    )
 
 
 def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:

@@ -4,12 +4,12 @@ from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
-from initium.network._facts import ROLES, WEIGHT_NORM, Facts, HeadPart, Neighbour, Role, Use
+from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._network import Network
-from initium.network._ops import MOVES, op_name, shape_of
+from initium.network._ops import MOVES, NORMS, op_name, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._rejoined import root
@@ -20,8 +20,10 @@ from initium.network._watch import written
 
 __all__ = [
     "MOVES",
+    "NORMS",
     "ROLES",
     "WEIGHT_NORM",
+    "Attends",
     "Batch",
     "Facts",
     "HeadPart",

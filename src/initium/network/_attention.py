@@ -6,6 +6,7 @@ from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from initium.network._facts import Attends
 from initium.network._ops import ATTENTIONS, LINEAR, NOISE, PARTS, RESHAPES, SOFTMAXES, op_name, shape_of
 from initium.network._packed import arrivals, labels_of
 from initium.network._sites import terms
@@ -55,6 +56,26 @@ def every_attention(flow: Flow) -> Iterator[tuple[fx.Node, Operands]]:
             products, scores = _mixed(flow, node), _scores(flow, node)
             for product, value in products if scores else ():
                 yield product, (*scores, ("v", value, product))
+
+
+def attends(flow: Flow, joins: AbstractSet[fx.Node]) -> Iterator[Attends]:
+    """Every attention with the weights that make its queries and its keys; a softmax that weighs no values is none."""
+    for node in flow.parents:
+        if op_name(node) in ATTENTIONS:
+            operands = tuple((role, each, node) for role, each in zip(_ROLES, node.args[:2], strict=False))
+        elif op_name(node) in SOFTMAXES and "log" not in op_name(node) and _mixed(flow, node):
+            operands = _scores(flow, node)
+        else:
+            continue
+        made = {role: _weights(flow, operand, joins) for role, operand, _ in operands if operand in flow.parents}
+        if operands:
+            yield Attends(node.name, made.get("q", ()), made.get("k", ()))
+
+
+def _weights(flow: Flow, operand: fx.Node, joins: AbstractSet[fx.Node]) -> tuple[str, ...]:
+    """The names of the weights that make a value."""
+    nodes = (node for node in made_of(flow, operand, joins) if node in flow.weights)
+    return tuple(dict.fromkeys(flow.read.name_of(flow.weights[node][0].weight) for node in nodes))
 
 
 def _mixed(flow: Flow, softmax: fx.Node) -> list[tuple[fx.Node, fx.Node]]:

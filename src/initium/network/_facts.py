@@ -65,6 +65,21 @@ class HeadPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Attends:
+    """One attention.
+
+    Attributes:
+        node: The operation that makes the attention itself: torch's own, or a softmax of products.
+        queries: The names of the weights that make its queries.
+        keys: Those that make its keys.
+    """
+
+    node: str
+    queries: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """One use of a weight by an operation of the graph.
 
@@ -96,6 +111,7 @@ class Use:
         head: For a weight whose output is the model's: ``softmax``, ``sigmoid``, ``regression``, or ``unknown`` where the
             graph does not tell the loss; empty for any other.
         leaves: True where its output goes out, whoever else reads it: by way of no other weight, no activation and no norm.
+        reads: The node whose value it multiplies; empty where it reads none.
         note: What a reader should know of it.
     """
 
@@ -123,6 +139,7 @@ class Use:
     head: str = ""
     heads: tuple[HeadPart, ...] = ()
     leaves: bool = False
+    reads: str = ""
 
 
 @dataclass(frozen=True, slots=True)

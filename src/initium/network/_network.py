@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from initium.network._facts import Facts, Use
+    from initium.network._facts import Attends, Facts, Use
     from initium.network._trace import Trace
 
 
@@ -21,6 +21,7 @@ class Network:
         unknown: Operations on the data's way that no rule knows (law 4).
         strays: Shapes of the weights that require a gradient and are no parameters of the model.
         title: The type name of the model.
+        attends: Every attention, in execution order.
     """
 
     parameters: tuple[Facts, ...]
@@ -29,6 +30,7 @@ class Network:
     unknown: tuple[str, ...]
     title: str
     strays: tuple[tuple[int, ...], ...] = ()
+    attends: tuple[Attends, ...] = ()
 
     @property
     def assumed(self) -> bool:

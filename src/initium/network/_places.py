@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initium.network._attention import Spans, attentions
+from initium.network._attention import Spans, attends, attentions
 from initium.network._branches import branches
 from initium.network._closing import closing
 from initium.network._flow import flow
@@ -16,7 +16,7 @@ from initium.network._idle import idle
 if TYPE_CHECKING:
     from torch import fx
 
-    from initium.network._facts import HeadPart
+    from initium.network._facts import Attends, HeadPart
     from initium.network._readings import Readings
     from initium.network._residual import Residual
 
@@ -33,6 +33,7 @@ class Places:
         idle: Why a parameter may be zero on purpose.
         closing: Of the scale of a norm that only output weights read, those.
         leaving: The values that go out as they are, whoever else reads them.
+        attends: The attentions themselves.
     """
 
     residual: dict[fx.Node, Residual]
@@ -42,6 +43,7 @@ class Places:
     idle: dict[str, str]
     closing: dict[str, tuple[str, ...]]
     leaving: set[fx.Node]
+    attends: tuple[Attends, ...]
 
 
 def places(read: Readings) -> Places:
@@ -51,4 +53,5 @@ def places(read: Readings) -> Places:
     joins = found.joins.found.keys()
     spans = attentions(ways, joins)
     outputs, parts = heads(ways, joins), head_parts(ways, joins, spans)
-    return Places(found.of, spans, outputs, parts, idle(found), closing(ways, outputs), leaving(ways))
+    closed, attending = closing(ways, outputs), tuple(attends(ways, joins))
+    return Places(found.of, spans, outputs, parts, idle(found), closed, leaving(ways), attending)

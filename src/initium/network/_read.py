@@ -76,7 +76,7 @@ def read(
         mine.setdefault(use.name, []).append(use)
     parameters = tuple(_placed(_facts(one, mine.get(one.name, []), parts), where) for one in held(model))
     strays = tuple(_strays(traced.graph))
-    return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays)
+    return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays, where.attends)
 
 
 def _placed(facts: Facts, where: Places) -> Facts:

@@ -78,6 +78,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         normalised=ahead.normalised and site.layout != "gates",
         direct=read.kinds.origin[site.weight].moved,
         sources=sources,
+        reads="" if site.data is None else site.data.name,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
     )
 

@@ -19,11 +19,13 @@ from initium.records._fills import (
 from initium.records._finding import SEVERITIES, Finding, Severity
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
 from initium.records._remedies import Calibrate, Code, Refill, Reinitialize, Remedy, SetPrior, code_of
+from initium.records._seen import AttentionRow, InputRow, NormRow
 from initium.records._several import at_least, counted, finite
 from initium.records._signal import Signal, SignalRow
 
 __all__ = [
     "SEVERITIES",
+    "AttentionRow",
     "Blocks",
     "Calibrate",
     "Code",
@@ -33,7 +35,9 @@ __all__ = [
     "Fill",
     "Finding",
     "Identity",
+    "InputRow",
     "Keep",
+    "NormRow",
     "Normal",
     "Orthogonal",
     "Packed",

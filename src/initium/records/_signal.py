@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from initium.records._seen import AttentionRow, InputRow, NormRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,9 @@ class SignalRow:
         by: How the output was found: ``measured``; or, predicted, on the weight's own ``values``, on ``draws`` of it by its
             law, by ``covariances`` of positions where it is too large for both, or by its second ``moment`` alone (such a
             convolution).
+        dtype: That of the output, as torch names it (``float32``); empty where nobody noted it.
+        alike: Mean cosine between the outputs for two samples of the batch; NaN where the output has no axis of samples
+            (its first, as long as the batch), and where it was predicted.
     """
 
     name: str
@@ -60,6 +67,8 @@ class SignalRow:
     distinct: float
     finite: bool
     by: str = "measured"
+    dtype: str = ""
+    alike: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,9 @@ class Signal:
         notes: What was not measured, and why (law 4: everything unknown is said).
         broken: Parameters and buffers that hold a NaN or an infinity, by qualified name.
         output_finite: False where the model's output holds a NaN or plus infinity; minus infinity masks a choice out.
+        inputs: The floating inputs that reach a weight with no other between; empty where the signal is predicted.
+        norms: The normalisations that are operations of torch's, likewise.
+        attentions: The attentions, likewise.
     """
 
     rows: tuple[SignalRow, ...]
@@ -89,6 +101,9 @@ class Signal:
     notes: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     output_finite: bool = True
+    inputs: tuple[InputRow, ...] = ()
+    norms: tuple[NormRow, ...] = ()
+    attentions: tuple[AttentionRow, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

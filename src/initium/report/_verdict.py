@@ -8,13 +8,17 @@ if TYPE_CHECKING:
     from initium.records import Finding
 
 _WORDS = {
+    "input-scale": "unscaled",
     "symmetry": "symmetric",
+    "degenerate-batchnorm": "degenerate",
+    "attention-collapse": "collapsed",
     "large-bias": "biased",
     "dead-units": "dead",
     "saturation": "saturated",
     "exploding-signal": "exploding",
     "exploding-gradient": "exploding",
     "nonfinite": "not finite",
+    "underflow": "underflowing",
     "vanishing-gradient": "vanishing",
     "vanishing-signal": "vanishing",
     "haphazard-under-norm": "haphazard",

@@ -12,6 +12,8 @@ import torch
 
 from initium.network import as_batch, read, run_walk, tensors_in, unchanged
 from initium.records import Signal
+from initium.signal._alike import batch_size
+from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._measuring import Measuring
 from initium.signal._moments import unpacked
@@ -90,6 +92,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     walk = Measuring(network)
     traced = cast("Trace", network.trace)
     parameters, buffers, inputs = traced.bind(model, batch)
+    walk.samples = batch_size(inputs, tensors_in(batch.target))
     leaves = dict(zip(traced.parameters, parameters, strict=True))
     names = [name for use in network.uses for name in (use.name, use.bias) if name]
     weights = {name: weight_figures(leaves[name]) for name in dict.fromkeys(names)}
@@ -123,7 +126,7 @@ def reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, Gradient
 
 def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
     known = classification(output, batch, aim.loss)
-    return Signal(
+    found = Signal(
         rows=measured,
         loss=None if aim.loss is None else float(aim.loss.detach()),
         objective=aim.text,
@@ -133,6 +136,7 @@ def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, mea
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
+    return replace(found, **beside(walk.places, walk.beside.values(), batch))
 
 
 def _sound(signal: Signal) -> bool:

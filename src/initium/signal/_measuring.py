@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import fx
 
 from initium.errors import InitiumError
 from initium.gains import Reach, reach
-from initium.network import Walk
+from initium.network import Walk, shape_of
+from initium.signal._alike import apart
+from initium.signal._beside import Beside, places_of, seen_at
 from initium.signal._distinct import gaps
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import dead_units, pointwise, saturated, slopes
@@ -58,16 +62,25 @@ def _held_apart(output: Tensor) -> Tensor:
 
 
 class Measuring(Walk):
-    """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations."""
+    """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations.
+
+    Beside them it notes how far apart the samples are, where somebody has set how many there are, and what inputs,
+    normalisations and attentions are like.
+    """
 
     keeps_choices = True
+    looks_beside: ClassVar[bool] = True
 
     def __init__(self, network: Network, *, on_shapes: bool = False) -> None:
         super().__init__(network, on_shapes=on_shapes)
         self.outputs: dict[str, Reduced] = {}
         self.gradients: dict[str, Reduced] = {}
         self.activations: dict[str, tuple[Tensor, Tensor]] = {}
+        self.apart: dict[str, Tensor] = {}
+        self.beside: dict[tuple[str, str], Beside] = {}
+        self.samples = 0
         self.notes: dict[str, None] = {}
+        self.places = places_of(network)
         self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
 
     def by(self, use: Use) -> str:  # noqa: ARG002  a prediction knows more ways
@@ -79,10 +92,30 @@ class Measuring(Walk):
         super().keep_choices(choices)
         self.notes[_KEPT] = None
 
+    def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
+        """Looks at what a node is about to read, then runs it."""
+        if self.looks_beside and n.name in self.places:
+            self.beside.update(seen_at(self.places, n, self._value, self._moments))
+        return super().run_node(n)
+
+    def _value(self, argument: Any) -> Any:  # noqa: ANN401 - an argument of a node, and what it stands for
+        return self.env[argument] if isinstance(argument, fx.Node) else argument
+
+    def _moments(self, node: fx.Node) -> UnitMoments | None:
+        """The moments by channel of a value whose channels are the units of a use."""
+        seen, uses = self.outputs.get(node.name), self._uses.get(node.name)
+        shape = shape_of(node)
+        if seen is None or not uses or len(shape) < 2 or seen.units != shape[1]:  # noqa: PLR2004 - a batch of channels
+            return None
+        return seen.moments if uses[0].unit_axis % len(shape) == 1 else None
+
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Reduces the output, and its gradient when that comes; several weights of one operation share both."""
         if use.node not in self.outputs:
             self.outputs[use.node] = reduce(output, use.unit_axis)
+            distance = apart(output, self.samples)
+            if distance is not None:
+                self.apart[use.node] = distance
             if output.requires_grad:
                 output = _held_apart(output)
                 output.register_hook(partial(self._at_gradient, use.node, use.unit_axis))

@@ -33,6 +33,8 @@ class Predicting(Measuring):
     Of the parameters in ``watched``, which no operation multiplies by, ``weight_figures`` has those of the gradient too.
     """
 
+    looks_beside = False
+
     def __init__(
         self,
         network: Network,

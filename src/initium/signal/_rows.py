@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ import torch
 
 from initium.records import SignalRow
 from initium.signal._distinct import distinct, rounding
+from initium.signal._fetched import fetched
 from initium.signal._moments import all_moments, largest_of, not_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import Tensor
 
@@ -84,7 +86,7 @@ def rows(
     """One row for each use, in execution order."""
     uses = [use for use in walk.network.uses if use.node in walk.outputs]
     figures = [_figures(walk, use, weights, gradients.get(use.name)) for use in uses]
-    return tuple(_row(use, values, walk.by(use)) for use, values in zip(uses, _fetched(figures), strict=True))
+    return tuple(_row(walk, use, values) for use, values in zip(uses, fetched(figures), strict=True))
 
 
 def _figures(
@@ -113,6 +115,7 @@ def _figures(
         "weight_grad_norm": own.norm if own else zero,
         "weight_grad_mean_abs": own.mean_abs if own else zero,
         "distinct": _distinct(use, output, gradient),
+        "apart": walk.apart.get(use.node, zero),
         "finite": torch.stack([torch.isfinite(size).to(zero.device) for size in sizes]).all().float(),
     }
 
@@ -124,23 +127,18 @@ def _distinct(use: Use, output: Reduced, gradient: Reduced | None) -> Tensor:
     return distinct(differs)
 
 
-def _fetched(figures: Sequence[dict[str, Tensor]]) -> list[dict[str, float]]:
-    """Brings all numbers to the host at once, one transfer for each device and precision."""
-    groups: dict[tuple[torch.device, torch.dtype], list[tuple[int, str]]] = {}
-    for place, named in enumerate(figures):
-        for field, value in named.items():
-            groups.setdefault((value.device, value.dtype), []).append((place, field))
-    found: list[dict[str, float]] = [{} for _ in figures]
-    for members in groups.values():
-        values = torch.stack([figures[place][field] for place, field in members]).tolist()
-        for (place, field), value in zip(members, values, strict=True):
-            found[place][field] = value
-    return found
-
-
-def _row(use: Use, values: dict[str, float], by: str) -> SignalRow:
+def _row(walk: Measuring, use: Use, values: dict[str, float]) -> SignalRow:
     """A row from its numbers."""
-    numbers = {field: value for field, value in values.items() if field != "finite"}
+    numbers = {field: value for field, value in values.items() if field not in {"finite", "apart"}}
+    known = use.node in walk.apart and math.isfinite(values["apart"])
     return SignalRow(
-        name=use.name, op=use.op, use=use.index, after=str(use.after), finite=bool(values["finite"]), by=by, **numbers
+        name=use.name,
+        op=use.op,
+        use=use.index,
+        after=str(use.after),
+        finite=bool(values["finite"]),
+        by=walk.by(use),
+        dtype=str(walk.outputs[use.node].dtype).removeprefix("torch."),
+        alike=1 - values["apart"] if known else math.nan,
+        **numbers,
     )

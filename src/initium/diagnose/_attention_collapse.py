@@ -1,0 +1,91 @@
+"""``attention-collapse``: at the start an attention looks at one key, so that its queries and keys get no gradient.
+
+Theory: scores of std s over K keys are the energies of Derrida's random energy model (1981): from ``s = sqrt(2 ln K)`` on the
+softmax condenses on a few keys, however many there are; unit scores, which ``1 / sqrt(d)`` gives queries and keys of unit
+variance (Vaswani et al. 2017, section 3.2.1), leave an entropy of about ``ln K - 1/2``. The softmax's slope is
+``p (1 - p)`` at a key of weight p: with one key at 1 nothing comes back.
+
+Limits: the entropy of fewer than two keys, ``ln 2``, where a query sees six or more (at unit scores six leave ``ln 6 - 1/2``,
+about twice that), is a warning; an error where at more than half of the queries the slope is below a twentieth of its
+largest at every key (the largest weight above 0.987), in at least half of the network's attentions.
+
+Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
+or a bias confines to few keys, or whose keys are fewer than six.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several, share, shown
+from initium.diagnose._links import links
+from initium.diagnose._words import TEXTBOOK, Because
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import AttentionRow, Signal
+
+_LOOKS_AT, _FEWEST, _HALF = math.log(2), 6.0, 0.5
+_UNSCALED, _LARGE = 2.0, 2.0
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all the attentions that have collapsed."""
+    judged = [row for row in signal.attentions if row.visible >= _FEWEST]
+    sharp = [row for row in judged if row.entropy < _LOOKS_AT]
+    if sharp:
+        yield _finding(sharp, len(judged), _reason(network, signal, sharp[0]))
+
+
+def _finding(sharp: list[AttentionRow], count: int, reason: Because) -> Finding:
+    flat = [row for row in sharp if row.saturated > _HALF]
+    worst = min(sharp, key=lambda row: row.entropy)
+    return Finding(
+        code="attention-collapse",
+        severity="error" if 2 * len(flat) >= count else "warning",
+        layers=tuple(dict.fromkeys(name for row in sharp for name in (*row.queries, *row.keys))),
+        message=f"{several(len(sharp), 'attention')} of {count} look at one key: of the {shown(worst.visible)} that a query "
+        f"sees it reads {shown(math.exp(worst.entropy))} (the exponential of the entropy), and {share(worst.saturated)} of the "
+        "queries are saturated.",
+        measured=worst.entropy,
+        expected=max(math.log(worst.visible) - 0.5, 0.0),
+        cause=f"{reason.cause}.",
+        cure=reason.cure,
+        remedy=reason.remedy,
+    )
+
+
+def _reason(network: Network, signal: Signal, row: AttentionRow) -> Because:
+    scores = f"the scores of a query have std {shown(row.logit_std)} over its keys, where 1 is usual"
+    if row.scale > _UNSCALED:
+        return Because(
+            f"{scores}: they are {shown(row.scale)} times what 1 / sqrt(d) makes of them, d the size of a head",
+            "Divide the scores by the square root of a head's size.",
+            Code("F.scaled_dot_product_attention(q, k, v)  # scale=None is 1 / sqrt(d)"),
+        )
+    made = [link for link in links(network, signal) if link.use.name in {*row.queries, *row.keys} and link.plain]
+    large = max(made, key=lambda link: link.gain, default=None)
+    if large is not None and large.gain > _LARGE:
+        return Because(
+            f"{scores}: `{large.use.name}` has gain {shown(large.gain)} (1 keeps the size), and the scores grow with that of "
+            "the queries times that of the keys",
+            "Give the weights of queries and keys gain 1 or less.",
+            TEXTBOOK,
+        )
+    wide = max(made, key=lambda link: link.row.out_rms, default=None)
+    if wide is not None and wide.row.out_rms > _LARGE:
+        return Because(
+            f"{scores}: what `{wide.use.name}` makes has rms {shown(wide.row.out_rms)} at gain {shown(wide.gain)}: what it reads "
+            "is large",
+            "Normalise what the attention reads, or its queries and keys.",
+            None,
+        )
+    return Because(
+        f"{scores}: a missing 1 / sqrt(d), a temperature, or queries that are their own keys",
+        "Divide the scores by the square root of a head's size.",
+        None,
+    )
