@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
+_GROWN = frozenset({"exploding-signal", "residual-growth"})
+# Errors of the answer and its loss, which say nothing of what happens before.
+_OF_THE_ANSWER = frozenset({"output-prior", "double-softmax", "missing-softmax"})
+
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
     """Runs every check of :data:`CHECKS` on one pair of records; no model is needed.
@@ -39,9 +43,9 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         ['symmetry']
     """
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
-    if not any(finding.severity == "error" and finding.code != "output-prior" for finding in found):
+    if not any(finding.severity == "error" and finding.code not in _OF_THE_ANSWER for finding in found):
         found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
-    if any(finding.code == "exploding-signal" and finding.severity == "error" for finding in found):
+    if any(finding.code in _GROWN and finding.severity == "error" for finding in found):
         found = [finding for finding in found if finding.code != "output-prior"]  # it is what becomes of an explosion
     return tuple(_once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))))
 

@@ -7,16 +7,25 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from initium.diagnose import (
+    _bias_before_norm,
     _dead_units,
+    _double_softmax,
     _exploding_gradient,
     _exploding_signal,
     _gain_mismatch,
     _haphazard,
+    _identical_shards,
     _large_bias,
+    _missing_activation,
+    _missing_softmax,
     _nonfinite,
+    _nonzero_bias,
     _output_prior,
+    _residual_growth,
     _saturation,
     _symmetry,
+    _unused_parameter,
+    _update_ratio,
     _vanishing_gradient,
     _vanishing_signal,
 )
@@ -28,10 +37,16 @@ Check: TypeAlias = Callable[[Network, Signal], Iterator[Finding]]
 
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
+        "double-softmax": _double_softmax.check,
+        "missing-softmax": _missing_softmax.check,
+        "unused-parameter": _unused_parameter.check,
         "symmetry": _symmetry.check,
+        "identical-shards": _identical_shards.check,
+        "missing-activation": _missing_activation.check,
         "large-bias": _large_bias.check,
         "dead-units": _dead_units.check,
         "saturation": _saturation.check,
+        "residual-growth": _residual_growth.check,
         "exploding-signal": _exploding_signal.check,
         "exploding-gradient": _exploding_gradient.check,
         "nonfinite": _nonfinite.check,
@@ -40,6 +55,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "haphazard-under-norm": _haphazard.check,
         "gain-mismatch": _gain_mismatch.check,
         "output-prior": _output_prior.check,
+        "update-ratio": _update_ratio.check,
+        "nonzero-bias": _nonzero_bias.check,
+        "bias-before-norm": _bias_before_norm.check,
     }
 )
 """Every check under the code of what it finds."""

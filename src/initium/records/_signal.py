@@ -77,6 +77,14 @@ class Signal:
         notes: What was not measured, and why (law 4: everything unknown is said).
         broken: Parameters and buffers that hold a NaN or an infinity, by qualified name.
         output_finite: False where the model's output holds a NaN or plus infinity; minus infinity masks a choice out.
+        unreached: Trainable parameters that got no gradient at all: none was computed, which is not a gradient of zero. Of a
+            prediction, nobody asked.
+        copies: Groups of different parameters with equal values, none of them constant. Of a prediction, likewise.
+        repeats: Parameters that are one block of rows again and again, and how often. Likewise.
+        misfit: How the output does not fit the loss that was recognised by its value: ``softmax twice`` (a cross-entropy of
+            probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
+            ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities); empty
+            where it fits, or nobody can tell.
     """
 
     rows: tuple[SignalRow, ...]
@@ -89,6 +97,10 @@ class Signal:
     notes: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     output_finite: bool = True
+    unreached: tuple[str, ...] = ()
+    copies: tuple[tuple[str, ...], ...] = ()
+    repeats: tuple[tuple[str, int], ...] = ()
+    misfit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

@@ -8,10 +8,16 @@ if TYPE_CHECKING:
     from initium.records import Finding
 
 _WORDS = {
+    "double-softmax": "squashed twice",
+    "missing-softmax": "unnormalised",
+    "unused-parameter": "cut off",
     "symmetry": "symmetric",
+    "identical-shards": "cloned",
+    "missing-activation": "linear",
     "large-bias": "biased",
     "dead-units": "dead",
     "saturation": "saturated",
+    "residual-growth": "exploding",
     "exploding-signal": "exploding",
     "exploding-gradient": "exploding",
     "nonfinite": "not finite",
@@ -20,6 +26,7 @@ _WORDS = {
     "haphazard-under-norm": "haphazard",
     "gain-mismatch": "mismatched",
     "output-prior": "overconfident",
+    "update-ratio": "uneven",
 }
 
 
