@@ -274,6 +274,23 @@ def refined():
     return Calls(forward, steps=nn.ModuleList(mlp(WIDTH + 4, 64, 4) for _ in range(3))), rows()
 
 
+def detector():
+    """Boxes are refined step by step, each step's start detached; without a loss the logits alone are asked for."""
+
+    def forward(m, x: Tensor):
+        place, h, given = x.new_zeros(len(x), 4), torch.relu(m.body(x)), []
+        for layer, box in zip(m.layers, m.boxes, strict=True):
+            h = h + layer(torch.cat((h, place), -1))
+            given.append(place + box(h))
+            place = given[-1].detach()
+        return {"logits": m.head(h), "boxes": torch.stack(given)}
+
+    layers, boxes = (
+        nn.ModuleList(made() for _ in range(3)) for made in (lambda: mlp(68, 64, 64), lambda: mlp(64, 64, 4))
+    )
+    return Calls(forward, body=mlp(WIDTH, 64, 64), layers=layers, boxes=boxes, head=nn.Linear(64, 10)), rows()
+
+
 def frozen_features():
     def forward(m, x: Tensor) -> Tensor:
         with torch.no_grad():
@@ -451,7 +468,7 @@ HEALTHY = {
         resnet, pre_activation, vision_transformer, post_norm, bare_residual, plain_cnn, separable, factorised, squeezenet,
         convnext, discriminator, generator, variational, quantised, quantised_by_product, bootstrap,
         siamese_without_negatives, two_towers, towers_that_start_alike, experts, hard_experts,
-        critic_on_detached_features, refined, frozen_features, spare_head, pyramid, matrix_factorisation, fasttext,
+        critic_on_detached_features, refined, detector, frozen_features, spare_head, pyramid, matrix_factorisation, fasttext,
         regression, linear_autoencoder, low_rank_head, sequences, projected_sequences, gated_convolutions, mixer, deep_sets,
         radiance_field, dueling, state_space, identity_recurrence, zero_branches, tied,
     )
