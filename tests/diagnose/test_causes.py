@@ -172,10 +172,8 @@ def test_a_buffer_that_is_not_finite_is_named():
 
 
 def test_no_gradient_at_all_is_found_in_any_network():
-    layer = nn.TransformerEncoderLayer(WIDTH, 4, WIDTH, 0.0, batch_first=True)
-    model = nn.Sequential(
-        nn.Unflatten(1, (1, WIDTH)), nn.TransformerEncoder(layer, 2), nn.Flatten(), nn.Linear(WIDTH, 10)
-    )
+    layers = (nn.TransformerEncoderLayer(WIDTH, 4, WIDTH, 0.0, batch_first=True) for _ in range(2))
+    model = nn.Sequential(nn.Unflatten(1, (1, WIDTH)), *layers, nn.Flatten(), nn.Linear(WIDTH, 10))
     assert clean(model)
     finding = found(scaled(model, 0.0), code="vanishing-gradient")
     assert finding is not None
@@ -307,6 +305,8 @@ class Residual(nn.Module):
     def __init__(self, depth: int, last: float, *, norm: bool = False, inner: int = 1) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(perceptron(inner + 2)[:-1].append(nn.Linear(WIDTH, WIDTH)) for _ in range(depth))
+        for part in (part for block in self.blocks for part in block[::2]):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")  # each of its own draw
         self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) if norm else nn.Identity() for _ in range(depth))
         self.head = perceptron(1)[0]
         for block in self.blocks:
@@ -320,10 +320,11 @@ class Residual(nn.Module):
 
 
 def test_a_residual_stream_that_doubles_is_an_explosion():
-    finding = found(Residual(40, 1.0), code="exploding-signal")
+    finding = found(Residual(40, 1.0), code="residual-growth")
     assert finding is not None
     assert finding.severity == "error"
     assert finding.measured > 1e3
+    assert found(Residual(40, 1.0), code="exploding-signal") is None
 
 
 @pytest.mark.parametrize(

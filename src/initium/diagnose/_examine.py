@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
+# Errors of the answer and its loss, which say nothing of what happens before.
+_OF_THE_ANSWER = frozenset({"output-prior", "double-softmax", "missing-softmax"})
+
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
     """Runs every check of :data:`CHECKS` on one pair of records; no model is needed.
@@ -40,7 +43,7 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         ['symmetry']
     """
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
-    if not any(finding.severity == "error" and finding.code != "output-prior" for finding in found):
+    if not any(finding.severity == "error" and finding.code not in _OF_THE_ANSWER for finding in found):
         found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
     ranked = _once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
     return illnesses(ranked, [row.name for row in signal.rows])

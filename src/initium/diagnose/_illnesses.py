@@ -21,16 +21,25 @@ if TYPE_CHECKING:
     from initium.records import Finding, Severity
 
 _SIGNAL = ("vanishing-signal", "vanishing-gradient", "gain-mismatch")
+_GROWN = ("exploding-gradient", "saturation", "gain-mismatch", "attention-collapse", "output-prior", "nonfinite")
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {
-    "symmetry": (*_SIGNAL, "output-prior"),
-    "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior"),
+    "input-scale": (*_GROWN, "exploding-signal", "dead-units", "update-ratio"),
+    "degenerate-batchnorm": (*_SIGNAL, "dead-units"),
+    "double-softmax": ("output-prior",),
+    "missing-softmax": ("output-prior",),
+    "unused-parameter": ("vanishing-gradient", "update-ratio"),
+    "symmetry": (*_SIGNAL, "identical-shards", "output-prior"),
+    "identical-shards": ("symmetry",),
+    "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias"),
+    "attention-collapse": ("vanishing-gradient",),
     "dead-units": _SIGNAL,
-    "saturation": ("vanishing-gradient", "gain-mismatch"),
-    "exploding-signal": ("exploding-gradient", "saturation", "gain-mismatch", "output-prior", "nonfinite"),
-    "exploding-gradient": ("gain-mismatch",),
-    "vanishing-gradient": ("vanishing-signal", "gain-mismatch"),
-    "vanishing-signal": ("gain-mismatch",),
-    "haphazard-under-norm": ("gain-mismatch",),
+    "saturation": ("vanishing-gradient", "gain-mismatch", "update-ratio"),
+    "residual-growth": (*_GROWN, "exploding-signal", "update-ratio"),
+    "exploding-signal": (*_GROWN, "update-ratio"),
+    "exploding-gradient": ("gain-mismatch", "update-ratio"),
+    "vanishing-gradient": ("vanishing-signal", "underflow", "gain-mismatch", "update-ratio"),
+    "vanishing-signal": ("underflow", "gain-mismatch", "update-ratio"),
+    "haphazard-under-norm": ("gain-mismatch", "update-ratio"),
 }
 """What becomes of an illness."""
 

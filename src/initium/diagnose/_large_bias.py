@@ -34,18 +34,20 @@ _TIMES, _SIZE, _HALF, _FEWEST = 3.0, 1.0, 0.5, 2
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers whose bias drowns the signal."""
-    biased = [link for link in links(network, signal) if _judged(link)]
-    large = tuple(link for link in biased if _drowned(link))
+    biased = [link for link in links(network, signal) if judged(link)]
+    large = tuple(link for link in biased if drowns(link))
     if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
         yield _finding(large, len(biased))
 
 
-def _drowned(link: Link) -> bool:
+def drowns(link: Link) -> bool:
+    """True where the bias decides for nearly every sample."""
     row = link.row
     return row.bias_median > max(_SIZE, _TIMES * row.unit_std) and row.dead <= _HALF
 
 
-def _judged(link: Link) -> bool:
+def judged(link: Link) -> bool:
+    """True of a hidden bias before an activation, or before nothing at all."""
     return bool(link.use.bias) and link.hidden and link.plain and not link.use.normalised and link.row.finite
 
 

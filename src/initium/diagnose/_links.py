@@ -94,13 +94,13 @@ def chains(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
 
 def lanes(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
     """The same for a gradient: where others read a link too, their gradients meet on the way back, and a lane ends."""
-    readers = _readers(network)
+    readers_of = readers(network)
     made: list[list[Link]] = []
     for chain in chains(network, signal):
         lane = list[Link]()
         for link in chain:
             lane.append(link)
-            if len(readers[link.use.node]) > 1:
+            if len(readers_of[link.use.node]) > 1:
                 made.append(lane)
                 lane = []
         made += [lane] if lane else []
@@ -113,11 +113,11 @@ def trunks(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
     A fall inside a branch is no fall of the network: what bypasses it (the stream beside a residual branch, the other
     readers of a link) carries the signal forward and the gradient back.
     """
-    readers = _readers(network)
-    return tuple(lane for lane in lanes(network, signal) if not _bypassed(lane, readers))
+    readers_of = readers(network)
+    return tuple(lane for lane in lanes(network, signal) if not _bypassed(lane, readers_of))
 
 
-def _readers(network: Network) -> dict[str, set[str]]:
+def readers(network: Network) -> dict[str, set[str]]:
     """The uses that read each use."""
     found: dict[str, set[str]] = defaultdict(set)
     for use in network.uses:
@@ -126,12 +126,12 @@ def _readers(network: Network) -> dict[str, set[str]]:
     return found
 
 
-def _bypassed(lane: Sequence[Link], readers: dict[str, set[str]]) -> bool:
+def _bypassed(lane: Sequence[Link], readers_of: dict[str, set[str]]) -> bool:
     """True where what the first link reads also comes to a reader of the last by another way."""
-    goals, own = readers[lane[-1].use.node], {link.use.node for link in lane}
+    goals, own = readers_of[lane[-1].use.node], {link.use.node for link in lane}
     waiting, seen = list(lane[0].use.sources), set[str]()
     while waiting:
-        fresh = readers[waiting.pop()] - own - seen
+        fresh = readers_of[waiting.pop()] - own - seen
         if fresh & goals:
             return True
         seen |= fresh

@@ -8,19 +8,28 @@ from typing import TypeAlias
 
 from initium.diagnose import (
     _attention_collapse,
+    _bias_before_norm,
     _dead_units,
     _degenerate_norm,
+    _double_softmax,
     _exploding_gradient,
     _exploding_signal,
     _gain_mismatch,
     _haphazard,
+    _identical_shards,
     _input_scale,
     _large_bias,
+    _missing_activation,
+    _missing_softmax,
     _nonfinite,
+    _nonzero_bias,
     _output_prior,
+    _residual_growth,
     _saturation,
     _symmetry,
     _underflow,
+    _unused_parameter,
+    _update_ratio,
     _vanishing_gradient,
     _vanishing_signal,
 )
@@ -33,12 +42,18 @@ Check: TypeAlias = Callable[[Network, Signal], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "input-scale": _input_scale.check,
-        "symmetry": _symmetry.check,
         "degenerate-batchnorm": _degenerate_norm.check,
+        "double-softmax": _double_softmax.check,
+        "missing-softmax": _missing_softmax.check,
+        "unused-parameter": _unused_parameter.check,
+        "symmetry": _symmetry.check,
+        "identical-shards": _identical_shards.check,
+        "missing-activation": _missing_activation.check,
         "large-bias": _large_bias.check,
         "attention-collapse": _attention_collapse.check,
         "dead-units": _dead_units.check,
         "saturation": _saturation.check,
+        "residual-growth": _residual_growth.check,
         "exploding-signal": _exploding_signal.check,
         "exploding-gradient": _exploding_gradient.check,
         "nonfinite": _nonfinite.check,
@@ -48,6 +63,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "haphazard-under-norm": _haphazard.check,
         "gain-mismatch": _gain_mismatch.check,
         "output-prior": _output_prior.check,
+        "update-ratio": _update_ratio.check,
+        "nonzero-bias": _nonzero_bias.check,
+        "bias-before-norm": _bias_before_norm.check,
     }
 )
 """Every check under the code of what it finds."""

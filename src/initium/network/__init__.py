@@ -4,6 +4,8 @@ from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
+from initium.network._cuts import severed
+from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
@@ -14,6 +16,7 @@ from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
+from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
 from initium.network._walk import Walk, refusal, run_walk
 from initium.network._watch import written
@@ -25,6 +28,7 @@ __all__ = [
     "WEIGHT_NORM",
     "Attends",
     "Batch",
+    "Ending",
     "Facts",
     "HeadPart",
     "Held",
@@ -40,6 +44,7 @@ __all__ = [
     "as_batch",
     "as_module",
     "changes_something",
+    "ending",
     "fans_along",
     "held",
     "map_tensors",
@@ -52,9 +57,12 @@ __all__ = [
     "refusal",
     "root",
     "run_walk",
+    "severed",
     "shape_of",
+    "straight",
     "tensors_in",
     "trace",
+    "unbiased",
     "unchanged",
     "view_of",
     "written",

@@ -89,6 +89,14 @@ class Signal:
         inputs: The floating inputs that reach a weight with no other between; empty where the signal is predicted.
         norms: The normalisations that are operations of torch's, likewise.
         attentions: The attentions, likewise.
+        unreached: Trainable parameters that got no gradient at all: none was computed, which is not a gradient of zero. Of a
+            prediction, nobody asked.
+        copies: Groups of different parameters with equal values, none of them constant. Of a prediction, likewise.
+        repeats: Parameters that are one block of rows again and again, and how often. Likewise.
+        misfit: How the output does not fit the loss that was recognised by its value: ``softmax twice`` (a cross-entropy of
+            probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
+            ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities); empty
+            where it fits, or nobody can tell.
     """
 
     rows: tuple[SignalRow, ...]
@@ -104,6 +112,10 @@ class Signal:
     inputs: tuple[InputRow, ...] = ()
     norms: tuple[NormRow, ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
+    unreached: tuple[str, ...] = ()
+    copies: tuple[tuple[str, ...], ...] = ()
+    repeats: tuple[tuple[str, int], ...] = ()
+    misfit: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

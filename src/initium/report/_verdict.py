@@ -9,12 +9,18 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "input-scale": "unscaled",
-    "symmetry": "symmetric",
     "degenerate-batchnorm": "degenerate",
     "attention-collapse": "collapsed",
+    "double-softmax": "squashed twice",
+    "missing-softmax": "unnormalised",
+    "unused-parameter": "cut off",
+    "symmetry": "symmetric",
+    "identical-shards": "cloned",
+    "missing-activation": "linear",
     "large-bias": "biased",
     "dead-units": "dead",
     "saturation": "saturated",
+    "residual-growth": "exploding",
     "exploding-signal": "exploding",
     "exploding-gradient": "exploding",
     "nonfinite": "not finite",
@@ -24,6 +30,7 @@ _WORDS = {
     "haphazard-under-norm": "haphazard",
     "gain-mismatch": "mismatched",
     "output-prior": "overconfident",
+    "update-ratio": "uneven",
 }
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from initium.network import Batch
 
-_IGNORED = -100
+IGNORED = -100
 # The recomputed loss may differ in the order of its sums; in half precision by a step of the loss itself.
 _ROUNDINGS = 64
 
@@ -37,12 +37,20 @@ def classification(output: object, batch: Batch, loss: Tensor | None) -> Classif
     Formula:
         ``prior_loss = -sum_c q_c log q_c`` with ``q_c`` the share of class ``c`` among the targets that count.
     """
-    logits = output if isinstance(output, torch.Tensor) else part(output, "logits")
-    target = batch.target if batch.target is not None else batch.kwargs.get("labels")
-    if loss is None or not isinstance(logits, torch.Tensor) or not isinstance(target, torch.Tensor):
+    asked = compared(output, batch)
+    if loss is None or asked is None:
         return None
     with torch.no_grad():
-        return next(_proved(logits.detach(), target, loss.detach()), None)
+        return next(_proved(*asked, loss.detach()), None)
+
+
+def compared(output: object, batch: Batch) -> tuple[Tensor, Tensor] | None:
+    """What a loss of classes would compare: the output, or its logits, and the target, or the labels."""
+    logits = output if isinstance(output, torch.Tensor) else part(output, "logits")
+    target = batch.target if batch.target is not None else batch.kwargs.get("labels")
+    if not isinstance(logits, torch.Tensor) or not isinstance(target, torch.Tensor):
+        return None
+    return logits.detach(), target
 
 
 def _proved(logits: Tensor, target: Tensor, loss: Tensor) -> Iterator[Classification]:
@@ -52,12 +60,12 @@ def _proved(logits: Tensor, target: Tensor, loss: Tensor) -> Iterator[Classifica
     if target.is_floating_point():
         yield from _binary(logits, target, loss)
     elif target.dtype != torch.bool:
-        for scores, labels in _pairs(logits, target.long()):
-            if _counts(scores, labels) and _same(F.cross_entropy(scores, labels, ignore_index=_IGNORED), loss):
+        for scores, labels in pairs(logits, target.long()):
+            if counts(scores, labels) and same(F.cross_entropy(scores, labels, ignore_index=IGNORED), loss):
                 yield _of_labels(scores, labels)
 
 
-def _pairs(logits: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def pairs(logits: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Ways in which scores and labels are laid out: classes on axis 1, classes last, and last with labels one ahead."""
     if logits.ndim > 1 and logits.shape[:1] + logits.shape[2:] == target.shape:
         yield logits, target
@@ -68,15 +76,15 @@ def _pairs(logits: Tensor, target: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield logits, target.flatten()
 
 
-def _counts(scores: Tensor, labels: Tensor) -> bool:
+def counts(scores: Tensor, labels: Tensor) -> bool:
     """Every label is a class or ignored, and some are not ignored."""
-    kept = labels[labels != _IGNORED]
+    kept = labels[labels != IGNORED]
     return kept.numel() > 0 and bool(((kept >= 0) & (kept < scores.shape[1])).all())
 
 
 def _of_labels(scores: Tensor, labels: Tensor) -> Classification:
-    counts = torch.bincount(labels[labels != _IGNORED].flatten(), minlength=scores.shape[1])
-    return Classification(scores.shape[1], _entropy(counts.double() / counts.sum()), int(counts.sum()))
+    seen = torch.bincount(labels[labels != IGNORED].flatten(), minlength=scores.shape[1])
+    return Classification(scores.shape[1], _entropy(seen.double() / seen.sum()), int(seen.sum()))
 
 
 def _binary(logits: Tensor, target: Tensor, loss: Tensor) -> Iterator[Classification]:
@@ -86,13 +94,14 @@ def _binary(logits: Tensor, target: Tensor, loss: Tensor) -> Iterator[Classifica
         return
     scores, labels = logits, target.to(logits.dtype)
     probable = bool(((scores >= 0) & (scores <= 1)).all())
-    as_logits = _same(F.binary_cross_entropy_with_logits(scores, labels), loss)
-    if as_logits or (probable and _same(F.binary_cross_entropy(scores, labels), loss)):
+    as_logits = same(F.binary_cross_entropy_with_logits(scores, labels), loss)
+    if as_logits or (probable and same(F.binary_cross_entropy(scores, labels), loss)):
         share = labels.double().mean()
         yield Classification(2, _entropy(torch.stack((share, 1 - share))), labels.numel())
 
 
-def _same(mine: Tensor, loss: Tensor) -> bool:
+def same(mine: Tensor, loss: Tensor) -> bool:
+    """Equal up to the rounding of the loss's own dtype."""
     eps: Any = torch.finfo(loss.dtype).eps
     return bool(torch.isclose(mine.double(), loss.double().reshape(()), rtol=_ROUNDINGS * eps, atol=0.0))
 

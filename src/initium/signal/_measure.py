@@ -15,7 +15,9 @@ from initium.records import Signal
 from initium.signal._alike import batch_size
 from initium.signal._beside import beside
 from initium.signal._classes import classification
+from initium.signal._copies import Alike, alike, comparable
 from initium.signal._measuring import Measuring
+from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
 from initium.signal._objective import Loss, check_loss, objective
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
@@ -101,8 +103,25 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     aim = objective(output, batch, loss)
     with reduced_gradients({use.name: leaves[use.name] for use in network.uses}) as gradients:
         aim.backward(trainable)
-    measured = signal_of(walk, aim, output, batch, rows(walk, weights, gradients))
+    found = _alike(network, leaves)
+    measured = replace(
+        signal_of(walk, aim, output, batch, rows(walk, weights, gradients)),
+        unreached=_unreached(network, leaves, gradients),
+        copies=found.copies,
+        repeats=found.repeats,
+    )
     return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
+
+
+def _unreached(network: Network, leaves: dict[str, Tensor], gradients: dict[str, GradientFigures]) -> tuple[str, ...]:
+    """The trainable parameters that the backward pass never came to."""
+    named = ((facts.name, leaves[facts.name]) for facts in network.parameters if not facts.frozen)
+    return tuple(name for name, leaf in named if leaf.requires_grad and leaf.grad is None and name not in gradients)
+
+
+def _alike(network: Network, leaves: dict[str, Tensor]) -> Alike:
+    """Copies among the weights, and inside of one."""
+    return alike(comparable((facts.name for facts in network.parameters if facts.mentionable), leaves))
 
 
 @contextlib.contextmanager
@@ -134,6 +153,7 @@ def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, mea
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
+        misfit=misfit(output, batch, aim.loss),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
     return replace(found, **beside(walk.places, walk.beside.values(), batch))

@@ -1,0 +1,142 @@
+r"""``double-softmax``: the model ends in a softmax, a sigmoid or a ReLU, and the loss expects the scores before it.
+
+Theory: ``CE(z, y) = -log softmax(z)_y`` takes scores of any size. Of probabilities, which lie between 0 and 1, it cannot fall
+below ``log(1 + (K - 1) / e)``, whatever the network learns, and its gradient passes the inner softmax, whose slope is
+about ``p (1 - p)``, at the start ``1 / K``. Likewise a sigmoid before a loss that applies one: the answer stays between 0.5
+and 0.73. A softmax over one unit is the constant 1; over the batch's axis the answer to one sample depends on the others. A
+ReLU leaves every negative score without a gradient, and without a way to say no.
+
+Limits: the loss is recomputed from the output and is, up to rounding, the cross-entropy of it, and each row of the output sums
+to 1; for the sigmoid and the ReLU the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
+below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit or over the batch.
+
+Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
+recognised, or none; a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import shown
+from initium.diagnose._links import links
+from initium.network import ending
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Ending, Network
+    from initium.records import Severity, Signal
+
+_MANY_CLASSES = 1000
+_SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
+_SOFTMAXES = frozenset({"softmax", "_softmax"})
+_ONE_SIDED = frozenset({"relu", "relu6"})
+_MATRIX = 2
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """At most one finding: an axis that is wrong, else what is applied twice, else a ReLU on the scores."""
+    end, every = ending(network), links(network, signal)
+    if end is None and not signal.misfit:
+        return
+    layers = head_of(every)
+    found = _of_axis(end, layers) if end else None
+    found = found or _twice(end, signal, layers)
+    if found is None and end is not None and end.op in _ONE_SIDED and signal.classes:
+        found = _one_sided(end, layers)
+    yield from (found,) if found else ()
+
+
+def head_of(every: tuple[Link, ...]) -> tuple[str, ...]:
+    """The name of the weight that makes the answer."""
+    heads = [link for link in every if link.use.head] or list(every)
+    return (heads[-1].use.name,) if heads else ()
+
+
+def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
+    if end.op not in _SOFTMAXES or not end.shape:
+        return None
+    units = end.shape[end.axis]
+    if units == 1:
+        return _finding(
+            "error",
+            layers,
+            "The model's answer is a softmax over one unit: the constant 1.",
+            (1.0, 2.0),
+            f"the softmax goes over axis {end.axis} of {end.shape}, which has one element: no weight changes it, and none gets a "
+            "gradient.",
+            "One unit takes a sigmoid (inside the loss: F.binary_cross_entropy_with_logits); a softmax takes one unit a class.",
+        )
+    over_the_batch = (
+        end.axis == 0 and len(end.shape) == _MATRIX and end.shape[1] > 1 and end.shape[0] == end.samples > 1
+    )
+    if over_the_batch:
+        return _finding(
+            "error",
+            layers,
+            f"The softmax at the model's end goes over the batch (axis 0 of {end.shape}), not over the classes.",
+            (float(end.axis), 1.0),
+            "the answers to one sample then depend on the other samples, and its classes do not sum to 1.",
+            "Let it go over the last axis, dim=-1; before F.cross_entropy leave it out.",
+        )
+    return None
+
+
+def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Finding | None:
+    squashed = end is not None and end.op in _SQUASHING
+    if signal.misfit == "softmax twice":
+        classes = max(signal.classes or _MATRIX, _MATRIX)
+        floor = math.log1p((classes - 1) / math.e)
+        return _finding(
+            "error" if classes >= _MANY_CLASSES else "warning",
+            layers,
+            f"The softmax is applied twice: the loss is a cross-entropy of probabilities, and cannot fall below {shown(floor)}.",
+            (floor, 0.0),
+            "F.cross_entropy applies a softmax itself, and the model's output is one already (each row sums to 1); its slope at "
+            f"the start is 1 / {classes}.",
+            "Return the scores before the softmax; apply it where probabilities are shown.",
+        )
+    if signal.misfit == "chances as logits" and squashed:
+        return _finding(
+            "warning",
+            layers,
+            "The model ends in a sigmoid, and the loss takes what it gives for scores and squashes it again.",
+            (1 / (1 + math.exp(-1.0)), 1.0),
+            "a score between 0 and 1 is after a second sigmoid a chance between 0.5 and 0.73, whatever the network learns.",
+            "Return the scores before the sigmoid, or take the loss of chances (F.binary_cross_entropy).",
+        )
+    return None
+
+
+def _one_sided(end: Ending, layers: tuple[str, ...]) -> Finding:
+    return _finding(
+        "warning",
+        layers,
+        f"The model ends in a {end.op}, and the loss takes what it gives for scores.",
+        (0.0, 1.0),
+        "a score below zero becomes 0 and gets no gradient: a class whose scores are negative is never pushed up, and no class can "
+        "be put below another that is at 0.",
+        "Return the scores as the last weight gives them.",
+    )
+
+
+def _finding(  # noqa: PLR0917 - the parts of a finding
+    severity: Severity, layers: tuple[str, ...], message: str, figures: tuple[float, float], cause: str, cure: str
+) -> Finding:
+    return Finding(
+        code="double-softmax",
+        severity=severity,
+        layers=layers,
+        message=message,
+        measured=figures[0],
+        expected=figures[1],
+        cause=cause,
+        cure=cure,
+        remedy=Code(
+            "return scores  # in forward: what the last weight gives, with no softmax, sigmoid or relu behind it"
+        ),
+    )

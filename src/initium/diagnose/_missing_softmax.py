@@ -1,0 +1,48 @@
+r"""``missing-softmax``: a likelihood is taken of numbers that are no log-probabilities.
+
+Theory: ``NLL(z, y) = -z_y`` is the log-likelihood of the target only where ``sum_c exp(z_c) = 1``. Of raw scores it has no lower
+bound: its gradient is ``-1`` for the target and 0 for every other class, whatever the network answers, so that the scores
+grow for ever. Of probabilities (the logarithm forgotten) it lies between -1 and 0, and rare classes are given up.
+
+Limits: exact. The loss is recomputed from the output: it is, up to rounding, the mean of ``-output[target]``, is not 0, and in
+some row the exponentials do not sum to 1. An error of raw scores, a warning of probabilities.
+
+Not a fault: log-probabilities; a loss that is not recognised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._double_softmax import head_of
+from initium.diagnose._figures import shown
+from initium.diagnose._links import links
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding where the likelihood is none."""
+    if signal.misfit not in {"no softmax", "no log"} or signal.loss is None:
+        return
+    raw = signal.misfit == "no softmax"
+    yield Finding(
+        code="missing-softmax",
+        severity="error" if raw else "warning",
+        layers=head_of(links(network, signal)),
+        message=f"The loss, {shown(signal.loss)}, is a likelihood of {'raw scores' if raw else 'probabilities'}, where it takes "
+        "log-probabilities.",
+        measured=signal.loss,
+        expected=0.0,
+        cause="it is the mean of -output[target], and the exponentials of the output do not sum to 1: it has no lower bound, and the "
+        "scores grow for ever."
+        if raw
+        else "it is the mean of -output[target], and each row of the output sums to 1: the logarithm is missing.",
+        cure="Take F.cross_entropy of the scores, which applies the log_softmax; or end the model in F.log_softmax(scores, dim=-1).",
+        remedy=Code("loss = torch.nn.functional.cross_entropy  # of the scores, with no softmax in the model"),
+    )

@@ -1,0 +1,154 @@
+"""``unused-parameter``: trainable parameters that get no gradient at all, which no optimizer will ever change.
+
+Theory: autograd computes a gradient for what the loss depends on by differentiable operations. ``None``, which is another
+thing than a gradient of zero, means that no such way exists: the parameter is not used in this forward pass, the loss does
+not ask for what it makes, or a ``.detach()`` or ``torch.no_grad()`` lies on every way to the output.
+
+Limits: exact. An error where nothing at all gets a gradient, and where the whole body is cut off: at least half of the weights,
+and no weight that learns can see the input but through them. A warning where a weight is cut off in the middle: weights
+behind it learn, it never will. An info for everything else.
+
+Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
+estimator; heads that another loss asks for; routers that choose by argmax, and their biases (an info).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several
+from initium.diagnose._links import links, readers
+from initium.network import severed
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from collections.abc import Set as AbstractSet
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Severity, Signal
+
+_LOOKUP = frozenset({"lookup", "added"})
+_SHOWN = 3
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for what is cut off, and one for what is merely not used; or one for all."""
+    lost = dict.fromkeys(signal.unreached)
+    trainable = [facts.name for facts in network.parameters if not (facts.frozen or facts.whole)]
+    if not lost:
+        return
+    if len(lost) == len(trainable):
+        yield _nothing(signal, tuple(lost))
+        return
+    cuts, every = severed(network), links(network, signal)
+    cut = _cut(network, every, lost, cuts)
+    if cut:
+        whole = _whole_body(network, every, lost, cut)
+        yield _severed(cut, cuts, "error" if whole else "warning", len({link.use.name for link in every}))
+    owners = {_owner(link.use.name) for link in cut}
+    rest = tuple(name for name in lost if _owner(name) not in owners)
+    if rest:
+        yield _unused(network, rest)
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _cut(network: Network, every: tuple[Link, ...], lost: Iterable[str], cuts: dict[str, str]) -> tuple[Link, ...]:
+    """The weights that are cut off while a weight behind them learns."""
+    names = set(lost)
+    readers_of = readers(network)
+    learning = {link.use.node for link in every if link.use.name not in names and not link.facts.frozen}
+    return tuple(
+        link
+        for link in every
+        if link.facts.name in names & cuts.keys()
+        and link.use.layout not in _LOOKUP
+        and link.use.sources
+        and _behind({link.use.node}, readers_of) & learning
+    )
+
+
+def _behind(
+    start: AbstractSet[str], readers_of: dict[str, set[str]], never: AbstractSet[str] = frozenset()
+) -> set[str]:
+    """Every use that is made of some values, by way of no forbidden one."""
+    waiting, seen = list(start), set[str]()
+    while waiting:
+        fresh = readers_of.get(waiting.pop(), set()) - seen - never
+        seen |= fresh
+        waiting += fresh
+    return seen
+
+
+def _whole_body(network: Network, every: tuple[Link, ...], lost: Iterable[str], cut: tuple[Link, ...]) -> bool:
+    """No weight that learns sees the input but through those that are cut off, and these are half of all."""
+    names, off = set(lost), {link.use.node for link in cut}
+    inputs = {source for use in network.uses for source in use.sources} - {use.node for use in network.uses}
+    seeing = _behind(inputs, readers(network), off)
+    learning = {link.use.node for link in every if link.use.name not in names and not link.facts.frozen}
+    count = len({link.use.name for link in every if not link.facts.frozen})
+    return not learning & seeing and 2 * len({link.use.name for link in cut}) >= count
+
+
+def _nothing(signal: Signal, lost: tuple[str, ...]) -> Finding:
+    others = any(row.weight_grad_norm > 0 for row in signal.rows)
+    return Finding(
+        code="unused-parameter",
+        severity="error",
+        layers=tuple(dict.fromkeys(row.name for row in signal.rows if row.name in lost)) or lost[:_SHOWN],
+        message="No trainable parameter gets a gradient: nothing will be learned.",
+        measured=float(len(lost)),
+        expected=0.0,
+        cause="the output depends on frozen parameters alone, by differentiable operations."
+        if others
+        else "nothing in the output carries a gradient: it was computed under torch.no_grad(), detached, or turned into whole "
+        "numbers (argmax, rounding).",
+        cure="Take .detach(), .data, torch.no_grad() and argmax out of forward(); choose and round outside of the model.",
+        remedy=Code("with torch.enable_grad():\n    output = model(batch)\nassert output.requires_grad"),
+    )
+
+
+def _severed(cut: tuple[Link, ...], cuts: dict[str, str], severity: Severity, count: int) -> Finding:
+    names = tuple(dict.fromkeys(link.use.name for link in cut))
+    by = cuts[cut[-1].facts.name]
+    whole = severity == "error"
+    return Finding(
+        code="unused-parameter",
+        severity=severity,
+        layers=names,
+        message=f"{several(len(names), 'weight')} of {count} never get a gradient, from `{names[0]}` to `{names[-1]}`, though weights "
+        f"behind them do{': only what follows them will learn' if whole else ''}.",
+        measured=float(len(names)),
+        expected=0.0,
+        cause=f"{by} stands between `{names[-1]}` and what follows it: the values go on, the gradient does not come back.",
+        cure=f"Take the {by} away; or, where these weights are meant to stay as they are, freeze them, so that the program says so.",
+        remedy=Code(f'model.get_parameter("{names[0]}").requires_grad_(False)  # only if it is meant to stay as it is'),
+    )
+
+
+def _unused(network: Network, rest: tuple[str, ...]) -> Finding:
+    listed = ", ".join(f"`{name}`" for name in rest[:_SHOWN]) + ("" if len(rest) <= _SHOWN else " ...")
+    idle = {facts.name for facts in network.parameters if facts.uses == 0}
+    unused = sum(name in idle for name in rest)
+    reason = (
+        "this forward pass does not use them"
+        if unused == len(rest)
+        else f"{unused} are not used in this forward pass, and the loss does not depend on what the others make"
+        if unused
+        else "the loss does not depend on what they make, or only by way of a choice (argmax, a comparison)"
+    )
+    return Finding(
+        code="unused-parameter",
+        severity="info",
+        layers=rest,
+        message=f"No gradient reaches {several(len(rest), 'trainable parameter')} of {len(network.parameters)}: {listed}.",
+        measured=float(len(rest)),
+        expected=0.0,
+        cause=f"{reason}.",
+        cure="Nothing, where they serve another mode or another loss; else remove them, or freeze them (data-parallel training waits "
+        "for every gradient).",
+    )

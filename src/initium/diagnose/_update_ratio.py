@@ -1,0 +1,71 @@
+"""``update-ratio``: at one learning rate some weights turn orders of magnitude faster than others.
+
+Theory: a step of gradient descent changes a weight by the share ``lr * |g| / |w|`` of its size (You, Gitman & Ginsburg 2017,
+section 4); the rate itself is the same for all, so the spread of ``|g| / |w|`` needs none. Where the fastest weight takes a tenth of its
+size in a step, more than which overshoots, the slowest takes ``10^-(1 + d)``, ``d`` decades behind.
+
+Limits: between the first and the last decile of the weights, at least eight. From 3 decades, a thousand steps of the one for one of
+the other (:mod:`._slopes`), an info. From 6.2 decades a warning: then the slow step is below 2^-24, half of a rounding step of
+float32, and the weight stays what it is to the bit. Optimizers that divide by the gradient's size (Adam, LAMB) even it out.
+
+Not a fault, and not judged: weights with no gradient at step one (zero heads, zero branches); gated or scaled branches, queries and
+keys, whose gradient is small by design; tables; what is computed from others.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import shown
+from initium.diagnose._links import links
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Signal
+
+_FEWEST, _TENTH = 8, 10
+_WORTH_SAYING = 3.0
+_LOST = math.log10(0.1 * 2**24)
+_SMALL = frozenset({"q", "k", "kv"})
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """At most one finding, of the whole network."""
+    ratios = {link.use.name: (_ratio(link), link) for link in links(network, signal) if _judged(link)}
+    ranked = sorted(ratios.values(), key=lambda each: each[0])
+    if len(ranked) < _FEWEST:
+        return
+    tail = len(ranked) // _TENTH
+    (low, slow), (high, fast) = ranked[tail], ranked[-1 - tail]
+    decades = math.log10(high / low)
+    if decades < _WORTH_SAYING:
+        return
+    yield Finding(
+        code="update-ratio",
+        severity="warning" if decades >= _LOST else "info",
+        layers=(slow.use.name, fast.use.name),
+        message=f"One learning rate is {shown(high / low)} times as much for `{fast.use.name}` as for `{slow.use.name}`: |gradient| / "
+        f"|weight| spans {shown(decades)} decades over {len(ranked)} weights, outliers left out.",
+        measured=decades,
+        expected=0.0,
+        cause=f"it is {shown(high)} at `{fast.use.name}` (weight rms {shown(fast.row.weight_rms)}) and {shown(low)} at "
+        f"`{slow.use.name}` (weight rms {shown(slow.row.weight_rms)}).",
+        cure="Rescale the weights so that they learn at one pace (scheme auto), or use an optimizer that divides by the gradient's size.",
+    )
+
+
+def _ratio(link: Link) -> float:
+    return link.row.weight_grad_norm / (link.row.weight_rms * math.sqrt(math.prod(link.facts.shape)))
+
+
+def _judged(link: Link) -> bool:
+    place, row = link.use.residual, link.row
+    scaled = place is not None and place.in_branch and bool(place.multipliers or place.silencers)
+    small = any(role in _SMALL for role, _ in link.use.attention)
+    learns = row.finite and row.weight_grad_norm > 0 and row.weight_rms > 0 and not link.facts.frozen
+    return learns and link.plain and link.hidden and not scaled and not small

@@ -1,0 +1,69 @@
+"""Where a gradient is cut off: values that go on while what they were made of is forgotten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from initium.network._ops import is_float, op_name
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._network import Network
+
+_DETACH, _OFF = ".detach()", "torch.no_grad()"
+_SWITCH: Any = torch._C._set_grad_enabled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what no_grad() leaves
+
+
+def severed(network: Network) -> dict[str, str]:
+    """The parameters whose values go out, but by way of a cut alone, so that no loss of the output gives them a gradient.
+
+    What has a way out without a cut and gets no gradient all the same was not asked for by this loss; what has no way out,
+    or one through whole numbers alone (a choice by argmax), is not severed but unused. A cut behind which the model turns
+    into whole numbers is none either.
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+
+    Returns:
+        By the parameter's name, what cuts it off first: ``.detach()`` or ``torch.no_grad()``.
+    """
+    if network.trace is None:
+        return {}
+    nodes = list(network.trace.graph.graph.nodes)
+    cuts = _cuts(nodes)
+    alive, out = set["fx.Node"](), set["fx.Node"]()
+    for node in reversed(nodes):
+        readers = [user for user in node.users if user.op == "output" or (user in out and is_float(user))]
+        if readers and is_float(node):
+            out.add(node)
+            if any(user.op == "output" or (user in alive and user not in cuts) for user in readers):
+                alive.add(node)
+    places = dict(zip(network.trace.parameters, nodes, strict=False))
+    return {name: _first(node, cuts, out) for name, node in places.items() if node in out - alive}
+
+
+def _cuts(nodes: list[fx.Node]) -> dict[fx.Node, str]:
+    """The operations that hand no gradient on: those that detach, and those that run while gradients are switched off."""
+    found: dict[fx.Node, str] = {}
+    on = True
+    for node in nodes:
+        if node.target is _SWITCH:
+            on = bool(node.args[0])
+        elif node.op == "call_function" and (not on or op_name(node) == "detach"):
+            found[node] = _DETACH if on else _OFF
+    return found
+
+
+def _first(node: fx.Node, cuts: dict[fx.Node, str], out: set[fx.Node]) -> str:
+    """The nearest cut on the way out."""
+    waiting, seen = [node], {node}
+    for here in waiting:
+        if here in cuts:
+            return cuts[here]
+        fresh = [user for user in here.users if user in out and user not in seen]
+        seen.update(fresh)
+        waiting += fresh
+    return _DETACH

@@ -1,0 +1,77 @@
+"""The last operation before a model's answer, and what the answer is of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from initium.network._leaves import tensors_in
+from initium.network._ops import RESHAPES, is_float, op_name, shape_of
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._network import Network
+    from initium.network._trace import Trace
+
+_PLACE = 1  # of the axis among the arguments of a softmax
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a model's answer is made last.
+
+    Attributes:
+        op: The operation (``softmax``, ``sigmoid``, ``relu``, ``linear`` ...), seen through views.
+        axis: Of a softmax, the axis of its input over which it goes; 0 for any other.
+        shape: The shape of what the operation gives.
+        samples: The first size of the model's first input: how many samples, where that is what comes first.
+    """
+
+    op: str
+    axis: int
+    shape: tuple[int, ...]
+    samples: int
+
+
+def ending(network: Network) -> Ending | None:
+    """The last operation before the one answer of a model; ``None`` where it gives several, or was read with no batch.
+
+    Args:
+        network: A network.
+
+    Returns:
+        The ending of its single floating output, or of the output's ``logits``.
+    """
+    if network.trace is None:
+        return None
+    node = _answer(network.trace)
+    while node is not None and op_name(node) in RESHAPES and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    if node is None or node.op != "call_function":
+        return None
+    shape, axis = shape_of(node), 0
+    if "softmax" in op_name(node) and shape:
+        given: Any = node.args[_PLACE] if len(node.args) > _PLACE else node.kwargs.get("dim", 0)
+        axis = int(given) % len(shape)
+    inputs = [each for each in network.trace.graph.graph.nodes if each.op == "placeholder"]
+    first = inputs[len(network.trace.parameters) + len(network.trace.buffers) :][:1]
+    sizes = shape_of(first[0]) if first else ()
+    return Ending(op_name(node), axis, shape, sizes[0] if sizes else 0)
+
+
+def _answer(traced: Trace) -> fx.Node | None:
+    (output,) = (node for node in traced.graph.graph.nodes if node.op == "output")
+    given = [node for node in output.all_input_nodes if is_float(node)]
+    if len(given) == 1:
+        return given[0]
+    logits = _part(traced.output)
+    held, nodes = tensors_in(traced.output), list(cast("list[fx.Node]", output.args[0]))
+    return next((node for node, held_one in zip(nodes, held, strict=False) if held_one is logits), None)
+
+
+def _part(output: object) -> object:
+    if isinstance(output, Mapping):
+        return cast("Mapping[str, object]", output).get("logits", output)
+    return getattr(output, "logits", output)
