@@ -90,7 +90,9 @@ def test_a_fix_is_still_python_when_it_is_wrapped(width: int) -> None:
     )
     told = report()
     for fix in fixes:
-        lines = plain(replace(told, findings=(replace(told.findings[0], remedy=Code(fix)),)).lines(width=width)).splitlines()
+        lines = plain(
+            replace(told, findings=(replace(told.findings[0], remedy=Code(fix)),)).lines(width=width)
+        ).splitlines()
         first = next(place for place, line in enumerate(lines) if line.startswith("  fix"))
         shown = textwrap.dedent("\n".join([lines[first].replace("fix", "   "), *lines[first + 1 :]]))
         assert ast.dump(ast.parse(shown)) == ast.dump(ast.parse(fix))

@@ -68,4 +68,5 @@ def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
         cause=reason.cause,
         cure=reason.cure,
         remedy=reason.remedy,
+        begins=first.use.name,
     )

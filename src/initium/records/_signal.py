@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ class SignalRow:
         by: How the output was found: ``measured``; or, predicted, on the weight's own ``values``, on ``draws`` of it by its
             law, by ``covariances`` of positions where it is too large for both, or by its second ``moment`` alone (such a
             convolution).
+        elements: Elements of the weight; 0 where that was not kept.
+        fan_in: Inputs that the operation sums into one output; 0 where that was not kept.
     """
 
     name: str
@@ -60,6 +63,23 @@ class SignalRow:
     distinct: float
     finite: bool
     by: str = "measured"
+    elements: int = 0
+    fan_in: float = 0.0
+
+    @property
+    def gain(self) -> float | None:
+        """``weight_rms * sqrt(fan_in)``, to compare with the gain of an activation; ``None`` without the fan."""
+        return self.weight_rms * math.sqrt(self.fan_in) if self.fan_in else None
+
+    @property
+    def update_ratio(self) -> float | None:
+        """``|g| / |w|``, both L2 norms of the whole weight: how fast it moves, for its size; ``None`` without its elements."""
+        if not self.elements:
+            return None
+        norm = self.weight_rms * math.sqrt(self.elements)
+        if norm:
+            return self.weight_grad_norm / norm
+        return math.inf if self.weight_grad_norm else math.nan
 
 
 @dataclass(frozen=True, slots=True)

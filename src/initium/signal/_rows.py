@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,9 @@ def rows(
     """One row for each use, in execution order."""
     uses = [use for use in walk.network.uses if use.node in walk.outputs]
     figures = [_figures(walk, use, weights, gradients.get(use.name)) for use in uses]
-    return tuple(_row(use, values, walk.by(use)) for use, values in zip(uses, _fetched(figures), strict=True))
+    sizes = {each.name: math.prod(each.shape) for each in walk.network.parameters}
+    found = zip(uses, _fetched(figures), strict=True)
+    return tuple(_row(use, values, walk.by(use), sizes.get(use.name, 0)) for use, values in found)
 
 
 def _figures(
@@ -138,9 +141,17 @@ def _fetched(figures: Sequence[dict[str, Tensor]]) -> list[dict[str, float]]:
     return found
 
 
-def _row(use: Use, values: dict[str, float], by: str) -> SignalRow:
+def _row(use: Use, values: dict[str, float], by: str, elements: int) -> SignalRow:
     """A row from its numbers."""
     numbers = {field: value for field, value in values.items() if field != "finite"}
     return SignalRow(
-        name=use.name, op=use.op, use=use.index, after=str(use.after), finite=bool(values["finite"]), by=by, **numbers
+        name=use.name,
+        op=use.op,
+        use=use.index,
+        after=str(use.after),
+        finite=bool(values["finite"]),
+        by=by,
+        elements=elements,
+        fan_in=float(use.fan_in),
+        **numbers,
     )
