@@ -17,7 +17,9 @@ import initium
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "initium"
 PLAN = ROOT / "docs" / "design.md"
-UNINVITED = frozenset({"numba", "rich", "safetensors", "scipy", "sklearn", "transformers", "triton", "typer"})
+UNINVITED = frozenset(
+    "altair matplotlib numba rich safetensors scipy sklearn transformers triton typer vl_convert".split()
+)
 
 
 @dataclass(frozen=True)

@@ -69,4 +69,5 @@ def finding(code: str, severity: Severity, trend: Trend, verb: str) -> Finding:
         cure=reason.cure,
         remedy=reason.remedy,
         part_of=reason.code,
+        begins=first.use.name,
     )

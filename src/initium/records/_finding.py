@@ -27,6 +27,7 @@ class Finding:
         cure: What to do.
         remedy: The same for a machine; ``None`` where no code says it.
         part_of: The code of the finding that leads the illness to which this one belongs; empty where it is that one.
+        begins: The layer at which it begins, in the direction in which it travels; empty where that is the first of them.
     """
 
     code: str
@@ -39,6 +40,7 @@ class Finding:
     cure: str
     remedy: Remedy | None = None
     part_of: str = ""
+    begins: str = ""
 
     @property
     def fix(self) -> str:

@@ -45,6 +45,8 @@ class SignalRow:
         dtype: That of the output, as torch names it (``float32``); empty where nobody noted it.
         alike: Mean cosine between the outputs for two samples of the batch; NaN where the output has no axis of samples
             (its first, as long as the batch), and where it was predicted.
+        elements: Elements of the weight; 0 where that was not kept.
+        fan_in: Inputs that the operation sums into one output; 0 where that was not kept.
     """
 
     name: str
@@ -69,6 +71,23 @@ class SignalRow:
     by: str = "measured"
     dtype: str = ""
     alike: float = math.nan
+    elements: int = 0
+    fan_in: float = 0.0
+
+    @property
+    def gain(self) -> float | None:
+        """``weight_rms * sqrt(fan_in)``, to compare with the gain of an activation; ``None`` without the fan."""
+        return self.weight_rms * math.sqrt(self.fan_in) if self.fan_in else None
+
+    @property
+    def update_ratio(self) -> float | None:
+        """``|g| / |w|``, both L2 norms of the whole weight: how fast it moves, for its size; ``None`` without its elements."""
+        if not self.elements:
+            return None
+        norm = self.weight_rms * math.sqrt(self.elements)
+        if norm:
+            return self.weight_grad_norm / norm
+        return math.inf if self.weight_grad_norm else math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, final
 
 from initium.errors import ArgumentError, UnhealthyError
 from initium.records import at_least, code_of, counted, finite
 from initium.report._before_after import Side, Told, before_after
+from initium.report._html import html
 from initium.report._lines import lines
+from initium.report._plot import plot
 from initium.report._verdict import verdict
 from initium.terminal import page, plain, show, speaks_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from initium.records import Finding, Remedy, Severity, Signal
     from initium.terminal import Line
@@ -150,6 +157,44 @@ class Report:
             file: Where to; ``None`` for standard output.
         """
         show(self._lines_for(file), file)
+
+    def html(self, path: str | os.PathLike[str] | None = None, *, predicted: Signal | None = None) -> str:
+        """The report as one HTML file: findings, figures over depth, and a table; it asks the network for nothing.
+
+        Needs ``pip install 'initium[html]'``.
+
+        Args:
+            path: Where to write it; ``None`` writes nothing.
+            predicted: What :func:`initium.predict` gives for the model, to be drawn beside what was measured.
+
+        Returns:
+            The page.
+
+        Raises:
+            ArgumentError: The extra is not installed.
+        """
+        page = html(self.findings, self.signal, self.title, predicted)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def plot(self, axes: Sequence[Axes] | None = None, *, predicted: Signal | None = None) -> Figure:
+        """Signal and gradient by layer as a figure of matplotlib, the layers of the first finding marked.
+
+        Needs ``pip install 'initium[plot]'``. No state of ``pyplot`` is read or changed: show the figure where you are, or
+        ``figure.savefig("report.png")``.
+
+        Args:
+            axes: Two axes to draw in, for the signal and for the gradient; ``None`` for a new figure.
+            predicted: What :func:`initium.predict` gives for the model, to be drawn beside what was measured.
+
+        Returns:
+            The figure.
+
+        Raises:
+            ArgumentError: The extra is not installed, or there are not two axes.
+        """
+        return plot(self.findings, self.signal, self.title, axes, predicted)
 
     def _lines_for(self, file: TextIO | None) -> tuple[Line, ...]:
         return self.lines(ascii_only=not speaks_unicode(file), width=page(file))

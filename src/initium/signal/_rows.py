@@ -86,7 +86,9 @@ def rows(
     """One row for each use, in execution order."""
     uses = [use for use in walk.network.uses if use.node in walk.outputs]
     figures = [_figures(walk, use, weights, gradients.get(use.name)) for use in uses]
-    return tuple(_row(walk, use, values) for use, values in zip(uses, fetched(figures), strict=True))
+    sizes = {each.name: math.prod(each.shape) for each in walk.network.parameters}
+    found = zip(uses, fetched(figures), strict=True)
+    return tuple(_row(walk, use, values, sizes.get(use.name, 0)) for use, values in found)
 
 
 def _figures(
@@ -127,7 +129,7 @@ def _distinct(use: Use, output: Reduced, gradient: Reduced | None) -> Tensor:
     return distinct(differs)
 
 
-def _row(walk: Measuring, use: Use, values: dict[str, float]) -> SignalRow:
+def _row(walk: Measuring, use: Use, values: dict[str, float], elements: int) -> SignalRow:
     """A row from its numbers."""
     numbers = {field: value for field, value in values.items() if field not in {"finite", "apart"}}
     known = use.node in walk.apart and math.isfinite(values["apart"])
@@ -140,5 +142,7 @@ def _row(walk: Measuring, use: Use, values: dict[str, float]) -> SignalRow:
         by=walk.by(use),
         dtype=str(walk.outputs[use.node].dtype).removeprefix("torch."),
         alike=1 - values["apart"] if known else math.nan,
+        elements=elements,
+        fan_in=float(use.fan_in),
         **numbers,
     )
