@@ -17,6 +17,7 @@ from initium.records._fills import (
     Values,
 )
 from initium.records._finding import SEVERITIES, Finding, Severity
+from initium.records._ignored import Ignore, Suppressed
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
 from initium.records._remedies import Calibrate, Code, Refill, Reinitialize, Remedy, SetPrior, code_of
 from initium.records._several import at_least, counted, finite
@@ -33,6 +34,7 @@ __all__ = [
     "Fill",
     "Finding",
     "Identity",
+    "Ignore",
     "Keep",
     "Normal",
     "Orthogonal",
@@ -47,6 +49,7 @@ __all__ = [
     "Severity",
     "Signal",
     "SignalRow",
+    "Suppressed",
     "TruncatedNormal",
     "Uniform",
     "Values",
