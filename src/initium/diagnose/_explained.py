@@ -61,7 +61,7 @@ def explained(code: str) -> Explanation:
 
     Example:
         >>> explained("nonfinite").limits
-        'none; a single value is enough.'
+        'None; a single value is enough.'
     """
     if code not in CHECKS:
         raise UnknownNameError(f"no check has the code {code!r}; known: {', '.join(CHECKS)}.")
@@ -80,15 +80,14 @@ def read_explanation(code: str, docstring: str, shared: tuple[tuple[str, str], .
         name = titled[1] if titled else name
         parts.setdefault(name, []).append(paragraph[titled.end() :] if titled else paragraph)
     prose = {name: "\n\n".join(map(_prose, told)) for name, told in parts.items() if name != "Example"}
-    return Explanation(
-        code,
-        _prose(head["what"]) if head else "",
-        prose.get("Theory", ""),
-        prose.get("Limits", ""),
-        prose.get("Not a fault", ""),
-        inspect.cleandoc("    " + "\n\n".join(parts.get("Example", []))),
-        shared,
-    )
+    theory, limits, not_a_fault = (_begun(prose.get(each, "")) for each in ("Theory", "Limits", "Not a fault"))
+    example = inspect.cleandoc("    " + "\n\n".join(parts.get("Example", [])))
+    return Explanation(code, _prose(head["what"]) if head else "", theory, limits, not_a_fault, example, shared)
+
+
+def _begun(text: str) -> str:
+    """As a sentence begins; behind its title it went on in lower case."""
+    return text[:1].upper() + text[1:]
 
 
 def _document(module: str) -> str:
