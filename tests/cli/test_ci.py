@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,6 +11,8 @@ from typer.testing import CliRunner
 
 from initium.cli import app
 from initium.diagnose import CHECKS, explained
+from initium.errors import ArgumentError
+from initium.report import Report
 
 MODELS = """import torch
 from torch import nn
@@ -103,7 +106,7 @@ def test_every_file_is_written_and_agrees(folder: Path) -> None:
     assert len(failed) == 1
 
 
-@pytest.mark.parametrize("option", ["--sarif", "--junit"])
+@pytest.mark.parametrize("option", ["--html", "--sarif", "--junit"])
 def test_a_file_that_cannot_be_written_is_told_before_the_work(option: str) -> None:
     code, text = ran(*TARGET, option, "nowhere/file")
     assert code == 2
@@ -117,6 +120,24 @@ def test_annotations_stand_at_the_line_that_builds_the_model(folder: Path, monke
     assert f"\n::error file=starts.py,line={LINE},title=initium symmetry::All units " in text
     monkeypatch.setenv("GITHUB_WORKSPACE", str(folder.parent))
     assert f"::error file={folder.name}/starts.py,line={LINE}," in ran(*TARGET, "--format", "github")[1]
+
+
+def no_extra(report: Report) -> str:
+    raise ArgumentError(f"an HTML report of {report.title} needs altair: pip install 'initium[html]'.")
+
+
+@pytest.mark.parametrize(("form", "code"), [(lambda report: f"<p>{report.title}</p>", 1), (no_extra, 2)])
+def test_a_page_is_written_by_the_report_itself(
+    form: Callable[[Report], str], code: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Report, "html", form, raising=False)
+    exit_code, text = ran(*TARGET, "--html", "report.html")
+    assert exit_code == code
+    if code == 1:
+        assert (folder / "report.html").read_text() == "<p>Sequential</p>"
+    else:
+        assert "pip install 'initium[html]'" in text
+        assert not (folder / "report.html").exists()
 
 
 @pytest.mark.parametrize("code", CHECKS)

@@ -40,6 +40,9 @@ def diagnose(
     *,
     loss: Loss = None,
     seed: Seed = 0,
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write it to this file as a page that a browser shows.")
+    ] = None,
     json: Json = None,
     sarif: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write it to this file as SARIF, for code scanning.")
@@ -89,7 +92,7 @@ def diagnose(
     """  # noqa: D301 - a backspace tells click to keep the lines
     if batch is None and shape is None and library_of(target) is None:
         raise ArgumentError(_NO_DATA)
-    files, least = Files(json, sarif, junit), severity_of(fail_on)
+    files, least = Files(html, json, sarif, junit), severity_of(fail_on)
     files.check()
     known = _known(select or (), ignore or ())
     _target.seeded(seed)

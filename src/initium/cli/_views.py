@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from initium.cli._output import check_writable, say_written
 from initium.report import junit, sarif
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Files:
     """Where each form of a report is to go; ``None`` for nowhere. A field is the name of its option."""
 
+    html: Path | None = None
     json: Path | None = None
     sarif: Path | None = None
     junit: Path | None = None
@@ -43,6 +44,8 @@ class Files:
 
 def _form(name: str, report: Report, at: Place | None, fail_on: Severity | None) -> str:
     match name:
+        case "html":
+            return cast("Any", report).html()  # the extra that it needs is told by the method itself
         case "junit":
             return junit(report, fail_on)
         case "sarif":
