@@ -45,11 +45,13 @@ lint: $(READY) ## ruff, every rule on
 types: $(READY) ## pyright, strict on src
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 
-docs: $(READY) ## Write docs/reference from the docstrings
+docs: $(READY) ## Write docs/reference and docs/checks.md from the docstrings
 	@$(BIN)/python tools/reference.py
+	@$(BIN)/python tools/checks_page.py
 
 docs-check: $(READY) ## Say whether `make docs` would change anything
 	@$(BIN)/python tools/reference.py --check
+	@$(BIN)/python tools/checks_page.py --check
 
 picture: $(READY) ## Draw docs/assets/demo.svg, the picture of the demo in README
 	@mkdir -p docs/assets

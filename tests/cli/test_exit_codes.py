@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from initium.cli import _diagnose, app
+from initium.cli import _views, app
 
 MODELS = """
 import sys, time
@@ -138,7 +138,7 @@ def test_code_that_raises_is_shown_with_its_line(target: str, message: str, func
 
 
 def test_a_fault_of_our_own_is_no_verdict_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_diagnose, "say_written", None)
+    monkeypatch.setattr(_views, "say_written", None)
     code, text = ran("diagnose", "exits.py:sick", *SHAPE, "--json", "report.json")
     assert code == 2
     assert text.startswith("Traceback")

@@ -29,7 +29,7 @@ from initium import Batch
 def batch():
     return Batch((torch.randn(32, 64),), target=torch.arange(32) % 10)
 """
-COMMANDS = ((), ("demo",), ("diagnose",), ("plan",), ("predict",), ("audit",), ("gain",))
+COMMANDS = ((), ("demo",), ("diagnose",), ("explain",), ("plan",), ("predict",), ("audit",), ("gain",))
 
 
 def helped(*command: str, columns: int = 80) -> str:
@@ -97,5 +97,13 @@ def test_an_example_runs_as_it_is_printed(example: str, tmp_path: Path, monkeypa
 
 
 def test_every_command_shows_an_example() -> None:
-    assert {example.split()[1] for example in examples()} == {"demo", "diagnose", "plan", "predict", "audit", "gain"}
+    assert {example.split()[1] for example in examples()} == {
+        "demo",
+        "diagnose",
+        "explain",
+        "plan",
+        "predict",
+        "audit",
+        "gain",
+    }
     assert len(examples()) > 6

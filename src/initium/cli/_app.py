@@ -8,6 +8,7 @@ import typer
 from initium.cli._audit import audit
 from initium.cli._demo import demo
 from initium.cli._diagnose import diagnose
+from initium.cli._explain import explain
 from initium.cli._gain import gain
 from initium.cli._plan import plan
 from initium.cli._predict import predict
@@ -22,6 +23,7 @@ app = typer.Typer(
 for command, told in (
     (demo, "A sick network: found, cured and trained."),
     (diagnose, "Whether a model starts healthy; what to do."),
+    (explain, "What a check finds, and by which right."),
     (plan, "Which law for every parameter, and why."),
     (predict, "What a model would measure at its start."),
     (audit, "Which law the weights look like."),
@@ -49,6 +51,7 @@ def options(
     initium demo
     initium demo --case zeros
     initium diagnose models.py:build --shape 32,64
+    initium explain dead-units
     initium plan models.py:build --shape 32,64
     initium predict models.py:build --shape 32,64
     initium audit model.pt

@@ -8,7 +8,7 @@ import typer
 from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
-from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape
+from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape, severity_of
 from initium.cli._output import check_writable, say_written
 from initium.planning import Plan
 from initium.terminal import write
@@ -60,7 +60,8 @@ def audit(
         say_written(json)
     with reader_may_leave():
         write(str(made))
-    if made.at_least(fail_on.value):
+    least = severity_of(fail_on)
+    if least is not None and made.at_least(least):
         raise typer.Exit(FOUND)
 
 

@@ -6,15 +6,26 @@ from typing import Annotated
 
 import typer
 
+from initium.records import Severity
+
 
 class Least(StrEnum):
     """The least severity that makes the exit code 1."""
 
     error = "error"
     warning = "warning"
+    info = "info"
+    never = "never"
 
 
-FailOn = Annotated[Least, typer.Option(help="The least severity that makes the exit code 1.")]
+def severity_of(least: Least) -> Severity | None:
+    """The severity that is asked for; ``None`` where nothing is to make the exit code 1."""
+    return None if least is Least.never else least.value
+
+
+FailOn = Annotated[
+    Least, typer.Option(help="The least severity that makes the exit code 1; never, to look and not to judge.")
+]
 Target = Annotated[
     str,
     typer.Argument(

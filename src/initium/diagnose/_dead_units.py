@@ -8,6 +8,17 @@ Limits: more than 1/2 plus 4 standard deviations of a fair coin thrown once a un
 error from 90 % on, or where the layer that reads these units learns nothing of the input any more.
 
 Not a fault: many dead units in a deep network of right gain (30 layers: a third).
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(4) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", {"*.bias": initium.Constant(-50.0)}, seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'dead-units'
+    >>> _ = initium.initialize(model, batch, "he_normal", {"*.bias": "zeros"}, seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

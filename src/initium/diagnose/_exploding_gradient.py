@@ -6,6 +6,17 @@ Limits: see :mod:`._slopes`.
 
 Not a fault: the mild growth through BatchNorm (1.21 a layer in the rms before ReLU, Yang et al. 2019), where the weight's
 scale is free; the rise that narrowing layers cause by themselves.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(29) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "normal(1.0)", seed=0)
+    >>> "exploding-gradient" in {finding.code for finding in initium.diagnose(model, batch).findings}
+    True
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

@@ -7,6 +7,17 @@ Limits: over a chain see :mod:`._slopes`. One weight alone: no law of the field 
 1); a gain a hundred times that is memory that nobody initialised, or a mistake of units.
 
 Not a fault: large values that the data brought; the scale before a normalisation.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(29) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "normal(1.0)", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'exploding-signal'
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

@@ -11,6 +11,17 @@ an info; a warning from 100, or from 10 where the typical gain is none that a la
 
 Not a fault: any scale before a normalisation or inside the blocks of a normalised network; a weight that is computed from others;
 sigmoid, whose right gain is no cure (see ``vanishing-gradient``).
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(15) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "glorot_normal", seed=0)
+    >>> "gain-mismatch" in {finding.code for finding in initium.diagnose(model, batch).findings}
+    True
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).findings
+    ()
 """
 
 from __future__ import annotations

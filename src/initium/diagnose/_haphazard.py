@@ -13,6 +13,18 @@ error where the weights turn at less than a thousandth of the usual pace (:mod:`
 tenth of ``sqrt(eps)`` (eps 1e-5, torch's default) before the norm in half of them is an error: less than a tenth is passed on.
 
 Not a fault: one small layer (a 0.02 before a LayerNorm), a zero weight, a weight that is computed from others.
+
+Example:
+    >>> import torch, initium
+    >>> parts = (lambda: torch.nn.Linear(64, 64), lambda: torch.nn.BatchNorm1d(64), torch.nn.ReLU)
+    >>> layers = [part() for _ in range(8) for part in parts]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "normal(1.0)", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'haphazard-under-norm'
+    >>> _ = initium.initialize(model, batch, "textbook", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

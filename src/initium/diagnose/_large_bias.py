@@ -11,6 +11,17 @@ warning. What it does is for the findings that measure it to say.
 Not a fault: biases that silence some units, or most, and leave the others alone (``dead-units`` judges those); the
 small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an output, or before
 a normalisation.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(4) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", {"*.bias": initium.Normal(20.0)}, seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'large-bias'
+    >>> _ = initium.initialize(model, batch, "he_normal", {"*.bias": "zeros"}, seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

@@ -6,6 +6,17 @@ weight there says whether it brought the NaN or only met it. Where the weights a
 Limits: none; a single value is enough.
 
 Not a fault: minus infinity in an attention mask, which no row measures.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = torch.randn(256, 64)
+    >>> model[0].weight.data[0, 0] = torch.nan
+    >>> initium.diagnose(model, batch).findings[0].code
+    'nonfinite'
+    >>> _ = initium.initialize(model, batch, "textbook", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

@@ -9,6 +9,18 @@ and more than a tenth of log K, and the loss has none of that yet: an info, a wa
 
 Not a fault: a small batch that misses classes. The entropy of K classes seen in n samples is too low by about ``(K - 1) / 2n``
 (Miller 1955), which is taken off before anything is said; with fewer samples than classes nothing is.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = initium.Batch((torch.randn(256, 64),), target=torch.arange(256) % 10)
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> _ = model[2].weight.data.mul_(10)
+    >>> initium.diagnose(model, batch, torch.nn.functional.cross_entropy).findings[0].code
+    'output-prior'
+    >>> _ = initium.initialize(model, batch, "textbook", seed=0)
+    >>> initium.diagnose(model, batch, torch.nn.functional.cross_entropy).healthy
+    True
 """
 
 from __future__ import annotations

@@ -8,6 +8,17 @@ twice as large as at unit variance for every one of these activations. An error 
 do so, else a warning.
 
 Not a fault: a gate, or an output, that is meant to decide; hardtanh at unit variance.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(9) for part in (torch.nn.Linear(64, 64), torch.nn.Tanh())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "normal(1.0)", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'saturation'
+    >>> _ = initium.initialize(model, batch, "glorot_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

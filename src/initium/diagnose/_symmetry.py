@@ -10,6 +10,17 @@ biases tell apart is a warning, where at least half of the weights are such.
 
 Not a fault: a zero weight whose gradient differs from unit to unit (a zero head, the last layer of a residual branch,
 LoRA's B, adaLN-Zero): the first step breaks it. Nor layers behind dead units or underflow, where equal means nothing.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.Tanh(), torch.nn.Linear(32, 10))
+    >>> batch = torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "zeros", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'symmetry'
+    >>> _ = initium.initialize(model, batch, "textbook", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

@@ -10,6 +10,17 @@ Limits: see :mod:`._slopes`.
 Not a fault: a zero weight on purpose (a zero head, the last layer of a residual branch, LoRA's B), through which no
 gradient passes at the first step; a gradient before a normalisation, whose scale is free; a residual stream; the fall that
 widening layers cause by themselves.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(29) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "glorot_normal", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'vanishing-gradient'
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

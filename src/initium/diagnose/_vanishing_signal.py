@@ -9,6 +9,17 @@ positional table a thousand times the token's) was measured to train as others d
 Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for (:mod:`._chance`).
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(29) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "normal(0.01)", seed=0)
+    >>> "vanishing-signal" in {finding.code for finding in initium.diagnose(model, batch).findings}
+    True
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

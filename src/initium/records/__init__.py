@@ -17,6 +17,7 @@ from initium.records._fills import (
     Values,
 )
 from initium.records._finding import SEVERITIES, Finding, Severity
+from initium.records._ignored import Ignore, Suppressed
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
 from initium.records._remedies import Calibrate, Code, Refill, Reinitialize, Remedy, SetPrior, code_of
 from initium.records._seen import AttentionRow, InputRow, NormRow
@@ -35,6 +36,7 @@ __all__ = [
     "Fill",
     "Finding",
     "Identity",
+    "Ignore",
     "InputRow",
     "Keep",
     "NormRow",
@@ -51,6 +53,7 @@ __all__ = [
     "Severity",
     "Signal",
     "SignalRow",
+    "Suppressed",
     "TruncatedNormal",
     "Uniform",
     "Values",

@@ -24,13 +24,19 @@ _BLANK: Line = (Span(""),)
 
 
 def lines(
-    findings: tuple[Finding, ...], signal: Signal, title: str, width: int, *, ascii_only: bool
+    findings: tuple[Finding, ...],
+    signal: Signal,
+    title: str,
+    width: int,
+    apart: tuple[Line, ...] = (),
+    *,
+    ascii_only: bool,
 ) -> tuple[Line, ...]:
-    """The whole report."""
+    """The whole report; ``apart`` is told last, of findings that do not count."""
     ellipsis = "~" if ascii_only else "…"
     drawn = draw(picture(findings, signal, ellipsis), width, ascii_only=ascii_only)
     shown = shorten(title, _TITLE, ellipsis)
-    told = (*_told(findings, width, ellipsis), *_notes(signal, width))
+    told = (*_told(findings, width, ellipsis), *_notes(signal, width), *apart)
     # A log is read from its first line.
     made = (*_verdict(findings, signal, shown, width), _BLANK, *drawn, *told)
     return tuple(map(as_ascii, made)) if ascii_only else made

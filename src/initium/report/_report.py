@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, final
 
 from initium.errors import ArgumentError, UnhealthyError
 from initium.records import at_least, code_of, counted, finite
+from initium.report._apart import lines as apart_lines
 from initium.report._before_after import Side, Told, before_after
 from initium.report._html import html
 from initium.report._lines import lines
+from initium.report._only import parted
 from initium.report._plot import plot
+from initium.report._schema import SCHEMA_VERSION
 from initium.report._verdict import verdict
 from initium.terminal import page, plain, show, speaks_unicode
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from initium.records import Finding, Remedy, Severity, Signal
+    from initium.records import Finding, Ignore, Remedy, Severity, Signal, Suppressed
     from initium.terminal import Line
 
 
@@ -38,6 +41,8 @@ class Report:
         signal: What was measured.
         title: The type name of the model.
         course: What :meth:`cure` calls; ``None`` where the report was not made by :func:`initium.diagnose`.
+        suppressed: Findings that are known of and accepted, with the reason; they count in no verdict.
+        unused: What was to be accepted and was not found.
 
     Example:
         >>> import torch, initium
@@ -51,6 +56,8 @@ class Report:
     signal: Signal
     title: str = ""
     course: Callable[[Report, Any, int], Cured] | None = field(default=None, compare=False)
+    suppressed: tuple[Suppressed, ...] = ()
+    unused: tuple[Ignore, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -128,15 +135,49 @@ class Report:
             )
             raise UnhealthyError(f"{self.title} starts {self.verdict}: {counted(found)}.\n{told}")
 
+    def only(self, select: Iterable[str] = (), ignore: Iterable[str | Ignore] = ()) -> Report:
+        """The same report with findings set apart: told and counted by themselves, and no part of the verdict.
+
+        Args:
+            select: Codes; with any, findings of all others are set apart.
+            ignore: Codes, or :class:`~initium.records.Ignore` with a reason and a glob over layers.
+
+        Returns:
+            A report. An ignore that covers nothing is in its ``unused``.
+
+        Raises:
+            UnknownNameError: A code is that of no check; the message lists them.
+
+        Example:
+            >>> import torch, initium
+            >>> net = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 4))
+            >>> for parameter in net.parameters():
+            ...     _ = torch.nn.init.zeros_(parameter)
+            >>> report = initium.diagnose(net, torch.randn(64, 8)).only(ignore=["symmetry"])
+            >>> report.verdict, [each.finding.code for each in report.suppressed]
+            ('healthy', ['symmetry'])
+        """
+        kept, apart, unused = parted(self.findings, select, ignore)
+        return replace(self, findings=kept, suppressed=(*self.suppressed, *apart), unused=(*self.unused, *unused))
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain lists, numbers and strings; what is not finite is ``None``, as JSON has no word for it.
 
         Returns:
-            ``{"title", "verdict", "healthy", "findings", "signal"}``.
+            ``{"schema_version", "title", "verdict", "healthy", "findings", "suppressed", "unused", "signal"}``, in the form
+            that :func:`initium.report.schema` publishes.
         """
-        told = {"title": self.title, "verdict": self.verdict, "healthy": self.healthy}
-        found = [finding.to_dict() for finding in self.findings]
-        return {**told, "findings": finite(found), "signal": finite(self.signal.to_dict())}
+        told = {
+            "schema_version": SCHEMA_VERSION,
+            "title": self.title,
+            "verdict": self.verdict,
+            "healthy": self.healthy,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "suppressed": [each.to_dict() for each in self.suppressed],
+            "unused": [asdict(each) for each in self.unused],
+            "signal": self.signal.to_dict(),
+        }
+        return finite(told)
 
     def lines(self, *, ascii_only: bool = False, width: int = 80) -> tuple[Line, ...]:
         """The report as styled lines, for :func:`initium.terminal.on_console`.
@@ -148,7 +189,8 @@ class Report:
         Returns:
             The lines.
         """
-        return lines(self.findings, self.signal, self.title, width, ascii_only=ascii_only)
+        apart = tuple(apart_lines(self.suppressed, self.unused, width))
+        return lines(self.findings, self.signal, self.title, width, apart, ascii_only=ascii_only)
 
     def print(self, file: TextIO | None = None) -> None:
         """Shows the report: in colour and as wide as the terminal (60 to 80 columns), as plain text anywhere else.

@@ -1,0 +1,54 @@
+"""A report for machines: files that are asked for, and lines for the log of a CI."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, cast
+
+from initium.cli._output import check_writable, say_written
+from initium.report import junit, sarif
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from initium.records import Severity
+    from initium.report import Place, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where each form of a report is to go; ``None`` for nowhere. A field is the name of its option."""
+
+    html: Path | None = None
+    json: Path | None = None
+    sarif: Path | None = None
+    junit: Path | None = None
+
+    def check(self) -> None:
+        """Whether all of them can be written, found out before the work."""
+        for name, path in self._asked():
+            check_writable(path, f"--{name}")
+
+    def write(self, report: Report, at: Place | None, fail_on: Severity | None) -> None:
+        """Writes those that were asked for, and says so."""
+        for name, path in self._asked():
+            path.write_text(_form(name, report, at, fail_on), encoding="utf-8")
+            say_written(path)
+
+    def _asked(self) -> Iterator[tuple[str, Path]]:
+        given = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return ((name, path) for name, path in given if path is not None)
+
+
+def _form(name: str, report: Report, at: Place | None, fail_on: Severity | None) -> str:
+    match name:
+        case "html":
+            return cast("Any", report).html()  # the extra that it needs is told by the method itself
+        case "junit":
+            return junit(report, fail_on)
+        case "sarif":
+            return json.dumps(sarif(report, at), indent=2, allow_nan=False)
+        case _:
+            return json.dumps(report.to_dict(), indent=2, allow_nan=False)
