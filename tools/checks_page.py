@@ -1,7 +1,7 @@
-"""Write docs/checks.md and docs/report.schema.json; with ``--check``, only say whether that would change them.
+"""Write docs/checks.md and the schema of a report; with ``--check``, only say whether that would change them.
 
-The page is what ``initium explain`` says of every check, from the docstrings of their files; the schema is a copy of the one in
-the package, for whoever reads the repository.
+The page is what ``initium explain`` says of every check, from the docstrings of their files. The schema is made of the records;
+it lies in the package, and in docs for whoever reads the repository.
 """
 
 import argparse
@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from initium.diagnose import CHECKS, Explanation, explained
-from initium.report import schema
+from report_schema import report_schema
 
-DOCS = Path(__file__).parents[1] / "docs"
+from initium.diagnose import CHECKS, Explanation, explained
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ("docs", "src/initium/report")
 NOTICE = "<!-- Written by `make docs` from the docstrings of the checks: change those. -->"
 HEAD = """# The checks
 
@@ -48,14 +50,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file would change")
     check = parser.parse_args().check
-    wanted = {DOCS / "checks.md": page(), DOCS / "report.schema.json": json.dumps(schema(), indent=2) + "\n"}
+    form = json.dumps(report_schema(), indent=2) + "\n"
+    wanted = {ROOT / "docs" / "checks.md": page()} | {ROOT / each / "report.schema.json": form for each in SCHEMAS}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     names = ", ".join(path.name for path in stale)
     if check:
         print(
-            f"docs: stale, run `make docs`: {names}"
-            if stale
-            else "docs/checks.md and docs/report.schema.json are up to date"
+            f"stale, run `make docs`: {names}" if stale else "docs/checks.md and the schema of a report are up to date"
         )
         return int(bool(stale))
     for path in stale:

@@ -28,7 +28,8 @@ def report() -> Report:
 def hostile() -> Report:
     finding = Finding("symmetry", "error", (HOSTILE,), HOSTILE, float("nan"), float("inf"), HOSTILE, HOSTILE)
     apart = Suppressed(replace(finding, code="dead-units"), Ignore("dead-units", HOSTILE, source=HOSTILE))
-    return Report((finding,), healthy(DEEP), HOSTILE, (apart,), (Ignore("saturation", HOSTILE, layers=HOSTILE),))
+    unused = (Ignore("saturation", HOSTILE, layers=HOSTILE),)
+    return Report((finding,), healthy(DEEP), HOSTILE, suppressed=(apart,), unused=unused)
 
 
 REPORTS = {
@@ -56,7 +57,7 @@ def test_a_report_is_json_of_the_published_schema(told: Report) -> None:
         (("findings", 0, "severity"), "fatal"),
         (("findings", 0, "layers"), "0.weight"),
         (("signal", "rows", 0, "out_rms"), "1"),
-        (("suppressed", 0, "reason"), ""),
+        (("suppressed", 0, "reason"), None),
     ],
 )
 def test_the_schema_refuses_what_is_none(place: tuple[str | int, ...], value: object) -> None:
@@ -72,15 +73,16 @@ def test_the_schema_refuses_what_is_none(place: tuple[str | int, ...], value: ob
 @pytest.mark.parametrize(
     ("name", "made"),
     [
-        ("finding", Finding("x", "error", (), "", 0.0, 0.0, "", "").to_dict()),
-        ("ignore", dataclasses.asdict(Ignore("x", "y"))),
-        ("signal", dict.fromkeys(each.name for each in dataclasses.fields(Signal))),
-        ("row", dict.fromkeys(each.name for each in dataclasses.fields(SignalRow))),
+        ("Finding", Finding("x", "error", (), "", 0.0, 0.0, "", "").to_dict()),
+        ("Ignore", dataclasses.asdict(Ignore("x", "y"))),
+        ("Signal", dict.fromkeys(each.name for each in dataclasses.fields(Signal))),
+        ("SignalRow", dict.fromkeys(each.name for each in dataclasses.fields(SignalRow))),
     ],
 )
 def test_the_schema_describes_every_field(name: str, made: dict[str, object]) -> None:
     described = schema()["$defs"][name]
-    assert described["properties"].keys() == made.keys() == set(described["required"])
+    same = described["properties"].keys() == made.keys() == set(described["required"])
+    assert same, "`make docs` writes the schema from the records"
     assert all("description" in each or "$ref" in each for each in described["properties"].values())
 
 

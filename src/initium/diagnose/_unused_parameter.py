@@ -6,7 +6,8 @@ not ask for what it makes, or a ``.detach()`` or ``torch.no_grad()`` lies on eve
 
 Limits: exact. An error where nothing at all gets a gradient, and where the whole body is cut off: at least half of the weights,
 and no weight that learns can see the input but through them. A warning where a weight is cut off in the middle: weights
-behind it learn, it never will. An info for everything else.
+behind it learn, it never will; and where weights that nothing reads hold a tenth of all that can be trained: most often a
+layer that was made and not called. An info for everything else.
 
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
 estimator; heads that another loss asks for; routers that choose by argmax, and their biases (an info).
@@ -14,6 +15,7 @@ estimator; heads that another loss asks for; routers that choose by argmax, and 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from initium.records import Severity, Signal
 
 _LOOKUP = frozenset({"lookup", "added"})
-_SHOWN = 3
+_SHOWN, _LARGE = 3, 0.1
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -141,9 +143,11 @@ def _unused(network: Network, rest: tuple[str, ...]) -> Finding:
         if unused
         else "the loss does not depend on what they make, or only by way of a choice (argmax, a comparison)"
     )
+    sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters if not (facts.frozen or facts.whole)}
+    share = sum(sizes.get(name, 0) for name in idle.intersection(rest)) / max(1, sum(sizes.values()))
     return Finding(
         code="unused-parameter",
-        severity="info",
+        severity="warning" if share > _LARGE else "info",
         layers=rest,
         message=f"No gradient reaches {several(len(rest), 'trainable parameter')} of {len(network.parameters)}: {listed}.",
         measured=float(len(rest)),
