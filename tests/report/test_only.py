@@ -39,6 +39,14 @@ def test_it_is_told_with_its_reason_and_counted() -> None:
     assert "2 findings suppressed by the caller (dead-units): we know" in " ".join(str(twice).split())
 
 
+def test_what_belonged_to_an_accepted_illness_stands_by_itself() -> None:
+    leader = REPORT.findings[0]
+    rest = REPORT.only(ignore=[leader.code]).findings
+    assert rest
+    assert {each.part_of for each in REPORT.findings[1:]} == {leader.code}
+    assert {each.part_of for each in rest} == {""}
+
+
 def test_what_covers_nothing_is_said() -> None:
     told = Report((), healthy(DEEP), "Net").only(ignore=[Ignore("dead-units", "long ago", layers="head.*", source="x")])
     assert told.unused == (Ignore("dead-units", "long ago", layers="head.*", source="x"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.diagnose import explained
@@ -35,4 +36,7 @@ def parted(
         else:
             apart.append(Suppressed(finding, cover))
     used = {each.ignore for each in apart}
+    codes = {each.code for each in kept}
+    # What belonged to an illness that is accepted stands by itself.
+    kept = [each if each.part_of in codes else replace(each, part_of="") for each in kept]
     return tuple(kept), tuple(apart), tuple(dict.fromkeys(each for each in ignores if each not in used))
