@@ -756,3 +756,55 @@ def test_keys_and_values_that_a_cache_gives_out_are_no_outputs():
     torch.manual_seed(0)
     made = initium.plan(Cached(), torch.randn(4, 6, 32), "auto")
     assert not any("goes out" in row.reason for row in made.rows)
+
+
+class Tempered(nn.Module):
+    """A head whose answer is made another size before it goes out."""
+
+    def __init__(self, temper):
+        super().__init__()
+        self.body, self.head = nn.Sequential(nn.Linear(64, 64), nn.ReLU()), nn.Linear(64, 10)
+        self.scale, self.temper = nn.Parameter(torch.tensor(math.log(1 / 0.07))), temper
+
+    def forward(self, x):
+        return self.temper(self, self.head(self.body(x)))
+
+
+@pytest.mark.parametrize(
+    "temper",
+    [
+        lambda _, z: 10 * z,
+        lambda _, z: z / 0.07,
+        lambda self, z: z * self.scale.exp(),
+        lambda _, z: 2 * z + 1,
+        lambda _, z: 30 * torch.tanh(z / 3),
+    ],
+    ids=["factor", "temperature", "learned temperature", "shift", "capped"],
+)
+def test_what_goes_out_has_the_size_of_an_output_whatever_stands_behind_the_head(temper):
+    model = Tempered(temper)
+    initium.initialize(model, x := torch.randn(256, 64), "auto", seed=0)
+    # Small against the sampling of 64 x 10 weights: 4 standard deviations of a relative 1 / sqrt(2 * 640).
+    assert model(x).std().item() == pytest.approx(HEAD, rel=4 / math.sqrt(2 * 640))
+
+
+def test_a_mean_of_answers_has_the_size_of_an_output_too():
+    class Mean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = nn.Linear(16, 64), nn.Linear(64, 10)
+
+        def forward(self, x):
+            return self.head(F.relu(self.body(x))).mean(1)
+
+    initium.initialize(model := Mean(), x := torch.randn(64, 30, 16), "auto", seed=0)
+    assert model(x).square().mean().sqrt().item() == pytest.approx(HEAD, rel=4 / math.sqrt(2 * 640))
+
+
+def test_a_prior_is_no_part_of_the_size_of_an_output():
+    made = {}
+    for prior in (None, {"head.bias": [1000, *[1] * 9]}):
+        model = Tempered(lambda _, z: 10 * z)
+        initium.initialize(model, torch.randn(256, 64), "auto", prior=prior, seed=0)
+        made[prior is None] = model.head.weight.std().item()
+    assert made[True] == pytest.approx(made[False], rel=0.1)

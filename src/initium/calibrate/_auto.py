@@ -209,12 +209,17 @@ def _stretched(scales: Scales, found: Round, tied: Mapping[str, float], lines: I
 
 
 def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
-    """With what an activation sees at the size that each of the weights was to give it that are added before it."""
+    """With what an activation sees at the size that each of the weights was to give it that are added before it.
+
+    Likewise what goes out, which a temperature or a mean may have made another size.
+    """
     ratios = dict[str, float]()
     for facts in network.parameters:
         inner = facts.residual is None or facts.residual.place == "inside"
-        if facts.name in scales.soft and inner and (seen := found.arrived.get(facts.name, 0.0)) > 0:
-            ratio = min(max(scales.size(facts.name) / seen, 1 / NEAR), NEAR)
+        answers = facts.head and facts.name in scales.bound
+        seen = found.arrived.get(facts.name, 0.0)
+        if seen > 0 and ((facts.name in scales.soft and inner) or answers):
+            ratio = min(max(scales.size(facts.name) / seen, 0.0 if answers else 1 / NEAR), NEAR)
             if abs(ratio - 1) > _APART:
                 ratios[facts.name] = ratio
     return _rescaled(scales, ratios) if ratios else scales

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from initium.network import WEIGHT_NORM, addend
+from initium.network import ANSWERS, WEIGHT_NORM, addend
 from initium.planning import law_of_fill
 from initium.random import Stream
 from initium.schemes import textbook
@@ -39,6 +39,7 @@ class Balancing(Predicting):
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
         self.arrived: dict[str, float] = {}
+        self._spreads: dict[str, float] = {}
         self._goals, self._pooled = scales.goals, pooled
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
@@ -53,14 +54,30 @@ class Balancing(Predicting):
                 self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
             scaled = product * self.factors[use.name]
             output = (scaled if bias is None else scaled + bias).to(output.dtype)
+            if use.after.kind in ANSWERS:
+                self._spreads.setdefault(use.name, _spread(output))
         return super().at_use(use, output, args)
 
     def at_activation(self, use: Use, value: Tensor) -> None:
-        """Also the rms of what the activation sees, which other weights may have added to."""
+        """Also the rms of what the activation sees, which other weights may have added to.
+
+        Of an answer, the size of the product by the time that it goes out: biases and shifts are no part of it, so spreads are
+        compared.
+        """
         super().at_activation(use, value)
-        if use.name in self._goals and value.numel():
+        if use.name not in self._goals or not value.numel():
+            return
+        if use.after.kind not in ANSWERS:
             wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
             self.arrived.setdefault(use.name, float(wide.abs().square().mean().sqrt()))
+        elif spread := self._spreads.get(use.name):
+            self.arrived.setdefault(use.name, self._goals[use.name] * _spread(value) / spread)
+
+
+def _spread(value: Tensor) -> float:
+    """The std of all elements."""
+    wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+    return float((wide - wide.mean()).abs().square().mean().sqrt())
 
 
 def _factor(goal: float, square: float) -> float:
@@ -76,7 +93,7 @@ class Round:
         rates: ``|g| / |w|`` of every weight at that size.
         outputs: The rms of the output of every tied table where it is multiplied by.
         inputs: By weight, the rms of what it reads first.
-        arrived: By weight, the rms of what the activation behind it sees first.
+        arrived: By weight, the rms of what the activation behind it sees first, or of what goes out.
         pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
     """
 

@@ -10,6 +10,7 @@ from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart,
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
+from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
 from initium.network._ops import MOVES, NORMS, op_name, shape_of
 from initium.network._packed import view_of
@@ -22,6 +23,7 @@ from initium.network._walk import Walk, refusal, run_walk
 from initium.network._watch import written
 
 __all__ = [
+    "ANSWERS",
     "MOVES",
     "NORMS",
     "ROLES",

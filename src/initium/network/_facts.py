@@ -97,7 +97,8 @@ class Use:
         bias: The qualified name of the bias that the operation itself adds.
         before: What precedes, along the data.
         after: What follows.
-        activated: The node whose value the following activation takes, empty where no activation follows.
+        activated: The node whose value the following activation, the softmax or the reader of the output takes; empty where
+            something else follows, or where others had a part in it.
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).

@@ -49,13 +49,17 @@ _ORDER = (
 )
 
 
+ANSWERS = frozenset({"output", "softmax"})
+"""Kinds of neighbour that are no part of the network: what a weight gives them is its answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ahead:
     """One thing that follows a value.
 
     Attributes:
         neighbour: What follows.
-        activated: The node whose value it takes, where it is an activation.
+        activated: The node whose value it takes, where it is an activation, a softmax or the output.
         normalised: True where a normalisation stands between.
     """
 
@@ -175,7 +179,7 @@ def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
             yield Ahead(Neighbour("activation", str(function), function), read.regions.entry(node))
         else:
             for user in seen:
-                yield from _seen_at(read, user)
+                yield from _seen_at(read, user, node)
 
 
 def _carries_on(regions: Regions, user: fx.Node) -> bool:
@@ -186,9 +190,11 @@ def _carries_on(regions: Regions, user: fx.Node) -> bool:
     return signal and regions.statistic.get(user) not in regions.normalised
 
 
-def _seen_at(read: Neighbours, user: fx.Node) -> Iterable[Ahead]:
+def _seen_at(read: Neighbours, user: fx.Node, node: fx.Node) -> Iterable[Ahead]:
     kind = "output" if user.op == "output" else _operation_kind(read, user)
     ahead = read.after.get(user, frozenset[Ahead]())
+    if len(read.regions.kinds.data_inputs(user)) > 1:  # what is joined is no longer the answer of one weight
+        ahead = frozenset(replace(one, activated=None) if one.neighbour.kind in ANSWERS else one for one in ahead)
     if kind == "norm":
         return [Ahead(one.neighbour, one.activated, normalised=True) for one in ahead] or [
             Ahead(Neighbour("norm", "norm"), normalised=True)
@@ -202,7 +208,7 @@ def _seen_at(read: Neighbours, user: fx.Node) -> Iterable[Ahead]:
     if kind == "unknown":
         read.unknown[op_name(user)] = None
         return [Ahead(Neighbour("unknown", f"unknown: {op_name(user)}"))]
-    return [Ahead(Neighbour(kind, kind))]
+    return [Ahead(Neighbour(kind, kind), node if kind in ANSWERS else None)]
 
 
 def _one(several: frozenset[Ahead]) -> Ahead:
