@@ -153,6 +153,20 @@ def test_a_norm_over_one_or_two_features_leaves_nothing(width: int, severity: st
     assert found(normed(nn.RMSNorm, width), torch.randn(64, 20)) == []
 
 
+def test_a_norm_that_leaves_nothing_of_a_branch_is_a_warning() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.norm, self.mix = mlp(), nn.LayerNorm(1), nn.Linear(1, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.body(x)
+            seen = x.mean(1, keepdim=True)
+            return x + self.mix(self.norm(seen))
+
+    assert told(found(Beside(), torch.randn(64, 20))) == [("warning", "degenerate-batchnorm")]
+
+
 def test_one_pooled_branch_of_two_samples_is_worth_an_info() -> None:
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.ReLU())
     first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8))

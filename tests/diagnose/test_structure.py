@@ -354,6 +354,30 @@ def test_unreached_are_the_parameters_that_autograd_gives_none() -> None:
     assert initium.diagnose(model, x).signal.unreached == expected
 
 
+class Decoder(nn.Module):
+    """A block that can look at an encoder; or, slipped, one that forgot its second weight."""
+
+    def __init__(self, *, slipped: bool) -> None:
+        super().__init__()
+        self.own, self.one, self.other = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+        self.slipped = slipped
+
+    def forward(self, x: Tensor, encoded: Tensor | None = None) -> Tensor:
+        x = x + torch.tanh(self.own(x))
+        if self.slipped:
+            return x + torch.tanh(self.one(x))
+        return x if encoded is None else x + self.other(torch.tanh(self.one(encoded)))
+
+
+@pytest.mark.parametrize(
+    ("slipped", "count", "severity"), [(False, 3, "info"), (True, 3, "warning"), (False, 1, "warning")]
+)
+def test_what_no_block_of_a_stack_calls_serves_another_mode(slipped: bool, count: int, severity: str) -> None:  # noqa: FBT001
+    blocks = (Decoder(slipped=slipped) for _ in range(count))
+    finding = one(nn.Sequential(*blocks, nn.Linear(WIDTH, 10)), rows(), "unused-parameter")
+    assert finding.severity == severity
+
+
 # ---- copies ----
 
 
@@ -510,6 +534,24 @@ def test_rates_that_lie_decades_apart_are_told(decades: float, severity: str | N
     assert [each.severity for each in findings] == ([severity] if severity else [])
     for each in findings:
         assert set(each.layers) <= {f"{3 * place}.weight" for place in range(10)}
+
+
+def test_a_branch_within_a_scaled_branch_is_as_slow_as_its_scale_makes_it() -> None:
+    class Nested(nn.Module):
+        def __init__(self, scale: float) -> None:
+            super().__init__()
+            self.first, self.inner, self.last = (nn.Linear(WIDTH, WIDTH) for _ in range(3))
+            self.scale = nn.Parameter(torch.full((WIDTH,), scale))
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = F.normalize(self.first(x))
+            return x + self.scale * self.last(h + self.inner(torch.tanh(h)))
+
+    def of(scale: float) -> nn.Module:
+        parts = [part for _ in range(4) for part in (nn.Linear(WIDTH, WIDTH), nn.Tanh(), Nested(scale))]
+        return nn.Sequential(*parts, nn.Linear(WIDTH, 10))
+
+    assert found(of(1e-8), rows(64), "update-ratio") == []
 
 
 def test_layers_that_learn_nothing_yet_do_not_count() -> None:

@@ -5,7 +5,8 @@ of two, the sign of their difference: the output is -1 and 1 whatever comes in, 
 algorithm 1). Where the variance is below eps the output is not of unit variance but smaller, and a constant stays one. In
 eval mode a BatchNorm uses what it has stored: as it was made, mean 0 and variance 1, which is no normalisation.
 
-Limits: one value is an error, whatever is beside it. Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
+Limits: one value is an error where a weight loses its gradient to it, a warning where other ways lead around it (a branch that is
+constant beside what goes on). Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
 branch, whose values are the samples of this batch). More than half of the channels below eps in at least half of the norms are a warning. Stored
 statistics as they were made are an info, and a warning where what they should normalise is more than ten times off unit std.
 
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose import _haphazard, _vanishing_signal
 from initium.diagnose._figures import several, share, shown
+from initium.diagnose._links import links
 from initium.diagnose._words import Because
 from initium.records import Code, Finding
 
@@ -52,13 +54,19 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     constant = [row for row in live if row.values > _PAIR and row.constant > _HALF]
     stored = [row for row in norms if row.untrained]
     if single:
-        yield _single(single)
+        yield _single(single, "error" if _cut_off(network, signal) else "warning")
     if pairs:
         yield _pairs(pairs, "warning" if 2 * len(pairs) >= len(live) else "info")
     if constant and 2 * len(constant) >= len(live) and not _told(network, signal):
         yield _constant(constant, len(live))
     if stored:
         yield _untrained(stored, "warning" if any(_off(row) for row in stored) else "info")
+
+
+def _cut_off(network: Network, signal: Signal) -> bool:
+    """A weight whose output goes to a norm alone gets no gradient."""
+    behind = (link for link in links(network, signal) if link.use.normalised and not link.facts.frozen)
+    return any(link.row.weight_grad_norm == 0 for link in behind)
 
 
 def _told(network: Network, signal: Signal) -> bool:
@@ -90,9 +98,9 @@ def _finding(
     )
 
 
-def _single(rows: Sequence[NormRow]) -> Finding:
+def _single(rows: Sequence[NormRow], severity: Severity) -> Finding:
     return _finding(
-        "error",
+        severity,
         rows,
         f"{several(len(rows), 'normalisation')} of a single value, first `{rows[0].name}` ({rows[0].op}): nothing is left but "
         "its shift.",

@@ -6,11 +6,11 @@ not ask for what it makes, or a ``.detach()`` or ``torch.no_grad()`` lies on eve
 
 Limits: exact. An error where nothing at all gets a gradient, and where the whole body is cut off: at least half of the weights,
 and no weight that learns can see the input but through them. A warning where a weight is cut off in the middle: weights
-behind it learn, it never will; and where weights that nothing reads hold a tenth of all that can be trained: most often a
-layer that was made and not called. An info for everything else.
+behind it learn, it never will; and where weights that nothing reads, and that look forgotten (:mod:`._forgotten`), hold a
+tenth of all that can be trained: a layer that was made and not called. An info for everything else.
 
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
-estimator; heads that another loss asks for; routers that choose by argmax, and their biases (an info).
+estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, and their biases (an info).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
+from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import links, readers
 from initium.network import severed
 from initium.records import Code, Finding
@@ -144,7 +145,7 @@ def _unused(network: Network, rest: tuple[str, ...]) -> Finding:
         else "the loss does not depend on what they make, or only by way of a choice (argmax, a comparison)"
     )
     sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters if not (facts.frozen or facts.whole)}
-    share = sum(sizes.get(name, 0) for name in idle.intersection(rest)) / max(1, sum(sizes.values()))
+    share = sum(sizes.get(name, 0) for name in forgotten(network).intersection(rest)) / max(1, sum(sizes.values()))
     return Finding(
         code="unused-parameter",
         severity="warning" if share > _LARGE else "info",

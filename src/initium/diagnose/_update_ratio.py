@@ -9,7 +9,8 @@ the other (:mod:`._slopes`), an info. From 6.2 decades a warning: then the slow 
 float32, and the weight stays what it is to the bit. Optimizers that divide by the gradient's size (Adam, LAMB) even it out.
 
 Not a fault, and not judged: weights with no gradient at step one (zero heads, zero branches); gated or scaled branches, queries and
-keys, whose gradient is small by design; tables; what is computed from others.
+keys, whose gradient is small by design; tables; what is computed from others; what only scaled branches read (a branch within
+a branch).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
-from initium.diagnose._links import links
+from initium.diagnose._links import links, readers
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ _SMALL = frozenset({"q", "k", "kv"})
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding, of the whole network."""
-    ratios = {link.use.name: (_ratio(link), link) for link in links(network, signal) if _judged(link)}
+    every = links(network, signal)
+    scaled = _scaled(network, every)
+    ratios = {link.use.name: (_ratio(link), link) for link in every if _judged(link) and link.use.node not in scaled}
     ranked = sorted(ratios.values(), key=lambda each: each[0])
     if len(ranked) < _FEWEST:
         return
@@ -64,8 +67,20 @@ def _ratio(link: Link) -> float:
 
 
 def _judged(link: Link) -> bool:
-    place, row = link.use.residual, link.row
-    scaled = place is not None and place.in_branch and bool(place.multipliers or place.silencers)
+    row = link.row
     small = any(role in _SMALL for role, _ in link.use.attention)
     learns = row.finite and row.weight_grad_norm > 0 and row.weight_rms > 0 and not link.facts.frozen
-    return learns and link.plain and link.hidden and not scaled and not small
+    return learns and link.plain and link.hidden and not small
+
+
+def _scaled(network: Network, every: tuple[Link, ...]) -> set[str]:
+    """The uses whose gradient comes by way of a learned factor alone: in a scaled branch, or read by nothing but such uses."""
+    readers_of, found = readers(network), set[str]()
+    for link in reversed(every):  # what reads a use runs after it
+        place = link.use.residual
+        branch = place is not None and place.in_branch
+        own = place is not None and bool(place.multipliers or place.silencers)
+        behind = readers_of[link.use.node]
+        if branch and (own or (behind and behind <= found)):
+            found.add(link.use.node)
+    return found

@@ -59,6 +59,7 @@ class Trace:
         written: Parameters that the forward pass itself writes to (weights clipped as they are used).
         asked: Operations by which the model asked for values that depend on its weights: with other weights it may
             take another way than the graph (routed experts).
+        asks: True where the model asked any tensor for a value, its inputs' too: with another batch it may take another way.
         functions: The user's ``autograd.Function``s: the graph has their forward pass, and its gradient is that one's.
         shapes: The shape of every parameter and buffer, by name.
         modes: Whether each module was in training mode.
@@ -74,6 +75,7 @@ class Trace:
     fake: bool
     written: frozenset[str] = frozenset()
     asked: tuple[str, ...] = ()
+    asks: bool = False
     functions: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
@@ -233,6 +235,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
     finally:
         watch.put_back()
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
+    asks = any(op_name(node) in QUESTIONS for node in graph.graph.nodes)
     choices = take_choices(graph.graph)
     _remove_dead(graph.graph)
     graph.recompile()
@@ -244,6 +247,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         fake=mode is not None and not way.hollow,
         written=_written(graph, tuple(parameters)),
         asked=asked,
+        asks=asks,
         functions=tuple(functions),
         shapes=_shapes(model),
         modes=tuple(module.training for module in model.modules()),
