@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 import torch
 
-from initium.calibrate._moments import by_units
 from initium.calibrate._spread import Spread
-from initium.signal import rounding
+from initium.signal import by_units, rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

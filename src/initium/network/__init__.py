@@ -17,6 +17,7 @@ from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
+from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
 from initium.network._walk import Walk, refusal, run_walk
@@ -67,5 +68,6 @@ __all__ = [
     "unbiased",
     "unchanged",
     "view_of",
+    "worth_sparing",
     "written",
 ]

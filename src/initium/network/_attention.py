@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from initium.network._facts import Attends
 from initium.network._ops import ATTENTIONS, LINEAR, NOISE, PARTS, RESHAPES, SOFTMAXES, op_name, shape_of
-from initium.network._packed import arrivals, labels_of
+from initium.network._packed import arrivals, distinct_labels, labels_of
 from initium.network._sites import terms
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _spans(
     found: list[set[str]] = [set() for _ in range(units)]
     for node, user, run in arrivals(flow.read.keeping, weight, labels):
         here = taken.get((node, user)) or ways.get(user, set())
-        for unit in run.unique().tolist() if here else ():
+        for unit in distinct_labels(run) if here else ():
             found[unit] |= here
     return tuple((role, len(list(run))) for role, run in groupby(map(_together, found)))
 

@@ -73,7 +73,7 @@ def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:
     if labels is None:
         return [units]
     ends = [run for _, _, run in arrivals(keep, node, labels)]
-    return _partition([frozenset(run.unique().tolist()) for run in ends if run.numel()], units)
+    return _partition([frozenset(distinct_labels(run)) for run in ends if run.numel()], units)
 
 
 def labels_of(node: fx.Node, unit_axis: int) -> torch.Tensor | None:
@@ -84,6 +84,11 @@ def labels_of(node: fx.Node, unit_axis: int) -> torch.Tensor | None:
     units = shape[unit_axis]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
     return torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
+
+
+def distinct_labels(run: torch.Tensor) -> list[int]:
+    """The labels in a run, in their order: counted, because sorting a large run is most of what reading costs."""
+    return torch.bincount(run.flatten()).nonzero().flatten().tolist()
 
 
 def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tuple[fx.Node, fx.Node, torch.Tensor]]:

@@ -6,6 +6,7 @@ from initium.signal._laws import Law, laws_of
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._objective import Loss, Objective, answer, check_loss, objective
+from initium.signal._parts import by_units
 from initium.signal._predict import predict, predicted_by
 from initium.signal._predicting import Predicting
 from initium.signal._values import needs_values
@@ -19,6 +20,7 @@ __all__ = [
     "Predicting",
     "UnitMoments",
     "answer",
+    "by_units",
     "check_loss",
     "coordinate_check",
     "laws_of",

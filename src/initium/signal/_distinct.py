@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.signal._moments import as_table, largest_of, not_zero, others
+from initium.signal._parts import Parts, worth_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,16 +17,19 @@ if TYPE_CHECKING:
 _ROUNDINGS = 16
 
 
-def gaps(value: Tensor, axis: int) -> Tensor:
+def gaps(value: Tensor, axis: int, largest: Tensor | None = None) -> Tensor:
     """For each unit the largest distance from the first unit, relative to the value's largest magnitude.
 
-    Each unit is compared with the first alone: linear in the number of units, and all that symmetry needs.
+    Each unit is compared with the first alone: linear in the number of units, and all that symmetry needs. The largest
+    magnitude may be known already.
     """
+    if value.ndim > 1 and largest is not None and worth_parts(value):
+        return Parts(value.detach(), axis % value.ndim).gaps() / not_zero(largest)
     tabled, axis = as_table(value, axis)
     if tabled.numel() == 0:
         return tabled.new_zeros(tabled.shape[axis])
     distance = (tabled - tabled.narrow(axis, 0, 1)).abs_().amax(others(tabled, axis))
-    return distance / not_zero(largest_of(tabled))
+    return distance / not_zero(largest_of(tabled) if largest is None else largest)
 
 
 def rounding(dtype: torch.dtype, terms: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from initium.network import as_batch, read, run_walk, tensors_in, unchanged
+from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing
 from initium.records import Signal
 from initium.signal._alike import batch_size
 from initium.signal._beside import beside
@@ -44,8 +44,8 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
     too) and on clones of its buffers. Parameters, buffers, ``.grad``, ``requires_grad``, modes, hooks and random states
     stay as they were, whatever happens. Sums are taken in float32 of values divided by their largest magnitude (in
     float64 where the values are), so that neither a vanished nor an exploded signal is lost; of complex values the
-    magnitude is measured. Besides the two passes the model runs once more, forward only, to be traced; ``network=``
-    saves that.
+    magnitude is measured. Besides the two passes the model is traced: on shapes alone where its work is large, else by
+    one more forward pass; ``network=`` saves that.
 
     Args:
         model: Any module that can be traced, with real tensors.
@@ -85,7 +85,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
     given = as_batch(batch)
     check_loss(loss)
     needs_values(model, "measuring", given, gradients=True)
-    network = network or read(model, given)
+    network = network or read(model, given, hollow=worth_sparing(model, given))
     with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
         return _measured(model, given, loss, network)
 

@@ -10,12 +10,12 @@ from torch import fx
 
 from initium.errors import InitiumError
 from initium.gains import Reach, reach
-from initium.network import Walk, shape_of
+from initium.network import Walk, root, shape_of, written
 from initium.signal._alike import apart
 from initium.signal._beside import Beside, places_of, seen_at
 from initium.signal._distinct import gaps
 from initium.signal._moments import UnitMoments, unit_moments
-from initium.signal._slopes import dead_units, pointwise, saturated, slopes
+from initium.signal._slopes import passing, pointwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,16 @@ class Reduced:
 def reduce(value: Tensor, axis: int) -> Reduced:
     """Reduces a value to what is kept of it."""
     units = value.shape[axis] if value.ndim and value.numel() else value.numel()
-    return Reduced(unit_moments(value, axis), gaps(value, axis), value.dtype, units)
+    moments = unit_moments(value, axis)
+    return Reduced(moments, gaps(value, axis, moments.largest), value.dtype, units)
+
+
+def _overwritten(network: Network) -> frozenset[str]:
+    """The nodes whose values some operation writes into, itself or through views; a loss may write into an output."""
+    nodes = network.trace.graph.graph.nodes if network.trace else ()
+    given = [each for node in nodes for each in written(node.target, node.args)]
+    given += [each for node in nodes if node.op == "output" for each in node.all_input_nodes]
+    return frozenset(root(each).name for each in given if isinstance(each, fx.Node))
 
 
 def _held_apart(output: Tensor) -> Tensor:
@@ -79,6 +88,7 @@ class Measuring(Walk):
         self.apart: dict[str, Tensor] = {}
         self.beside: dict[tuple[str, str], Beside] = {}
         self.samples = 0
+        self._overwritten = _overwritten(network)
         self.notes: dict[str, None] = {}
         self.places = places_of(network)
         self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
@@ -117,7 +127,7 @@ class Measuring(Walk):
             if distance is not None:
                 self.apart[use.node] = distance
             if output.requires_grad:
-                output = _held_apart(output)
+                output = _held_apart(output) if use.node in self._overwritten else output
                 output.register_hook(partial(self._at_gradient, use.node, use.unit_axis))
         return output
 
@@ -131,13 +141,13 @@ class Measuring(Walk):
         known = self._reach(use.after.activation, str(use.after))
         if known is None or value.numel() == 0:
             return
-        slope = slopes(known[0], value)
         trace = self.network.trace
-        if trace is not None and trace.functions and not slope.any():
-            return  # a step whose backward is the model's own, which the walk does not run
-        if slope.shape == value.shape:
-            axis = self._unit_axis(use, value)
-            self.activations[use.activated] = dead_units(slope, axis, known[1].peak), saturated(slope, value, known[1])
+        steps = trace is not None and bool(
+            trace.functions
+        )  # a backward of the model's own, which the walk does not run
+        found = passing(known[0], value, self._unit_axis(use, value), known[1], steps=steps)
+        if found is not None:
+            self.activations[use.activated] = found
 
     def _reach(self, activation: Any, text: str) -> tuple[Callable[[Tensor], Tensor], Reach] | None:  # noqa: ANN401
         """The function and its reach, read once; what is no function of one number is noted."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+
+from initium.signal._parts import by_units, worth_parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +60,10 @@ def unit_moments(value: Tensor, axis: int) -> UnitMoments:
         >>> unit_moments(torch.tensor([[1.0, 5.0], [3.0, 5.0]]), axis=1).unit_std
         tensor(0.7071)
     """
+    if value.ndim > 1 and worth_parts(value):
+        found = _in_parts(value.detach(), axis % value.ndim)
+        if found is not None:
+            return found
     tabled, axis = as_table(value, axis)
     if tabled.numel() == 0:
         nothing = tabled.new_zeros(1)
@@ -68,6 +75,16 @@ def unit_moments(value: Tensor, axis: int) -> UnitMoments:
     # In place: a fresh tensor of this size costs more than all the sums.
     var = scaled.sub_(mean).square_().sum(reduced) / count
     return UnitMoments(largest, mean.flatten(), var)
+
+
+def _in_parts(value: Tensor, axis: int) -> UnitMoments | None:
+    """The same, of a large value; ``None`` of one that is not finite."""
+    largest, mean, var = by_units(value, None, axis)
+    if not math.isfinite(largest):
+        return None
+    scale, made = largest or 1.0, torch.promote_types(value.dtype, torch.float32)
+    numbers = torch.tensor(largest, dtype=made), (mean / scale).to(made), (var / scale**2).clamp_(min=0).to(made)
+    return UnitMoments(*numbers)
 
 
 def all_moments(value: Tensor) -> UnitMoments:

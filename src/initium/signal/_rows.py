@@ -12,6 +12,7 @@ from initium.records import SignalRow
 from initium.signal._distinct import distinct, rounding
 from initium.signal._fetched import fetched
 from initium.signal._moments import all_moments, largest_of, not_zero
+from initium.signal._parts import Parts, plain_size, worth_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +70,11 @@ def _median(value: Tensor) -> Tensor:
 def gradient_figures(gradient: Tensor) -> GradientFigures:
     """The figures of a gradient; of a sparse one, with its missing rows counted as zeros."""
     count = max(gradient.numel(), 1)
+    if worth_parts(gradient):
+        largest, total, squares = Parts(gradient.detach().reshape(1, -1), 0).sizes()
+        if plain_size(float(largest)):
+            made = largest.dtype
+            return GradientFigures(largest, squares.sqrt().to(made), (total / count).to(made))
     values = (gradient.coalesce().values() if gradient.is_sparse else gradient).detach().abs()
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     if values.numel() == 0:

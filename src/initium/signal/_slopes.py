@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.gains import Activation
-from initium.signal._moments import as_table, others
+from initium.signal._moments import others
+from initium.signal._parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,28 @@ def pointwise(activation: Activation | Callable[[Tensor], Tensor]) -> Callable[[
     return activation.function if isinstance(activation, Activation) else activation
 
 
+def passing(
+    function: Callable[[Tensor], Tensor], value: Tensor, axis: int, how: Reach, *, steps: bool
+) -> tuple[Tensor, Tensor] | None:
+    """The shares of dead units and of saturated elements, part after part of the value.
+
+    ``None`` where the function changes the shape; and where ``steps`` are expected, where it has no slope anywhere.
+    """
+    table = value.detach() if value.ndim > 1 else value.detach().reshape(1, -1)
+    axis = axis % value.ndim if value.ndim > 1 else 1
+    largest, flat = list[torch.Tensor](), list[torch.Tensor]()
+    for part in Parts(table, axis).cut():
+        slope = slopes(function, part)
+        if slope.shape != part.shape:
+            return None
+        largest.append(slope.abs().amax(others(part, axis)))
+        flat.append(saturated(slope, part, how))
+    peaks = torch.stack(largest).amax(0)
+    if steps and not peaks.any():
+        return None
+    return dead_units(peaks, how.peak), torch.stack(flat).sum() / value.numel()
+
+
 def slopes(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
     """The function's slope at every element, in float32 or better; 0 where autograd sees no dependence."""
     with torch.inference_mode(mode=False), torch.enable_grad():
@@ -38,20 +61,18 @@ def slopes(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
     return slope
 
 
-def dead_units(slope: Tensor, axis: int, peak: float) -> Tensor:
+def dead_units(largest: Tensor, peak: float) -> Tensor:
     """Share of units at which no element of the batch has a slope: none, or one lost in rounding beside the peak."""
-    table, axis = as_table(slope, axis)
-    largest = table.abs().amax(others(table, axis))
     return (largest <= torch.finfo(torch.float32).eps * peak).float().mean()
 
 
 def saturated(slope: Tensor, value: Tensor, how: Reach) -> Tensor:
-    """Share of elements whose slope is below a twentieth of the peak, on the sides that saturate."""
+    """How many elements have a slope below a twentieth of the peak, on the sides that saturate."""
     if not (how.below or how.above):
         return torch.zeros((), device=slope.device)
     flat = how.flat(slope)
     if not how.below:
-        flat &= value.detach() > 0
+        flat &= value > 0
     if not how.above:
-        flat &= value.detach() < 0
-    return flat.float().mean()
+        flat &= value < 0
+    return flat.sum(dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Mean and variance of every unit of an output, part after part: no second output is written to memory."""
+"""Figures of every unit of an output, part after part: no second output is written to memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 
 # Elements of a part: on a CPU few enough to stay in the cache, elsewhere enough to keep the device at work.
 _NEAR, _FAR = 1 << 18, 1 << 24
+# Of fewer elements a second copy is in the cache as well.
+_LITTLE = 1 << 16
 # Sums of squares are trusted while they neither overflow nor vanish, and while a unit's mean is not most of them: what is
 # left of their roundings is then below ten of them.
 _LEAST, _MOST, _OFF_CENTRE = 2.0**-40, 2.0**40, 9.0
 
 
-class _Parts:
-    """An output of two axes or more, less its bias, in parts that are wide enough to be summed."""
+class Parts:
+    """An output of two axes or more, less its bias, in parts that are wide enough to be summed.
 
-    def __init__(self, output: Tensor, bias: Tensor | None, axis: int) -> None:
+    Args:
+        output: What is read; it is not changed.
+        axis: The units', counted from the front.
+        bias: What is subtracted, if anything.
+    """
+
+    def __init__(self, output: Tensor, axis: int, bias: Tensor | None = None) -> None:
         self._output, self._bias, self._axis = output, bias, axis
         self._reduced = [place for place in range(output.ndim) if place != axis]
         self._cut = max(self._reduced, key=lambda place: (output.shape[place] > 1, output.stride(place)))
@@ -32,22 +40,43 @@ class _Parts:
         shape = [self._step if place == self._cut else size for place, size in enumerate(output.shape)]
         self._room = output.new_empty(shape, dtype=torch.promote_types(output.dtype, torch.float32))
 
-    def _each(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def each(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The parts, one after the other, each with memory of its size, in which it may stand already."""
+        for part in self.cut():
+            room = self._room.narrow(self._cut, 0, part.shape[self._cut])
+            wide = part if part.dtype == room.dtype else room.copy_(part)
+            yield (wide if self._bias is None else torch.sub(wide, self._bias, out=room)), room
+
+    def cut(self) -> Iterator[Tensor]:
+        """The parts as they stand."""
         length = self._output.shape[self._cut]
         for first in range(0, length, self._step):
-            part = self._output.narrow(self._cut, first, min(self._step, length - first))
-            room = self._room.narrow(self._cut, 0, part.shape[self._cut])
-            if self._bias is not None:
-                part = torch.sub(room.copy_(part) if part.dtype != room.dtype else part, self._bias, out=room)
-            yield (part if part.dtype == room.dtype else room.copy_(part)), room
+            yield self._output.narrow(self._cut, first, min(self._step, length - first))
+
+    def gaps(self) -> Tensor:
+        """For each unit its largest distance from the first."""
+        found = (
+            torch.sub(part, part.narrow(self._axis, 0, 1).clone(), out=room).abs_().amax(self._reduced)
+            for part, room in self.each()
+        )
+        return torch.stack(list(found)).amax(0)
+
+    def sizes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Largest magnitude, and the sums of the magnitudes and of their squares."""
+        kept = [(each.amax(), each.sum(), each.square_().sum()) for each in map(self._magnitude, self.each())]
+        largest, sums, squares = (torch.stack(list(each)) for each in zip(*kept, strict=True))
+        return largest.amax(), sums.double().sum(), squares.double().sum()
+
+    @staticmethod
+    def _magnitude(part: tuple[Tensor, Tensor]) -> Tensor:
+        return torch.abs(part[0], out=part[1])
 
     def read(self) -> tuple[Tensor, Tensor, Tensor]:
         """Largest magnitude, and the means of the elements and of their squares, in one go."""
         ends: list[Tensor] = []
         sums: list[Tensor] = []
         squares: list[Tensor] = []
-        for part, room in self._each():
+        for part, room in self.each():
             ends += torch.aminmax(part)
             sums.append(self._sum(part))
             squares.append(self._sum(torch.mul(part, part, out=room)))
@@ -56,10 +85,10 @@ class _Parts:
     def exact(self, largest: float) -> tuple[Tensor, Tensor]:
         """Mean and variance over the largest magnitude, the mean first."""
         scale = largest or 1.0
-        mean = self._mean([self._sum(torch.div(part, scale, out=room)) for part, room in self._each()])
+        mean = self._mean([self._sum(torch.div(part, scale, out=room)) for part, room in self.each()])
         shape = [-1 if place == self._axis else 1 for place in range(self._output.ndim)]
         centre = mean.to(self._room).reshape(shape)
-        squares = (torch.div(part, scale, out=room).sub_(centre).square_() for part, room in self._each())
+        squares = (torch.div(part, scale, out=room).sub_(centre).square_() for part, room in self.each())
         return mean, self._mean([self._sum(part) for part in squares])
 
     def _sum(self, part: Tensor) -> Tensor:
@@ -68,6 +97,17 @@ class _Parts:
     def _mean(self, sums: Sequence[Tensor]) -> Tensor:
         count = self._output.numel() // self._output.shape[self._axis]
         return torch.stack(list(sums)).cpu().double().sum(0) / count
+
+
+def worth_parts(value: Tensor) -> bool:
+    """True for a value on the CPU that is longer than its part: there the host waits for no device."""
+    plain = value.is_floating_point() and value.element_size() > 1 and value.layout == torch.strided
+    return plain and value.device.type == "cpu" and value.numel() > _LITTLE
+
+
+def plain_size(largest: float) -> bool:
+    """True where squares of values of this size can be summed as they are."""
+    return _LEAST < largest < _MOST
 
 
 def by_units(output: Tensor, bias: Tensor | None, axis: int) -> tuple[float, Tensor, Tensor]:
@@ -81,10 +121,10 @@ def by_units(output: Tensor, bias: Tensor | None, axis: int) -> tuple[float, Ten
     if not output.numel():
         nothing = torch.zeros(1, dtype=torch.float64)
         return 0.0, nothing, nothing
-    parts = _Parts(output, bias, axis)
+    parts = Parts(output, axis, bias)
     size, mean, squares = parts.read()
     largest, var = float(size), squares - mean.square()
-    if _LEAST < largest < _MOST and bool((mean.square() <= _OFF_CENTRE * var).all()):
+    if plain_size(largest) and bool((mean.square() <= _OFF_CENTRE * var).all()):
         return largest, mean, var
     if not math.isfinite(largest):
         return largest, mean, var
