@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from initium.cli._output import check_writable, say_written
 from initium.report import junit, sarif
@@ -45,7 +45,7 @@ class Files:
 def _form(name: str, report: Report, at: Place | None, fail_on: Severity | None) -> str:
     match name:
         case "html":
-            return cast("Any", report).html()  # the extra that it needs is told by the method itself
+            return report.html()  # the extra that it needs is told by the method itself
         case "junit":
             return junit(report, fail_on)
         case "sarif":
