@@ -591,3 +591,24 @@ def test_a_gradient_that_grows_through_time_is_found() -> None:
     finding = one(Steps(3.0), given, "exploding-gradient", F.cross_entropy)
     assert (finding.severity, finding.layers) == ("error", ("again.weight",))
     assert initium.diagnose(Steps(1.0), given, F.cross_entropy).healthy
+
+
+class Recurrent(nn.Module):
+    """A fused cell and a head on its last step."""
+
+    def __init__(self, cell: type[nn.RNNBase], std: float | None) -> None:
+        super().__init__()
+        self.cell, self.head = cell(16, 64, batch_first=True), nn.Linear(64, 10)
+        for name, parameter in self.cell.named_parameters():
+            if std is not None and "weight" in name:
+                nn.init.normal_(parameter, std=std)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.head(self.cell(given)[0][:, -1])
+
+
+def test_a_gradient_that_grows_inside_a_fused_cell_is_found() -> None:
+    given = initium.Batch((torch.randn(64, 40, 16),), target=torch.randint(10, (64,)))
+    assert one(Recurrent(nn.GRU, 1.0), given, "exploding-gradient", F.cross_entropy).severity == "error"
+    for cell in (nn.GRU, nn.LSTM, nn.RNN):
+        assert initium.diagnose(Recurrent(cell, None), given, F.cross_entropy).healthy

@@ -10,7 +10,8 @@ Limits: 1000 for the signal, at which one step of a usual size overshoots (:mod:
 gradient, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. Both
 are empirical: of the library models at their own start none is beyond a tenth of the first, or beyond the second. Fewer than
 eight uses have no quarters: of those the signal is judged against the first use. A weight's own gradient, which sums the steps
-inside a fused recurrent operation, is judged against the last weight's, by the same limit.
+inside a fused recurrent operation, is judged against the last weight's, by the same limit,
+or by the signal's where its gain is above 2 as well.
 
 One weight that is used again and again, eight times or more, is a product of powers: its gradient's parts at all uses are
 added, so that the first steps alone are learned where the gradient grows on its way back. A thousandfold rise from the last use
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from initium.records import Signal, SignalRow
 
 _HIGHEST, _WIDEST, _FEWEST = 1e3, 1e12, 8
+# Of a recurrent matrix: twice the gain at which a linear recurrence keeps its size.
+_LARGE = 2.0
 _CURE = "Rescale the weights on real data, or normalise the signal between the steps."
 
 
@@ -49,7 +52,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if rows and all(row.weight_grad_norm == 0 for row in rows):
         yield _none(rows)
     largest = max(rows, key=lambda row: row.weight_grad_norm, default=None)
-    if largest is not None and largest.weight_grad_norm > _WIDEST * rows[-1].weight_grad_norm > 0:
+    gates = {use.name for use in network.uses if use.layout == "gates"}
+    wild = largest is not None and largest.name in gates and largest.weight_rms * math.sqrt(largest.fan_in) > _LARGE
+    widest = _HIGHEST if wild else _WIDEST
+    if largest is not None and largest.weight_grad_norm > widest * rows[-1].weight_grad_norm > 0:
         yield _weights(rows[-1], largest)
         return
     quarter = len(rows) // 4
