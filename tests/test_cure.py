@@ -160,3 +160,27 @@ def test_code_is_never_run():
     written = Finding("made-up", "error", (), "m.", 1.0, 0.0, "c.", "c.", Code("raise SystemExit"))
     cured = Report((written,), report.signal, report.title, report.course).cure(model)
     assert all(not isinstance(step.remedy, Code) for step in cured.steps)
+
+
+def test_what_is_accepted_is_not_treated():
+    model = perceptron(14, 0.01)
+    report = report_on(model)
+    codes = [each.code for each in report.findings]
+    before = fingerprint(model)
+    cured = report.only(ignore=codes).cure(model)
+    assert (cured.steps, cured.healed) == ((), True)
+    assert fingerprint(model) == before
+
+
+@pytest.mark.parametrize("how", [{"ignore": ["output-prior"]}, {"select": ["symmetry"]}])
+def test_what_is_accepted_stays_so_at_every_look(how):
+    model = perceptron(4, 0.0)
+    # Rare classes: what the head does not know stays, when the zeros are cured.
+    given = initium.Batch((torch.randn(256, WIDTH),), target=(torch.arange(256) == 0).long())
+    report = initium.diagnose(model, given, F.cross_entropy).only(**how)
+    assert report.verdict == "symmetric"
+    cured = report.cure(model)
+    assert [type(step.remedy).__name__ for step in cured.steps] == ["Reinitialize"]
+    assert cured.healed
+    assert "output-prior" in {each.finding.code for each in cured.after.suppressed}
+    assert "output-prior" in {each.code for each in initium.diagnose(model, given, F.cross_entropy).findings}

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from initium.cli import app
+from initium.cli._views import Files
 from initium.diagnose import CHECKS, explained
 from initium.errors import ArgumentError
 from initium.report import Report
@@ -159,3 +160,11 @@ def test_an_unknown_code_is_not_explained() -> None:
     code, text = ran("explain", "symetry")
     assert code == 2
     assert f"no check has the code 'symetry'; known: {', '.join(CHECKS)}." in text
+
+
+def test_two_forms_do_not_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "same"
+    with pytest.raises(ArgumentError, match="--json and --sarif both go to"):
+        Files(json=path, sarif=path).check()
+    assert not path.exists()
+    Files(json=path, sarif=tmp_path / "other").check()

@@ -563,3 +563,94 @@ def test_layers_that_learn_nothing_yet_do_not_count() -> None:
         nn.init.normal_(block.branch[3].weight, std=1e-9 if block is model[0] else 0.02)
         nn.init.zeros_(block.branch[1].weight if block is model[1] else block.branch[1].bias)
     assert found(model, rows(64), "update-ratio") == []
+
+
+WEIGHTED = torch.arange(1.0, CLASSES + 1)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(weight=WEIGHTED),
+        nn.CrossEntropyLoss(label_smoothing=0.1),
+        nn.CrossEntropyLoss(reduction="sum"),
+        lambda output, target: F.cross_entropy(output, F.one_hot(target, CLASSES).float()),
+    ],
+    ids=["class weights", "smoothed labels", "a sum", "one-hot targets"],
+)
+def test_a_softmax_is_applied_twice_whatever_the_form_of_the_cross_entropy(loss) -> None:
+    assert one(ending(nn.Softmax(-1)), classes(), "double-softmax", loss).severity == "warning"
+    assert found(ending(), classes(), "double-softmax", loss) == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda output, target: F.nll_loss(output.log(), target, weight=WEIGHTED),
+        lambda output, target: F.l1_loss(output, F.one_hot(target, CLASSES).float()),
+        lambda output, _: output.sum(),
+    ],
+    ids=["weighted logarithm", "distances", "a constant"],
+)
+def test_a_loss_of_chances_is_asked_and_takes_them(loss) -> None:
+    assert found(ending(nn.Softmax(-1)), classes(), "double-softmax", loss) == []
+
+
+def test_a_sigmoid_before_a_loss_of_scores_with_weights_is_found() -> None:
+    loss = nn.BCEWithLogitsLoss(pos_weight=torch.tensor([3.0]))
+    assert one(ending(nn.Sigmoid(), count=1), chances((1,)), "double-softmax", loss).severity == "warning"
+    assert found(ending(count=1), chances((1,)), "double-softmax", loss) == []
+
+
+@pytest.mark.parametrize("shift", [-0.8, 0.0, 0.8])
+def test_a_missing_prior_is_found_whichever_side_the_random_scores_are_on(shift: float) -> None:
+    model, target = ending(count=1), torch.zeros(2048, 1)
+    target[0] = 1
+    nn.init.constant_(model[-1].bias, shift)
+    loss, given = F.binary_cross_entropy_with_logits, initium.Batch((rows(2048),), target=target)
+    assert one(model, given, "output-prior", loss).severity == "warning"
+    nn.init.constant_(model[-1].bias, -7.6)
+    assert found(model, given, "output-prior", loss) == []
+
+
+class Steps(nn.Module):
+    """A cell that is written by hand."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.read, self.again, self.head = nn.Linear(8, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        nn.init.orthogonal_(self.again.weight, gain)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        hidden = given.new_zeros(given.shape[0], 64)
+        for step in given.unbind(1):
+            hidden = torch.tanh(self.read(step) + self.again(hidden))
+        return self.head(hidden)
+
+
+def test_a_gradient_that_grows_through_time_is_found() -> None:
+    given = initium.Batch((torch.randn(32, 40, 8) * 0.3,), target=torch.randint(10, (32,)))
+    finding = one(Steps(3.0), given, "exploding-gradient", F.cross_entropy)
+    assert (finding.severity, finding.layers) == ("error", ("again.weight",))
+    assert initium.diagnose(Steps(1.0), given, F.cross_entropy).healthy
+
+
+class Recurrent(nn.Module):
+    """A fused cell and a head on its last step."""
+
+    def __init__(self, cell: type[nn.RNNBase], std: float | None) -> None:
+        super().__init__()
+        self.cell, self.head = cell(16, 64, batch_first=True), nn.Linear(64, 10)
+        for name, parameter in self.cell.named_parameters():
+            if std is not None and "weight" in name:
+                nn.init.normal_(parameter, std=std)
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.head(self.cell(given)[0][:, -1])
+
+
+def test_a_gradient_that_grows_inside_a_fused_cell_is_found() -> None:
+    given = initium.Batch((torch.randn(64, 40, 16),), target=torch.randint(10, (64,)))
+    assert one(Recurrent(nn.GRU, 1.0), given, "exploding-gradient", F.cross_entropy).severity == "error"
+    for cell in (nn.GRU, nn.LSTM, nn.RNN):
+        assert initium.diagnose(Recurrent(cell, None), given, F.cross_entropy).healthy

@@ -81,7 +81,7 @@ def test_unknown_codes_list_the_known() -> None:
         lambda: REPORT.only(ignore=["x"]),
         lambda: REPORT.only(ignore=[Ignore("x", "y")]),
     ):
-        with pytest.raises(UnknownNameError, match="no check has the code 'x'; known: symmetry, "):
+        with pytest.raises(UnknownNameError, match="no check has the code 'x'; known: input-scale, "):
             call()
 
 
@@ -111,7 +111,7 @@ def test_the_nearest_file_that_knows_initium_counts(tmp_path: Path) -> None:
     [
         ('[[tool.initium.ignore]]\ncode = "dead-units"\n', "the ignore of 'dead-units' has no reason. Add reason = "),
         ('[[tool.initium.ignore]]\ncode = "dead-units"\nreason = " "\n', "has no reason"),
-        ('[[tool.initium.ignore]]\ncode = "dead"\nreason = "x"\n', "no check has the code 'dead'.*known: symmetry"),
+        ('[[tool.initium.ignore]]\ncode = "dead"\nreason = "x"\n', "no check has the code 'dead'.*known: input-scale"),
         ('[[tool.initium.ignore]]\nreason = "x"\n', r"is \[\[tool.initium.ignore\]\] with code"),
         ('[[tool.initium.ignore]]\ncode = "dead-units"\nreason = "x"\nlayer = "a"\n', "got layer = 'a'"),
         ('[[tool.initium.ignore]]\ncode = "dead-units"\nreason = 3\n', "got reason = 3"),

@@ -60,7 +60,7 @@ def test_the_severity_decides() -> None:
 def test_what_cannot_be_diagnosed_is_no_failed_assertion() -> None:
     with pytest.raises(BatchError):
         assert_healthy(good(), torch.randn(0, 8))
-    with pytest.raises(UnknownNameError, match="no check has the code 'symetry'; known: symmetry"):
+    with pytest.raises(UnknownNameError, match="no check has the code 'symetry'; known: input-scale"):
         assert_healthy(good(), BATCH, ignore=["symetry"])
 
 

@@ -77,13 +77,20 @@ class Course:
             with all_or_nothing() as opened:
                 _open(target.model, opened)
                 receipt = treat(remedy, target)
-                after = replace(look(target.model, self.batch, self.loss), course=self)
+                after = self._looked(target.model, now)
                 if _gravity(after) >= _gravity(now):
                     raise _NoBetterError(f"it leaves {_told(after)}")
                 return Step(remedy, after, receipt.action)
         except InitiumError as error:
             reason = str(error)
         return Step(remedy, after, f"taken back: {reason}", helped=False)
+
+    def _looked(self, model: nn.Module, now: Report) -> Report:
+        """The next report, in which what was set apart in this one is apart again."""
+        after = replace(look(model, self.batch, self.loss), course=self)
+        for select, ignore in now.asked:
+            after = after.only(select, ignore)
+        return after
 
 
 def _offered(report: Report) -> Iterator[Remedy]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from initium.cli._output import check_writable, say_written
+from initium.errors import ArgumentError
 from initium.report import junit, sarif
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from initium.records import Severity
     from initium.report import Place, Report
@@ -27,7 +28,14 @@ class Files:
     junit: Path | None = None
 
     def check(self) -> None:
-        """Whether all of them can be written, found out before the work."""
+        """Whether all of them can be written, each to a file of its own, found out before the work."""
+        seen = dict[Path, str]()
+        for name, path in self._asked():
+            first = seen.setdefault(path.resolve(), name)
+            if first != name and (path.is_file() or not path.exists()):
+                raise ArgumentError(
+                    f"--{first} and --{name} both go to {path}, where the second would overwrite the first: name two files."
+                )
         for name, path in self._asked():
             check_writable(path, f"--{name}")
 
@@ -45,7 +53,7 @@ class Files:
 def _form(name: str, report: Report, at: Place | None, fail_on: Severity | None) -> str:
     match name:
         case "html":
-            return cast("Any", report).html()  # the extra that it needs is told by the method itself
+            return report.html()  # the extra that it needs is told by the method itself
         case "junit":
             return junit(report, fail_on)
         case "sarif":

@@ -11,6 +11,21 @@ largest at every key (the largest weight above 0.987), in at least half of the n
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
+
+Example:
+    >>> import torch, initium
+    >>> class Attention(torch.nn.Module):
+    ...     def __init__(self, scale):
+    ...         super().__init__()
+    ...         self.q, self.k, self.v = (torch.nn.Linear(64, 64) for _ in range(3))
+    ...         self.scale = scale
+    ...
+    ...     def forward(self, x):
+    ...         return torch.softmax(self.q(x) @ self.k(x).mT * self.scale, -1) @ self.v(x)
+    >>> initium.diagnose(Attention(10.0), torch.randn(8, 16, 64)).findings[0].code
+    'attention-collapse'
+    >>> initium.diagnose(Attention(64**-0.5), torch.randn(8, 16, 64)).healthy
+    True
 """
 
 from __future__ import annotations

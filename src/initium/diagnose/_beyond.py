@@ -10,7 +10,12 @@ Limits: 1000 for the signal, at which one step of a usual size overshoots (:mod:
 gradient, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. Both
 are empirical: of the library models at their own start none is beyond a tenth of the first, or beyond the second. Fewer than
 eight uses have no quarters: of those the signal is judged against the first use. A weight's own gradient, which sums the steps
-inside a fused recurrent operation, is judged against the last weight's, by the same limit.
+inside a fused recurrent operation, is judged against the last weight's, by the same limit,
+or by the signal's where its gain is above 2 as well.
+
+One weight that is used again and again, eight times or more, is a product of powers: its gradient's parts at all uses are
+added, so that the first steps alone are learned where the gradient grows on its way back. A thousandfold rise from the last use
+to the first, by the measure of the signal, is an error (Pascanu, Mikolov & Bengio 2013, section 2.1).
 """
 
 from __future__ import annotations
@@ -31,17 +36,26 @@ if TYPE_CHECKING:
     from initium.records import Signal, SignalRow
 
 _HIGHEST, _WIDEST, _FEWEST = 1e3, 1e12, 8
+# Of a recurrent matrix: twice the gain at which a linear recurrence keeps its size.
+_LARGE = 2.0
 _CURE = "Rescale the weights on real data, or normalise the signal between the steps."
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
     yield from _signal([link for link in links(network, signal) if link.row.finite])
+    again = _again(signal)
+    if again is not None:
+        yield again
+        return
     rows = [row for row in signal.rows if row.finite]
     if rows and all(row.weight_grad_norm == 0 for row in rows):
         yield _none(rows)
     largest = max(rows, key=lambda row: row.weight_grad_norm, default=None)
-    if largest is not None and largest.weight_grad_norm > _WIDEST * rows[-1].weight_grad_norm > 0:
+    gates = {use.name for use in network.uses if use.layout == "gates"}
+    wild = largest is not None and largest.name in gates and largest.weight_rms * math.sqrt(largest.fan_in) > _LARGE
+    widest = _HIGHEST if wild else _WIDEST
+    if largest is not None and largest.weight_grad_norm > widest * rows[-1].weight_grad_norm > 0:
         yield _weights(rows[-1], largest)
         return
     quarter = len(rows) // 4
@@ -76,6 +90,36 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
         cure="Make the last weight of each branch small (zero, or 1 / sqrt(branches)), or normalise what a branch reads; "
         "or rescale the weights on real data.",
         remedy=LSUV,
+    )
+
+
+def _again(signal: Signal) -> Finding | None:
+    """The weight through whose uses the gradient grows most, if that is beyond measure."""
+    uses: dict[str, list[SignalRow]] = {}
+    for row in signal.rows:
+        uses.setdefault(row.name, []).append(row)
+    grown = [
+        (rows[0].grad_rms / rows[-1].grad_rms, rows)
+        for rows in uses.values()
+        if len(rows) >= _FEWEST and all(row.finite for row in rows) and rows[-1].grad_rms > 0
+    ]
+    # Where a sum feeds several of them the gradient is one: the last is what the others are added to.
+    total, rows = max(grown, key=lambda each: (each[0], each[1][0].fan_in), default=(0.0, []))
+    if total <= _HIGHEST:
+        return None
+    first, last, steps = rows[0], rows[-1], len(rows) - 1
+    return Finding(
+        code="exploding-gradient",
+        severity="error",
+        layers=(first.name,),
+        message=f"The gradient grows through the {len(rows)} uses of `{first.name}`: from {shown(last.grad_rms)} at the last to "
+        f"{shown(first.grad_rms)} at the first.",
+        measured=total,
+        expected=1.0,
+        cause=f"one weight multiplies again and again, by {shown(math.exp(math.log(total) / steps))} a use on the way back; the "
+        "first steps make nearly all of its gradient.",
+        cure="Give a recurrent weight an orthogonal start of gain 1, or normalise between the steps.",
+        remedy=TEXTBOOK,
     )
 
 

@@ -8,6 +8,15 @@ Limits: exact, from the graph: everything that reads the output is such a norm, 
 
 Not a fault: nothing here hurts, but memory and time. A bias before a layer norm, a group norm or an RMS norm has an effect, and so
 has one before a batch norm in eval mode.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.BatchNorm1d(32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> [each.code for each in initium.diagnose(model, torch.randn(256, 64)).findings]
+    ['bias-before-norm']
+    >>> model[0] = torch.nn.Linear(64, 32, bias=False)
+    >>> initium.diagnose(model, torch.randn(256, 64)).findings
+    ()
 """
 
 from __future__ import annotations

@@ -13,6 +13,14 @@ statistics as they were made are an info, and a warning where what they should n
 Not a fault: some channels that are constant (dead units, a branch that begins at zero), a zero scale, a BatchNorm in eval mode
 that has been trained or that does not track (``track_running_stats=False``). Where the weights before a norm are far too small
 ``haphazard-under-norm`` says so, and where the samples are all the same ``vanishing-signal``, and this does not.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.BatchNorm1d(32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> initium.diagnose(model, torch.randn(2, 64)).findings[0].code
+    'degenerate-batchnorm'
+    >>> initium.diagnose(model, torch.randn(256, 64)).healthy
+    True
 """
 
 from __future__ import annotations

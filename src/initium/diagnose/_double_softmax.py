@@ -7,11 +7,21 @@ and 0.73. A softmax over one unit is the constant 1; over the batch's axis the a
 ReLU leaves every negative score without a gradient, and without a way to say no.
 
 Limits: the loss is recomputed from the output and is, up to rounding, the cross-entropy of it, and each row of the output sums
-to 1; for the sigmoid and the ReLU the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
+to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all classes; for the sigmoid and the ReLU the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
 below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit or over the batch.
 
 Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
 recognised, or none; a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = initium.Batch((torch.randn(256, 64),), target=torch.arange(256) % 10)
+    >>> loss = torch.nn.functional.cross_entropy
+    >>> initium.diagnose(torch.nn.Sequential(*model, torch.nn.Softmax(-1)), batch, loss).findings[0].code
+    'double-softmax'
+    >>> initium.diagnose(model, batch, loss).healthy
+    True
 """
 
 from __future__ import annotations
@@ -89,7 +99,9 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
 def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Finding | None:
     squashed = end is not None and end.op in _SQUASHING
     if signal.misfit == "softmax twice":
-        classes = max(signal.classes or _MATRIX, _MATRIX)
+        if not signal.classes:
+            return _of_another_form(layers)
+        classes = max(signal.classes, _MATRIX)
         floor = math.log1p((classes - 1) / math.e)
         return _finding(
             "error" if classes >= _MANY_CLASSES else "warning",
@@ -110,6 +122,19 @@ def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Findi
             "Return the scores before the sigmoid, or take the loss of chances (F.binary_cross_entropy).",
         )
     return None
+
+
+def _of_another_form(layers: tuple[str, ...]) -> Finding:
+    """A loss with class weights, smoothed labels, a sum: no floor is known of it."""
+    return _finding(
+        "warning",
+        layers,
+        "The softmax is applied twice: the model's output is one already, and the loss applies one itself.",
+        (2.0, 1.0),
+        "each row of the output sums to 1, and the loss does not change when the same number is added to all classes of a sample: "
+        "it takes scores.",
+        "Return the scores before the softmax; apply it where probabilities are shown.",
+    )
 
 
 def _one_sided(end: Ending, layers: tuple[str, ...]) -> Finding:

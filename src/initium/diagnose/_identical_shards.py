@@ -12,6 +12,19 @@ and again; an info where copies stand side by side and read different things.
 
 Not a fault: tied weights, which are one parameter; constants, identities, Dirac kernels, and tables that are made by rule;
 frozen copies (a momentum encoder, the locked half of a ControlNet); towers that start alike (an info).
+
+Example:
+    >>> import torch, initium
+    >>> import copy
+    >>> layer = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU())
+    >>> model, batch = torch.nn.Sequential(*(copy.deepcopy(layer) for _ in range(4))), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).healthy
+    True
+    >>> for part in model:
+    ...     _ = part.load_state_dict(model[0].state_dict())
+    >>> initium.diagnose(model, batch).findings[0].code
+    'identical-shards'
 """
 
 from __future__ import annotations

@@ -13,6 +13,15 @@ bounded activation is saturated or nearly all units are dead, or the loss begins
 Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to 1;
 one-hot and sparse inputs, whose rms is small; an input that is the same number everywhere (a stand-in for data), of which
 nothing can be said; coordinates that only go into sines.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = torch.rand(256, 64) * 255
+    >>> initium.diagnose(model, batch).findings[0].code
+    'input-scale'
+    >>> initium.diagnose(model, (batch - 127.5) / 73.6).healthy
+    True
 """
 
 from __future__ import annotations

@@ -11,6 +11,15 @@ reader of the one before it.
 Not a fault: a narrower middle (bottlenecks, low-rank updates, matrix factorisation, linear autoencoders of two weights); q, k, v
 and output of an attention; grouped and separable convolutions; weights on or past a residual stream; frozen ones; a
 head behind a pooling of a normalised backbone; a network of one weight.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [torch.nn.Linear(64, 64) for _ in range(4)]
+    >>> initium.diagnose(torch.nn.Sequential(*layers), torch.randn(256, 64)).findings[0].code
+    'missing-activation'
+    >>> bent = [part for layer in layers for part in (layer, torch.nn.ReLU())]
+    >>> initium.diagnose(torch.nn.Sequential(*bent[:-1]), torch.randn(256, 64)).healthy
+    True
 """
 
 from __future__ import annotations

@@ -8,6 +8,16 @@ Limits: exact. The loss is recomputed from the output: it is, up to rounding, th
 some row the exponentials do not sum to 1. An error of raw scores, a warning of probabilities.
 
 Not a fault: log-probabilities; a loss that is not recognised.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = initium.Batch((torch.randn(256, 64),), target=torch.arange(256) % 10)
+    >>> loss = torch.nn.functional.nll_loss
+    >>> initium.diagnose(model, batch, loss).findings[0].code
+    'missing-softmax'
+    >>> initium.diagnose(torch.nn.Sequential(*model, torch.nn.LogSoftmax(-1)), batch, loss).healthy
+    True
 """
 
 from __future__ import annotations

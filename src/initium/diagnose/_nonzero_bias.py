@@ -8,6 +8,17 @@ Limits: the median magnitude of a bias is above ``1 / sqrt(fan_in)``, above the 
 ``large-bias`` speaks of it; in at least two hidden layers and half of those that have a bias. An info.
 
 Not a fault: the small constant that keeps ReLUs alive; gates; an output's prior; a bias before a normalisation.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(3) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", {"*.bias": initium.Normal(3.0)}, seed=0)
+    >>> "nonzero-bias" in {each.code for each in initium.diagnose(model, batch).findings}
+    True
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).findings
+    ()
 """
 
 from __future__ import annotations

@@ -12,6 +12,26 @@ signal whose slope nobody predicts (:mod:`._beyond`).
 
 Not a fault: branches that begin or end with a norm, post-norm streams, learned factors (LayerScale, ReZero, SkipInit); branches
 that are small or zero at the start.
+
+Example:
+    >>> import torch, initium
+    >>> class Stream(torch.nn.Module):
+    ...     def __init__(self, scale):
+    ...         super().__init__()
+    ...         self.blocks = torch.nn.ModuleList(torch.nn.Linear(64, 64) for _ in range(40))
+    ...         self.scale = scale
+    ...
+    ...     def forward(self, x):
+    ...         for block in self.blocks:
+    ...             x = x + self.scale * block(x).relu()
+    ...         return x
+    >>> model, batch = Stream(1.0), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'residual-growth'
+    >>> model.scale = 40**-0.5
+    >>> initium.diagnose(model, batch).healthy
+    True
 """
 
 from __future__ import annotations

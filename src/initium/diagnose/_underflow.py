@@ -11,6 +11,16 @@ warning; an error where none of those weights gets a gradient at all.
 
 Not a fault: anything in float32 or float64; a gradient that is zero because a weight behind it is (a zero head, a branch that begins at
 zero), or beside large ones, for which underflow is no reason.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(7) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)).half()
+    >>> batch = initium.Batch((torch.randn(256, 64).half(),), target=torch.arange(256) % 10)
+    >>> _ = initium.initialize(model, batch, "normal(0.02)", seed=0)
+    >>> report = initium.diagnose(model, batch, torch.nn.functional.cross_entropy)
+    >>> "underflow" in {each.code for each in report.findings}
+    True
 """
 
 from __future__ import annotations

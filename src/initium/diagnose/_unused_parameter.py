@@ -11,6 +11,18 @@ tenth of all that can be trained: a layer that was made and not called. An info 
 
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
 estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, and their biases (an info).
+
+Example:
+    >>> import torch, initium
+    >>> class Cut(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.body, self.head = torch.nn.Linear(64, 32), torch.nn.Linear(32, 10)
+    ...
+    ...     def forward(self, x):
+    ...         return self.head(self.body(x).relu().detach())
+    >>> initium.diagnose(Cut(), torch.randn(256, 64)).findings[0].code
+    'unused-parameter'
 """
 
 from __future__ import annotations

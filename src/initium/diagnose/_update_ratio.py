@@ -8,9 +8,20 @@ Limits: between the first and the last decile of the weights, at least eight. Fr
 the other (:mod:`._slopes`), an info. From 6.2 decades a warning: then the slow step is below 2^-24, half of a rounding step of
 float32, and the weight stays what it is to the bit. Optimizers that divide by the gradient's size (Adam, LAMB) even it out.
 
-Not a fault, and not judged: weights with no gradient at step one (zero heads, zero branches); gated or scaled branches, queries and
+Not a fault: what is not judged, weights with no gradient at step one (zero heads, zero branches); gated or scaled branches, queries and
 keys, whose gradient is small by design; tables; what is computed from others; what only scaled branches read (a branch within
 a branch).
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(12) for part in (torch.nn.Linear(64, 64), torch.nn.Sigmoid())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "glorot_normal", seed=0)
+    >>> "update-ratio" in {each.code for each in initium.diagnose(model, batch).findings}
+    True
+    >>> _ = initium.initialize(model, batch, "auto", seed=0)
+    >>> initium.diagnose(model, batch).findings
+    ()
 """
 
 from __future__ import annotations

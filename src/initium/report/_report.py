@@ -43,6 +43,7 @@ class Report:
         course: What :meth:`cure` calls; ``None`` where the report was not made by :func:`initium.diagnose`.
         suppressed: Findings that are known of and accepted, with the reason; they count in no verdict.
         unused: What was to be accepted and was not found.
+        asked: The codes and ignores of each call of :meth:`only` that led here, by which :meth:`cure` looks again.
 
     Example:
         >>> import torch, initium
@@ -58,6 +59,7 @@ class Report:
     course: Callable[[Report, Any, int], Cured] | None = field(default=None, compare=False)
     suppressed: tuple[Suppressed, ...] = ()
     unused: tuple[Ignore, ...] = ()
+    asked: tuple[tuple[tuple[str, ...], tuple[str | Ignore, ...]], ...] = field(default=(), compare=False)
 
     @property
     def verdict(self) -> str:
@@ -88,8 +90,9 @@ class Report:
 
         The gravest illness's remedy comes first (through a plan or :func:`initium.lsuv`); one after which there are not
         fewer errors, or as many and fewer warnings, is taken back. Where none helps, ``textbook``, ``auto`` and ``lsuv``
-        are tried. What only a change of the program can cure is left, with the code to write. A call that fails, or is
-        interrupted, leaves the weights as they were.
+        are tried. What only a change of the program can cure is left, with the code to write. What :meth:`only` set
+        apart stays apart at every look, and is not treated. A call that fails, or is interrupted, leaves the weights as
+        they were.
 
         Args:
             model: The model that was diagnosed; its weights are written.
@@ -157,8 +160,15 @@ class Report:
             >>> report.verdict, [each.finding.code for each in report.suppressed]
             ('healthy', ['symmetry'])
         """
-        kept, apart, unused = parted(self.findings, select, ignore)
-        return replace(self, findings=kept, suppressed=(*self.suppressed, *apart), unused=(*self.unused, *unused))
+        asked = (tuple(select), tuple(ignore))
+        kept, apart, unused = parted(self.findings, *asked)
+        return replace(
+            self,
+            findings=kept,
+            suppressed=(*self.suppressed, *apart),
+            unused=(*self.unused, *unused),
+            asked=(*self.asked, asked),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain lists, numbers and strings; what is not finite is ``None``, as JSON has no word for it.

@@ -105,7 +105,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         aim.backward(trainable)
     found = _alike(network, leaves)
     measured = replace(
-        signal_of(walk, aim, output, batch, rows(walk, weights, gradients)),
+        signal_of(walk, aim, output, batch, rows(walk, weights, gradients), loss),
         unreached=_unreached(network, leaves, gradients),
         copies=found.copies,
         repeats=found.repeats,
@@ -143,7 +143,14 @@ def reduced_gradients(leaves: dict[str, Tensor]) -> Generator[dict[str, Gradient
             handle.remove()
 
 
-def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, measured: tuple[SignalRow, ...]) -> Signal:
+def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
+    walk: Measuring,
+    aim: Objective,
+    output: object,
+    batch: Batch,
+    measured: tuple[SignalRow, ...],
+    loss: Loss | None = None,
+) -> Signal:
     known = classification(output, batch, aim.loss)
     found = Signal(
         rows=measured,
@@ -153,7 +160,7 @@ def signal_of(walk: Measuring, aim: Objective, output: object, batch: Batch, mea
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
-        misfit=misfit(output, batch, aim.loss),
+        misfit=misfit(output, batch, aim.loss, loss),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
     return replace(found, **beside(walk.places, walk.beside.values(), batch))

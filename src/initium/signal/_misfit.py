@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
+from initium.network import map_tensors
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
 
 if TYPE_CHECKING:
@@ -15,23 +17,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from initium.network import Batch
+    from initium.signal._objective import Loss
 
 _MATRIX = 2
 # Sums of many probabilities, each rounded.
 _ROUNDINGS = 64
+# A shift that would show in the loss, were it felt.
+_ROOM = 0.01
 
 
-def misfit(output: object, batch: Batch, loss: Tensor | None) -> str:
+def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | None = None) -> str:
     r"""How an output does not fit its loss; empty where it does, or where the loss is not recognised.
 
     Formula:
         ``CE(z, y) = -log softmax(z)_y`` takes any ``z``; where every ``z >= 0`` and ``sum_c z_c = 1``, a softmax was applied
-        before. ``NLL(z, y) = -z_y`` is a likelihood only where ``sum_c exp(z_c) = 1``.
+        before. ``NLL(z, y) = -z_y`` is a likelihood only where ``sum_c exp(z_c) = 1``. A loss of another form (class
+        weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
+        classes of a sample, and ``L(z / 2)`` is another.
 
     Args:
         output: What the model returned.
         batch: With the target, or with labels among what the model was called with.
         loss: The loss that was computed; ``None`` for none.
+        function: What computed it, to be asked again where its value tells nothing.
     """
     asked = compared(output, batch)
     if loss is None or asked is None:
@@ -42,9 +50,12 @@ def misfit(output: object, batch: Batch, loss: Tensor | None) -> str:
     with torch.no_grad():
         rounding = _ROUNDINGS * torch.finfo(scores.dtype).eps
         wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        if target.is_floating_point():
-            return _of_chances(wide, target, loss.detach())
-        return next(_of_classes(wide, target, loss.detach(), rounding), "")
+        told = (
+            _of_chances(wide, target, loss.detach())
+            if target.is_floating_point()
+            else next(_of_classes(wide, target, loss.detach(), rounding), "")
+        )
+        return told or (_by_asking(scores, batch, function, rounding) if isinstance(output, torch.Tensor) else "")
 
 
 def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -> Iterator[str]:
@@ -62,6 +73,35 @@ def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -
 def _of_likelihoods(scores: Tensor, rounding: float) -> Iterator[str]:
     if not _sums_to_one(scores.exp(), rounding):
         yield "no log" if _chances(scores) and _sums_to_one(scores, rounding) else "no softmax"
+
+
+def _by_asking(scores: Tensor, batch: Batch, function: Loss | None, rounding: float) -> str:
+    """For losses whose value nobody can recompute: they are asked about scores that are shifted."""
+    if function is None or batch.target is None or scores.ndim < _MATRIX or not _chances(scores):
+        return ""
+    if isinstance(function, nn.BCEWithLogitsLoss):
+        return "chances as logits"
+    axes = [axis for axis in {1, scores.ndim - 1} if _sums_to_one(scores.movedim(axis, 1), rounding)]
+    if any(scores.shape[axis] > 1 and _shiftless(scores, batch, function, axis) for axis in axes):
+        return "softmax twice"
+    return ""
+
+
+def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
+    """Whether a loss takes a softmax over this axis; asked of chances alone, since a loss of chances may refuse others."""
+    room = (1 - scores.amax(axis, keepdim=True)) / 2
+    if float(room.max()) < _ROOM:
+        return False
+    try:
+        with torch.random.fork_rng(devices=[]):
+            asked = [
+                function(each, map_tensors(batch.target, torch.clone)) for each in (scores, scores + room, scores / 2)
+            ]
+    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
+        return False
+    if not all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in asked):
+        return False
+    return same(asked[1], asked[0]) and not same(asked[2], asked[0])
 
 
 def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
