@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.network._leaves import tensors_in
+from initium.network._read import as_module
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,8 +22,11 @@ def worth_sparing(model: nn.Module, batch: Batch) -> bool:
     """True where the products of a forward pass are likely to cost more than to do without them.
 
     Each parameter is taken to be multiplied once for every place of the batch: every word or sample, every pixel.
+
+    Raises:
+        ArgumentTypeError: It is no module.
     """
-    parameters = list(model.parameters())
+    parameters = list(as_module(model).parameters())
     if not parameters:
         return False
     places = max((_places(tensor) for tensor in tensors_in((batch.args, dict(batch.kwargs)))), default=0)
