@@ -49,7 +49,7 @@ _ORDER = (
 )
 
 
-ANSWERS = frozenset({"output", "softmax"})
+ANSWERS = ("output", "softmax")
 """Kinds of neighbour that are no part of the network: what a weight gives them is its answer."""
 
 
