@@ -78,8 +78,9 @@ class Course:
                 _open(target.model, opened)
                 receipt = treat(remedy, target)
                 after = self._looked(target.model, now)
-                if _gravity(after) >= _gravity(now):
-                    raise _NoBetterError(f"it leaves {_told(after)}")
+                errors, warnings = gravity = _gravity(after)
+                if gravity >= _gravity(now):
+                    raise _NoBetterError(f"it leaves {errors} errors and {warnings} warnings")
                 return Step(remedy, after, receipt.action)
         except InitiumError as error:
             reason = str(error)
@@ -103,11 +104,6 @@ def _gravity(report: Report) -> tuple[int, int]:
     leading = [each for each in report.findings if not each.part_of]
     errors, warnings = (sum(each.severity == severity for each in leading) for severity in ("error", "warning"))
     return errors, warnings
-
-
-def _told(report: Report) -> str:
-    errors, warnings = _gravity(report)
-    return f"{errors} errors and {warnings} warnings"
 
 
 def _open(model: nn.Module, opened: Callable[..., object]) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 
 import torch
 
-from initium.calibrate import auto, lsuv
+from initium._front._planned import planned
+from initium.calibrate import lsuv
 from initium.network import Batch, read
 from initium.planning import plan
 from initium.records import Calibrate, Code, Keep, Refill, Reinitialize, SetPrior
@@ -73,10 +74,8 @@ def treat(remedy: Remedy, target: Target) -> Receipt:
 def _plan(remedy: Remedy, target: Target) -> Plan:
     network = read(target.model, target.batch)
     match remedy:
-        case Reinitialize("auto"):
-            return plan(network, auto(target.model, target.batch, network=network, seed=target.seed))
         case Reinitialize(scheme):
-            return plan(network, scheme)
+            return planned(target.model, target.batch, network, scheme, seed=target.seed)
         case Refill(name, value):
             return plan(network, _KEPT, {name: value})
         case SetPrior(bias, classes):

@@ -9,11 +9,10 @@ from torch import nn
 
 from initium._front._cure import Course
 from initium._front._look import look
+from initium._front._planned import planned
 from initium.audit import audit as audited
-from initium.calibrate import auto
 from initium.network import as_batch, read
 from initium.planning import law_of_fill
-from initium.planning import plan as plan_for
 from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ def plan(
         >>> initium.plan(net, torch.randn(2, 8))["0.weight"].law
         'He normal, fan_in'
     """
-    network = _read(model, batch)
-    if scheme == "auto":
-        scheme = auto(model, batch, overrides, prior=prior, network=network, seed=seed)
-    return plan_for(network, scheme, overrides, prior)
+    return planned(model, batch, _read(model, batch), scheme, overrides, prior=prior, seed=seed)
 
 
 def initialize(
@@ -224,8 +220,7 @@ def audit(
     if scheme != "auto" or not isinstance(weights, nn.Module):
         return audited(weights, scheme, batch)
     network = _read(weights, batch)
-    meant = plan_for(network, auto(weights, batch, network=network, seed=seed))
-    return audited(weights, meant, batch, network=network)
+    return audited(weights, planned(weights, batch, network, "auto", seed=seed), batch, network=network)
 
 
 def _read(model: nn.Module, batch: object) -> Network:

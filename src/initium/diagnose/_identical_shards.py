@@ -32,7 +32,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.diagnose._links import links, readers
+from initium.diagnose._links import behind, links, readers
 from initium.diagnose._words import TEXTBOOK
 from initium.records import Finding
 
@@ -78,7 +78,8 @@ def _in_order(network: Network, group: list[Link]) -> list[Link]:
 
 
 def _copies(network: Network, groups: list[list[Link]]) -> Finding:
-    deep = [group for group in groups if _one_behind_the_other(network, group)]
+    readers_of = readers(network)
+    deep = [group for group in groups if _one_behind_the_other(group, readers_of)]
     beside = [group for group in groups if group not in deep and len({link.use.sources for link in group}) < len(group)]
     severity: Severity = "warning" if deep or beside else "info"
     worst = (deep or beside or groups)[0]
@@ -105,18 +106,9 @@ def _copies(network: Network, groups: list[list[Link]]) -> Finding:
     )
 
 
-def _one_behind_the_other(network: Network, group: list[Link]) -> bool:
+def _one_behind_the_other(group: list[Link], readers_of: dict[str, set[str]]) -> bool:
     """The second of them is made of what the first gives."""
-    readers_of = readers(network)
-    goals = {link.use.node for link in group[1:]}
-    waiting, seen = [group[0].use.node], set[str]()
-    while waiting:
-        fresh = readers_of[waiting.pop()] - seen
-        if fresh & goals:
-            return True
-        seen |= fresh
-        waiting += fresh
-    return False
+    return not {link.use.node for link in group[1:]}.isdisjoint(behind([group[0].use.node], readers_of))
 
 
 def _repeats(blocks: dict[str, int]) -> Finding:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from initium.network import Facts, Network, Use
     from initium.records import Signal, SignalRow
@@ -126,17 +127,22 @@ def readers(network: Network) -> dict[str, set[str]]:
     return found
 
 
+def behind(
+    start: Iterable[str], readers_of: Mapping[str, AbstractSet[str]], never: AbstractSet[str] = frozenset()
+) -> Iterator[str]:
+    """Every use that is made of some values, by way of no forbidden one; as they are found, so that a search may end early."""
+    waiting, seen = list(start), set[str]()
+    while waiting:
+        fresh = readers_of.get(waiting.pop(), frozenset()) - seen - never
+        yield from fresh
+        seen |= fresh
+        waiting += fresh
+
+
 def _bypassed(lane: Sequence[Link], readers_of: dict[str, set[str]]) -> bool:
     """True where what the first link reads also comes to a reader of the last by another way."""
     goals, own = readers_of[lane[-1].use.node], {link.use.node for link in lane}
-    waiting, seen = list(lane[0].use.sources), set[str]()
-    while waiting:
-        fresh = readers_of[waiting.pop()] - own - seen
-        if fresh & goals:
-            return True
-        seen |= fresh
-        waiting += fresh
-    return False
+    return not goals.isdisjoint(behind(lane[0].use.sources, readers_of, own))
 
 
 def _follows(last: Link, link: Link) -> bool:

@@ -32,13 +32,12 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
-from initium.diagnose._links import links, readers
+from initium.diagnose._links import behind, links, readers
 from initium.network import severed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from collections.abc import Set as AbstractSet
 
     from initium.diagnose._links import Link
     from initium.network import Network
@@ -83,30 +82,19 @@ def _cut(network: Network, every: tuple[Link, ...], lost: Iterable[str], cuts: d
         if link.facts.name in names & cuts.keys()
         and link.use.layout not in _LOOKUP
         and link.use.sources
-        and _behind({link.use.node}, readers_of) & learning
+        and not learning.isdisjoint(behind([link.use.node], readers_of))
     )
-
-
-def _behind(
-    start: AbstractSet[str], readers_of: dict[str, set[str]], never: AbstractSet[str] = frozenset()
-) -> set[str]:
-    """Every use that is made of some values, by way of no forbidden one."""
-    waiting, seen = list(start), set[str]()
-    while waiting:
-        fresh = readers_of.get(waiting.pop(), set()) - seen - never
-        seen |= fresh
-        waiting += fresh
-    return seen
 
 
 def _whole_body(network: Network, every: tuple[Link, ...], lost: Iterable[str], cut: tuple[Link, ...]) -> bool:
     """No weight that learns sees the input but through those that are cut off, and these are half of all."""
     names, off = set(lost), {link.use.node for link in cut}
     inputs = {source for use in network.uses for source in use.sources} - {use.node for use in network.uses}
-    seeing = _behind(inputs, readers(network), off)
     learning = {link.use.node for link in every if link.use.name not in names and not link.facts.frozen}
     count = len({link.use.name for link in every if not link.facts.frozen})
-    return not learning & seeing and 2 * len({link.use.name for link in cut}) >= count
+    return (
+        learning.isdisjoint(behind(inputs, readers(network), off)) and 2 * len({link.use.name for link in cut}) >= count
+    )
 
 
 def _nothing(signal: Signal, lost: tuple[str, ...]) -> Finding:

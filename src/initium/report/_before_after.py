@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from initium.records import code_of, counted
-from initium.report._lines import labels
+from initium.report._labels import labels
 from initium.report._verdict import verdict
 from initium.terminal import Chart, Lane, Line, Span, as_ascii, draw, number, paragraph
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from initium.terminal import apart
+from initium.report._labels import labels, with_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from initium.records import Signal, SignalRow
 
@@ -58,7 +58,8 @@ def entries(signal: Signal, predicted: Signal | None) -> list[dict[str, Figure]]
     told = {(row.name, row.use): row for row in predicted.rows} if predicted else {}
     # Gradients of two objectives are no prediction of each other.
     both = predicted is not None and predicted.objective == signal.objective
-    return [_entry(place, row, label, told, both=both) for place, (row, label) in enumerate(_labelled(signal), start=1)]
+    named = zip(signal.rows, labels(signal.rows, _LABEL)[0], strict=True)
+    return [_entry(place, row, label, told, both=both) for place, (row, label) in enumerate(named, start=1)]
 
 
 def _entry(
@@ -67,7 +68,7 @@ def _entry(
     expected = told.get((row.name, row.use))
     return {
         "place": place,
-        "name": row.name + (f" #{row.use + 1}" if row.use else ""),
+        "name": with_use(row.name, row),
         "label": label,
         "op": row.op,
         "after": row.after,
@@ -83,11 +84,3 @@ def figure(value: float | None) -> Figure:
     if value is None or math.isfinite(value):
         return value if value is None else float(f"{value:.{_DIGITS}g}")
     return str(float(value))
-
-
-def _labelled(signal: Signal) -> Iterator[tuple[SignalRow, str]]:
-    """Each row with a name that is short enough for an axis."""
-    uses = [f" #{row.use + 1}" if row.use else "" for row in signal.rows]
-    room = _LABEL - max(map(len, uses), default=0)
-    names, _ = apart([row.name.removesuffix(".weight") for row in signal.rows], room) if signal.rows else ((), "")
-    return zip(signal.rows, (name + use for name, use in zip(names, uses, strict=True)), strict=True)

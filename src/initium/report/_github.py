@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from initium.records import counted
 from initium.report._apart import sentences
+from initium.report._shared import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from initium.records import Finding, Severity
+    from initium.records import Severity
     from initium.report._place import Place
     from initium.report._report import Report
 
@@ -39,13 +40,9 @@ def github(report: Report, at: Place | None = None) -> str:
 def _lines(report: Report, at: Place | None) -> Iterator[str]:
     yield f"{report.verdict.upper()}  {' '.join(report.title.split())}: {counted(report.findings)}"
     for finding in report.findings:
-        yield _command(_COMMANDS[finding.severity], f"initium {finding.code}", _told(finding), at)
+        yield _command(_COMMANDS[finding.severity], f"initium {finding.code}", told(finding), at)
     for sentence in sentences(report.suppressed, report.unused):
         yield _command("notice", "initium", sentence, at)
-
-
-def _told(finding: Finding) -> str:
-    return f"{finding.message}\nCause: {finding.cause}\nCure: {finding.cure}\n{finding.fix}".rstrip()
 
 
 def _command(name: str, title: str, message: str, at: Place | None) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from initium.diagnose import CHECKS
+from initium.report._shared import codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def junit(report: Report, fail_on: Severity | None = "error") -> str:
         '<testsuites name="ini'
     """
     grave = () if fail_on is None else report.at_least(fail_on)
-    found = {code: [each for each in report.findings if each.code == code] for code in _codes(report)}
+    found = {code: [each for each in report.findings if each.code == code] for code in codes_of(report)}
     suite = ET.Element("testsuite", name=_text(report.title or "model"))
     for code, findings in found.items():
         case = ET.SubElement(suite, "testcase", classname=_text(f"initium.{report.title or 'model'}"), name=_text(code))
@@ -56,11 +56,6 @@ def junit(report: Report, fail_on: Severity | None = "error") -> str:
     root.append(suite)
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
-
-
-def _codes(report: Report) -> tuple[str, ...]:
-    apart = (each.finding.code for each in report.suppressed)
-    return tuple(dict.fromkeys([*CHECKS, *(each.code for each in report.findings), *apart]))
 
 
 def _outcome(

@@ -7,13 +7,14 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from initium.records import counted
+from initium.report._labels import labels
 from initium.report._verdict import verdict
-from initium.terminal import Chart, Lane, Line, Span, apart, as_ascii, cells, draw, number, paragraph, shorten
+from initium.terminal import Chart, Lane, Line, Span, as_ascii, cells, draw, number, paragraph, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from initium.records import Finding, Severity, Signal, SignalRow
+    from initium.records import Finding, Severity, Signal
 
 _COLOURS: dict[Severity, str] = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _NAME, _OP = 15, 7
@@ -56,14 +57,6 @@ def picture(findings: tuple[Finding, ...], signal: Signal, ellipsis: str) -> Cha
         marked=frozenset(place for place, row in enumerate(signal.rows) if row.name in marked),
         title=shared,
     )
-
-
-def labels(rows: Sequence[SignalRow], width: int, ellipsis: str) -> tuple[list[str], str]:
-    """Names of weights in few columns, uses told apart, and the part that all of them share."""
-    uses = [f" #{row.use + 1}" if row.use else "" for row in rows]
-    room = width - max(map(len, uses), default=0)
-    names, shared = apart([row.name.removesuffix(".weight") for row in rows], room, ellipsis)
-    return [name + use for name, use in zip(names, uses, strict=True)], shared
 
 
 def _verdict(findings: tuple[Finding, ...], signal: Signal, title: str, width: int) -> Iterator[Line]:

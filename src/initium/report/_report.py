@@ -16,7 +16,7 @@ from initium.report._only import parted
 from initium.report._plot import plot
 from initium.report._schema import SCHEMA_VERSION
 from initium.report._verdict import verdict
-from initium.terminal import page, plain, show, speaks_unicode
+from initium.terminal import fitting, plain, show
 
 if TYPE_CHECKING:
     import os
@@ -208,7 +208,7 @@ class Report:
         Args:
             file: Where to; ``None`` for standard output.
         """
-        show(self._lines_for(file), file)
+        show(fitting(self.lines, file), file)
 
     def html(self, path: str | os.PathLike[str] | None = None, *, predicted: Signal | None = None) -> str:
         """The report as one HTML file: findings, figures over depth, and a table; it asks the network for nothing.
@@ -248,12 +248,9 @@ class Report:
         """
         return plot(self.findings, self.signal, self.title, axes, predicted)
 
-    def _lines_for(self, file: TextIO | None) -> tuple[Line, ...]:
-        return self.lines(ascii_only=not speaks_unicode(file), width=page(file))
-
     def __str__(self) -> str:
         # As a table does: what is drawn is drawn for standard output.
-        return plain(self._lines_for(None))
+        return plain(fitting(self.lines))
 
     def __repr__(self) -> str:
         return f"Report({self.title}: {self.verdict}, {counted(self.findings)})"
@@ -334,13 +331,10 @@ class Cured:
         Args:
             file: Where to; ``None`` for standard output.
         """
-        show(self._lines_for(file), file)
-
-    def _lines_for(self, file: TextIO | None) -> tuple[Line, ...]:
-        return self.lines(ascii_only=not speaks_unicode(file), width=page(file))
+        show(fitting(self.lines, file), file)
 
     def __str__(self) -> str:
-        return plain(self._lines_for(None))
+        return plain(fitting(self.lines))
 
     def __repr__(self) -> str:
         return f"Cured({self.before.title}: {self.before.verdict} -> {self.after.verdict}, {len(self.steps)} steps)"

@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from initium.diagnose import CHECKS, explained
 from initium.records import finite
+from initium.report._shared import codes_of
+from initium.report._shared import told as as_told
 
 if TYPE_CHECKING:
     from initium.records import Finding, Ignore, Severity
@@ -43,7 +45,7 @@ def sarif(report: Report, at: Place | None = None) -> dict[str, Any]:
         Static Analysis Results Interchange Format (SARIF) Version 2.1.0 Plus Errata 01, OASIS Standard, 2023.
     """
     every = [*((each, None) for each in report.findings), *((each.finding, each.ignore) for each in report.suppressed)]
-    codes = tuple(dict.fromkeys([*CHECKS, *(finding.code for finding, _ in every)]))
+    codes = codes_of(report)
     driver = {"name": "initium", "version": version("initium"), "rules": [_rule(code) for code in codes]}
     results = [_result(finding, ignore, codes.index(finding.code), at) for finding, ignore in every]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
@@ -71,9 +73,7 @@ def _result(finding: Finding, ignore: Ignore | None, place: int, at: Place | Non
         "ruleId": finding.code,
         "ruleIndex": place,
         "level": _LEVELS[finding.severity],
-        "message": {
-            "text": _text(f"{finding.message}\nCause: {finding.cause}\nCure: {finding.cure}\n{finding.fix}".rstrip())
-        },
+        "message": {"text": _text(as_told(finding))},
         "locations": [physical | _logical(layer) for layer in finding.layers] or ([physical] if physical else []),
         # Findings of one model share a line: what tells them apart from run to run is what they speak of.
         "partialFingerprints": {"primaryLocationLineHash": f"{_hash(finding)}:1"},

@@ -142,9 +142,8 @@ class Measuring(Walk):
         if known is None or value.numel() == 0:
             return
         trace = self.network.trace
-        steps = trace is not None and bool(
-            trace.functions
-        )  # a backward of the model's own, which the walk does not run
+        # A backward of the model's own is not run by the walk.
+        steps = trace is not None and bool(trace.functions)
         found = passing(known[0], value, self._unit_axis(use, value), known[1], steps=steps)
         if found is not None:
             self.activations[use.activated] = found

@@ -5,7 +5,7 @@ from initium.terminal._chart import Chart, Lane, draw, number
 from initium.terminal._gauge import gauge
 from initium.terminal._names import apart
 from initium.terminal._progress import progress
-from initium.terminal._show import columns, on_console, page, show, speaks_unicode, write
+from initium.terminal._show import columns, fitting, on_console, page, show, speaks_unicode, write
 from initium.terminal._table import table
 from initium.terminal._text import Line, Span, as_ascii, cells, padded, paragraph, plain, shorten, wrapped
 
@@ -21,6 +21,7 @@ __all__ = [
     "cells",
     "columns",
     "draw",
+    "fitting",
     "gauge",
     "number",
     "on_console",

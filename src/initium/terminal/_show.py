@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 from initium.terminal._text import Span, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
     from rich.text import Text
 
@@ -104,6 +106,24 @@ def _encoding(stream: TextIO) -> str:
 def _legible(text: str, stream: TextIO) -> str:
     encoding = _encoding(stream)
     return _CONTROL.sub("?", text).encode(encoding, "replace").decode(encoding)
+
+
+def fitting(lines: Callable[..., tuple[Line, ...]], file: TextIO | None = None) -> tuple[Line, ...]:
+    """What is drawn, for a stream: in its characters and as wide as its page.
+
+    Args:
+        lines: Draws, given ``ascii_only`` and ``width``.
+        file: The stream; ``None`` for standard output.
+
+    Returns:
+        The lines.
+
+    Example:
+        >>> import io
+        >>> fitting(lambda *, ascii_only, width: ((Span("~" if ascii_only else "-" * width),),), io.StringIO())[0][0].text[:3]
+        '---'
+    """
+    return lines(ascii_only=not speaks_unicode(file), width=page(file))
 
 
 def show(lines: tuple[Line, ...], file: TextIO | None = None) -> None:
