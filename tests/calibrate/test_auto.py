@@ -807,3 +807,26 @@ def test_a_prior_is_no_part_of_the_size_of_an_output():
         initium.initialize(model, torch.randn(256, 64), "auto", prior=prior, seed=0)
         made[prior is None] = model.head.weight.std().item()
     assert made[True] == pytest.approx(made[False], rel=0.1)
+
+
+class Standardised(nn.Conv2d):
+    """A convolution whose kernels are brought to mean 0 and variance 2 / fan_in at every use."""
+
+    def forward(self, x):
+        variance, mean = torch.var_mean(self.weight, (1, 2, 3), keepdim=True)
+        gain = math.sqrt(2 / self.weight[0].numel())
+        return F.conv2d(x, gain * (self.weight - mean) * torch.rsqrt(variance + 1e-6), self.bias, padding=1)
+
+
+def test_a_weight_whose_size_is_divided_out_takes_the_size_at_which_it_learns_like_the_rest():
+    torch.manual_seed(0)
+    layers = [Standardised(3, 16, 3), *(each for _ in range(4) for each in (nn.ReLU(), Standardised(16, 16, 3)))]
+    net, x = nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.Linear(16 * 64, 10)), torch.randn(8, 3, 8, 8)
+    initium.initialize(net, x, "textbook", seed=0)
+    before = rates(net, x)
+    plan = initium.plan(net, x, "auto")
+    plan.apply(net, seed=0)
+    after = rates(net, x)
+    assert spread(after) < spread(before)
+    assert spread(after[:-1]) < spread(before[:-1]) / 2
+    assert "divided out" in next(row.reason for row in plan.rows if row.name == "2.weight")

@@ -57,12 +57,12 @@ def auto(
         layers before are predicted to give.
 
     Free to move, by up to 20 times, is what a later normalisation or weight makes up for: weights behind which a norm
-    stands, values of attention, linear factors of gates, tables beside the data. Their gradient falls as their size grows,
-    so their size sets how fast they learn, and little else. Ends of branches follow what their stream begins as, and tables
-    that are added to one another stay at one size, so that what they carry is not drowned. A stream on which no norm
-    stands, with all that reads it, moves as a whole. Weights between activations move at a price that grows with the number
-    of weights: in a network of a few they share the step down to the output, and in a deep one stay near 1. Outputs, queries
-    and keys do not move.
+    stands, or whose own size is divided out before they multiply, values of attention, linear factors of gates, tables
+    beside the data. Their gradient falls as their size grows, so their size sets how fast they learn, and little else.
+    Ends of branches follow what their stream begins as, and tables that are added to one another stay at one size, so that
+    what they carry is not drowned. A stream on which no norm stands, with all that reads it, moves as a whole. Weights
+    between activations move at a price that grows with the number of weights: in a network of a few they share the step
+    down to the output, and in a deep one stay near 1. Outputs, queries and keys do not move.
 
     A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.5: the
     output's weights are larger for the same logits, and learn no faster than the rest. A weight that is zero throughout at

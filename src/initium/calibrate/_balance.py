@@ -159,7 +159,7 @@ def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     constant = scales.layers.get(name, scales.closing.get(name))
     if constant is not None:
         return Law(constant, 0.0)
-    if name in scales.tables or name in scales.tied:
+    if name in scales.tables or name in scales.tied or name in scales.divided:
         return Law(0.0, scales.tied.get(name) or scales.size(name))
     return None if facts.whole or facts.computed_by not in {"", WEIGHT_NORM} else _drawn(facts, scales, rest)
 

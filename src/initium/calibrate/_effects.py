@@ -59,7 +59,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
-    bent = {name: _bend(known[name], scales.size(name)) for name in movable}
+    bent = {name: _STRAIGHT if name in scales.divided else _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():
         found = defaultdict[str, float](float)
         place = known[name].residual
@@ -127,7 +127,7 @@ def _streams(
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
     for name in scales.movable:
         place = known[name].residual
-        if place is None or place.stream is None or known[name].normalised:
+        if place is None or place.stream is None or known[name].normalised or name in scales.divided:
             continue
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.network import op_name
+from initium.network import op_name, own_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,19 +31,6 @@ _KEEPS = frozenset(
 _JOINS = frozenset("add sub cat concat concatenate stack maximum minimum hstack vstack".split())
 # Padding with zeros; with another number it has no scale.
 _PADS = frozenset({"constant_pad_nd", "pad"})
-# Normalisations, and where they are told that they use the batch's own statistics; without a place they always do.
-_NORMS: dict[str, int | None] = {
-    "layer_norm": None,
-    "native_layer_norm": None,
-    "group_norm": None,
-    "native_group_norm": None,
-    "rms_norm": None,
-    "_fused_rms_norm": None,
-    "batch_norm": 5,
-    "native_batch_norm": 5,
-    "cudnn_batch_norm": 5,
-    "instance_norm": 5,
-}
 
 
 class Scales:
@@ -157,7 +144,7 @@ def _operation(found: Scales, node: fx.Node, data: list[fx.Node]) -> None:
     elif name in _JOINS and set(data) == set(node.all_input_nodes) and not _adds_number(node, name):
         found.join(data)
         found.follow(node, data[0])
-    elif name in _NORMS and data == [node.args[0]] and _own_statistics(node, _NORMS[name]):
+    elif data == [node.args[0]] and own_statistics(node):
         found.begin(node, free=False)
     else:
         found.pin(data)
@@ -179,7 +166,3 @@ def _keeps(node: fx.Node, name: str, data: list[fx.Node]) -> bool:
 
 def _adds_number(node: fx.Node, name: str) -> bool:
     return name in {"add", "sub"} and any(isinstance(value, int | float) and value for value in node.args[:2])
-
-
-def _own_statistics(node: fx.Node, place: int | None) -> bool:
-    return place is None or (len(node.args) > place and bool(node.args[place]))

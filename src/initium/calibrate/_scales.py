@@ -11,8 +11,9 @@ from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
 from initium.errors import InitiumError
 from initium.gains import variance_slope
 from initium.network import WEIGHT_NORM
+from initium.planning import law_of_fill
 from initium.records import Constant
-from initium.schemes import steep_gain
+from initium.schemes import steep_gain, textbook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,6 +37,7 @@ class Scales:
         free: Likewise, where a later normalisation or a later weight makes up for any size. Of tables, the std.
         tables: Which of the free ones are tables.
         beside: The tables that are added to the data or joined with it: position, class token, bias of attention.
+        divided: The free ones whose size is divided out before they multiply: it is their std, and changes no signal.
         tied: The std of tables that are the output's weight too: what is looked up comes first, and the output binds.
         soft: Which of the bound ones may leave their size somewhat where that lets the network learn at one rate.
         sources: By weight, those whose output it reads with no norm between.
@@ -55,6 +57,7 @@ class Scales:
     free: dict[str, tuple[float, str]] = field(default_factory=dict[str, tuple[float, str]])
     tables: frozenset[str] = frozenset()
     beside: frozenset[str] = frozenset()
+    divided: frozenset[str] = frozenset()
     tied: dict[str, float] = field(default_factory=dict[str, float])
     soft: frozenset[str] = frozenset()
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -90,9 +93,9 @@ class Scales:
 
     @property
     def goals(self) -> dict[str, float]:
-        """The rms of the output of every weight that is no table."""
-        every = {**self.bound, **self.free}
-        return {name: size for name, (size, _) in every.items() if name not in self.tables and name not in self.tied}
+        """The rms of the output of every weight whose size is that of its output."""
+        every, others = {**self.bound, **self.free}, {*self.tables, *self.tied, *self.divided}
+        return {name: size for name, (size, _) in every.items() if name not in others}
 
 
 def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
@@ -119,6 +122,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         if facts.role == "embedding" and not (name in first or name in given or facts.frozen)
     )
     free |= dict.fromkeys(sorted(beside), (BESIDE, "a table beside the data"))
+    divided = _divided(known, given)
+    free |= {name: (std, "its size is divided out before it multiplies") for name, std in divided.items()}
     layers = layers_of(known)
     open_to = {name: facts for name, facts in known.items() if name not in given}
     closing = closing_of(open_to, [name for name in bound if known[name].head])
@@ -128,6 +133,7 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         free=free,
         tables=frozenset(name for name in free if known[name].role == "embedding"),
         beside=beside,
+        divided=frozenset(divided),
         tied={
             name: HEAD / (CLOSE if name in closed else 1.0) / math.sqrt(known[name].fan_in or 1.0)
             for name in bound
@@ -155,6 +161,18 @@ def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
     return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 
+def _divided(known: Mapping[str, Facts], given: Collection[str]) -> dict[str, float]:
+    """By weight whose size is divided out, the std at which it starts: its textbook's."""
+    found, rule = dict[str, float](), textbook().rule
+    for name, facts in known.items():
+        if facts.divided_out and not (facts.frozen or facts.computed_by or name in given):
+            choice = rule(facts)
+            law = None if choice is None else law_of_fill(choice.fill, facts.shape)
+            if law is not None and law.std > 0:
+                found[name] = law.std
+    return found
+
+
 def _with_tables(scales: Scales) -> Scales:
     """Tables of one stream at one size: the output's weight's where it is one of them, in sum 1 where no norm follows."""
     free, anchors, held = dict(scales.free), dict[str, tuple[str, ...]](), set[str]()
@@ -174,7 +192,8 @@ def _with_tables(scales: Scales) -> Scales:
 
 def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
     """Ends of branches by what their stream begins as."""
-    sizes = {name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.tied
+    every = {**scales.bound, **scales.free}.items()
+    sizes = {name: size for name, (size, _) in every if name not in scales.divided} | scales.tied
     groups = dict(scales.bound), dict(scales.free)
     anchors, rigid = dict(scales.anchors), set(scales.rigid)
     for group, free in zip(groups, (False, True), strict=True):
@@ -182,7 +201,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
                 continue
-            if name in outputs and _alone(place):
+            if name in scales.divided or (name in outputs and _alone(place)):
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
@@ -226,6 +245,8 @@ def _sources(network: Network, known: Mapping[str, Facts], loose: Collection[int
 
 def _passes(facts: Facts, loose: Collection[int]) -> bool:
     """Whether what a weight gives reaches its readers at its size: no norm stands behind it, on its stream or after."""
+    if facts.divided_out:
+        return False
     place = facts.residual
     if place is None or place.place not in {"stream", "last"}:
         return not facts.normalised

@@ -102,6 +102,7 @@ class Use:
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
+        divided_out: True where those make the same of every positive multiple of the parameter: its size is free.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
@@ -132,6 +133,7 @@ class Use:
     activated: str
     normalised: bool
     direct: bool = True
+    divided_out: bool = False
     sources: frozenset[str] = frozenset()
     note: str = ""
     start: int = 0
@@ -178,6 +180,7 @@ class Facts:
         heads: Likewise, where all uses have the same.
         idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
         closes: Of the scale of a norm that nothing but output weights reads, those.
+        divided_out: As in :class:`Use`, of all its uses.
     """
 
     name: str
@@ -207,6 +210,7 @@ class Facts:
     idle: str = ""
     heads: tuple[HeadPart, ...] = ()
     closes: tuple[str, ...] = ()
+    divided_out: bool = False
 
     @property
     def mentionable(self) -> bool:

@@ -81,6 +81,8 @@ NORMS: dict[str, tuple[int, int | None]] = {
     "rms_norm": (2, None),
     "_fused_rms_norm": (2, None),
 }
+# Where one is told that it uses the statistics of what it is given; the others always do.
+_TOLD = {"batch_norm": 5, "native_batch_norm": 5, "cudnn_batch_norm": 5, "instance_norm": 5}
 ATTENTIONS = frozenset(
     "scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention "
     "_scaled_dot_product_flash_attention_for_cpu _native_multi_head_attention".split()
@@ -158,6 +160,12 @@ def op_name(node: fx.Node) -> str:
     name = str(getattr(packet, "__name__", packet))
     plain = name if name.startswith("__") else name.removesuffix("_") or name
     return _ALIASES.get(plain, plain)
+
+
+def own_statistics(node: fx.Node) -> bool:
+    """True for a normalisation by the statistics of what it is given, and not by those that it keeps."""
+    name, place = op_name(node), _TOLD.get(op_name(node), 0)
+    return name in NORMS and (name not in _TOLD or (len(node.args) > place and bool(node.args[place])))
 
 
 def inputs(node: fx.Node) -> list[fx.Node]:

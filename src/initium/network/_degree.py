@@ -1,0 +1,109 @@
+"""Weights whose size is divided out before they multiply: standardised kernels, unit vectors, matrices over their norm."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import fx
+
+from initium.network._ops import MOVES, NORMS, inputs, op_name, own_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+# What comes out is c times as large where all that goes in is, for c > 0; so with all that only moves elements.
+_SAME = frozenset(
+    "abs neg relu add sub maximum minimum clamp_min clamp "
+    "mean sum amax amin max min std std_mean var_mean norm linalg_norm linalg_vector_norm linalg_matrix_norm "
+    "linalg_svdvals".split()
+)
+# Those in which a small number may keep a size from zero.
+_GUARDED = frozenset({"add", "sub", "clamp_min", "clamp"})
+_POWERS = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "square": 2.0, "var": 2.0}
+_PRODUCTS = frozenset("mul matmul mm bmm mv dot einsum".split())
+# A number beside a size that keeps it from zero and is nothing to it otherwise.
+_GUARD = 1e-3
+
+
+def divided_out(weight: fx.Node, parameter: fx.Node) -> bool:
+    """True where what multiplies is the same for every positive multiple of the parameter.
+
+    Args:
+        weight: The node whose value multiplies.
+        parameter: The placeholder of the parameter from which it is computed.
+    """
+    degrees: dict[fx.Node, float | None] = {parameter: 1.0}
+    reached, waiting = {parameter}, [weight]
+    while waiting:
+        node = waiting[-1]
+        ahead = [parent for parent in node.all_input_nodes if parent not in degrees]
+        if node not in degrees and ahead:
+            waiting += ahead
+            continue
+        waiting.pop()
+        if node not in degrees:
+            depends = not reached.isdisjoint(node.all_input_nodes)
+            reached |= {node} if depends else set()
+            degrees[node] = _degree(node, degrees) if depends else 0.0
+    return weight in reached and degrees[weight] == 0.0
+
+
+def _degree(node: fx.Node, degrees: Mapping[fx.Node, float | None]) -> float | None:
+    """The power of c by which a value grows where the parameter grows by c; ``None`` where it is none."""
+    given = [degrees[parent] for parent in inputs(node)]
+    powers = [power for power in given if power is not None]
+    if len(powers) < len(given):
+        return None
+    if not any(powers):
+        return 0.0
+    rule = _RULES.get(op_name(node))
+    return None if rule is None else rule(node, [_of(each, degrees) for each in node.args], powers)
+
+
+def _of(value: Any, degrees: Mapping[fx.Node, float | None]) -> float:  # noqa: ANN401 - any argument of a node
+    """The power of an argument, of several one by one in sum; of a number 0."""
+    if isinstance(value, list | tuple):
+        return sum(_of(each, degrees) for each in cast("Iterable[Any]", value))
+    return (degrees[value] or 0.0) if isinstance(value, fx.Node) else 0.0
+
+
+def _same(node: fx.Node, _: list[float], powers: list[float]) -> float | None:
+    numbers = [abs(value) for value in node.args[:2] if isinstance(value, int | float)]
+    guard = _GUARD if op_name(node) in _GUARDED else math.inf
+    return powers[0] if len(set(powers)) == 1 and all(number <= guard for number in numbers) else None
+
+
+def _norm(node: fx.Node, args: list[float], _: list[float]) -> float | None:
+    return 0.0 if own_statistics(node) and not any(args[1:]) else None
+
+
+def _power(node: fx.Node, args: list[float], _: list[float]) -> float | None:
+    if op_name(node) == "pow":
+        return args[0] * node.args[1] if isinstance(node.args[1], int | float) else None
+    return args[0] * _POWERS[op_name(node)]
+
+
+def _picked(node: fx.Node, args: list[float], _: list[float]) -> float | None:
+    """One of several results: a variance is a square beside its mean."""
+    source, place = node.args[:2]
+    squared = isinstance(source, fx.Node) and op_name(source) == "var_mean" and place == 0
+    return args[0] * (2.0 if squared else 1.0)
+
+
+def _product(_: fx.Node, args: list[float], __: list[float]) -> float | None:
+    return args[0] + args[1]
+
+
+def _quotient(_: fx.Node, args: list[float], __: list[float]) -> float | None:
+    return args[0] - args[1]
+
+
+_RULES: dict[str, Callable[[fx.Node, list[float], list[float]], float | None]] = {
+    **dict.fromkeys(MOVES | _SAME, _same),
+    **dict.fromkeys(NORMS, _norm),
+    **dict.fromkeys((*_POWERS, "pow"), _power),
+    **dict.fromkeys(_PRODUCTS, _product),
+    "div": _quotient,
+    "getitem": _picked,
+}

@@ -1,0 +1,82 @@
+"""Weights whose size is divided out before they multiply."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from initium.network import Batch, read
+
+
+class Composed(nn.Module):
+    """A linear layer whose weight is computed from its parameter."""
+
+    def __init__(self, compose):
+        super().__init__()
+        self.w, self.gain, self.compose = nn.Parameter(torch.randn(7, 5)), nn.Parameter(torch.ones(7, 1)), compose
+
+    def forward(self, x):
+        return x @ self.compose(self.w).T
+
+    def use(self):
+        return read(self, Batch((torch.randn(3, 5),))).uses[0]
+
+
+def standardised(w):
+    return (w - w.mean(1, keepdim=True)) * torch.rsqrt(w.var(1, keepdim=True) + 1e-6)
+
+
+def by_both_moments(w):
+    variance, mean = torch.var_mean(w, 1, keepdim=True)
+    return (w - mean) / (variance + 1e-6).sqrt()
+
+
+FREE = {
+    "unit rows": lambda w: F.normalize(w, dim=1),
+    "over its spectral norm": lambda w: w / torch.linalg.matrix_norm(w, 2),
+    "standardised": standardised,
+    "by both moments": by_both_moments,
+    "by a batch norm": lambda w: F.batch_norm(w.reshape(1, 7, -1), None, None, training=True, eps=1e-6).reshape_as(w),
+    "by a layer norm": lambda w: F.layer_norm(w, (5,)),
+    "by powers": lambda w: w * w.pow(2).sum(1, keepdim=True).pow(-0.5),
+    "of its square": lambda w: w * w / w.square().sum(),
+    "by a product": lambda w: torch.einsum("ij,jk->ik", w, w.T) @ w / w.norm() ** 3,
+    "and moved on": lambda w: 3 * F.normalize(w) + 0.1,
+}
+SIZED = {
+    "a multiple": lambda w: 2 * w,
+    "beside itself": lambda w: F.normalize(w) + w,
+    "beside a number": lambda w: w / (1 + w.norm()),
+    "a softmax": lambda w: w.softmax(1),
+    "centred": lambda w: w - w.mean() + 1,
+    "by a batch norm that runs": lambda w: F.batch_norm(w, torch.zeros(5), torch.ones(5)),
+    "by an exponent that grows": lambda w: w ** w.abs(),
+}
+
+
+@pytest.mark.parametrize("compose", FREE.values(), ids=FREE)
+def test_a_size_that_is_divided_out_is_known(compose):
+    composed = Composed(compose)
+    assert composed.use().divided_out
+    # So it is: what comes out is the same for any size.
+    torch.testing.assert_close(compose(7 * composed.w), compose(composed.w), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("compose", SIZED.values(), ids=SIZED)
+def test_a_size_that_counts_is_not_divided_out(compose):
+    composed = Composed(compose)
+    assert not composed.use().divided_out
+    assert not torch.allclose(compose(7 * composed.w), compose(composed.w), rtol=1e-3, atol=1e-3)
+
+
+def test_a_factor_behind_it_is_no_part_of_it():
+    class Gained(Composed):
+        def forward(self, x):
+            return x @ (self.gain * standardised(self.w)).T
+
+    assert Gained(None).use().divided_out
+
+
+def test_a_weight_as_it_is_has_its_size():
+    net = nn.Linear(5, 7)
+    assert not read(net, Batch((torch.randn(3, 5),))).uses[0].divided_out
