@@ -192,3 +192,10 @@ def test_auditing_changes_nothing_and_draws_nothing() -> None:
     initium.audit(model, "he_normal", torch.ones(2, 3, 5, 5))
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("values", [torch.arange(1.0, 9).log(), -torch.arange(8.0), torch.linspace(0.001, 0.1, 30)])
+def test_a_ramp_that_stands_in_every_row_was_written_so(values: torch.Tensor) -> None:
+    assert not initium.audit({"mixer.A_log": values.expand(20, -1).clone()}).findings
+    drawn = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(0))]
+    assert "copies" in initium.audit({"mixer.A_log": drawn.expand(20, -1).clone()}).findings[0].message
