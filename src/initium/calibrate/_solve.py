@@ -7,35 +7,26 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from initium.calibrate._pieces import Piece
 from initium.calibrate._seek import Seeking
-from initium.calibrate._states import Ran, figures
+from initium.calibrate._states import figures
+from initium.signal import walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
 
     from initium.calibrate._figures import Seen
     from initium.calibrate._found import Found
-    from initium.calibrate._gates import Gates, Layer
+    from initium.calibrate._states import GatesAt
+    from initium.signal import Layer, Ran
 
 # A layer's factors stand still when no gate moves by more; where they do not, its rows say what the check measured.
 _STILL, _MOST_RUNS = 1e-4, 30
 
 
-def walked(gates: Gates) -> Generator[tuple[Layer, int, Tensor], Ran]:
-    """Every layer with its number and its input; what it computed is sent back, and is what the next one reads."""
-    data, outputs, number = gates.data(), list[Tensor](), 0
-    for index, layer in enumerate(gates.layers()):
-        if layer.number != number:
-            data, outputs, number = gates.between(torch.cat(outputs, -1)), [], layer.number
-        ran = yield layer, index, data
-        outputs.append(ran.outputs)
-
-
-def together(several: Sequence[Gates], run: Callable[[Layer, int, list[Tensor]], list[Ran]]) -> None:
+def together(several: Sequence[GatesAt], run: Callable[[Layer, int, list[Tensor]], list[Ran]]) -> None:
     """The layers of one operation in all lanes, one after the other."""
     lanes = [walked(gates) for gates in several]
     steps = [next(lane) for lane in lanes]
@@ -49,7 +40,7 @@ def together(several: Sequence[Gates], run: Callable[[Layer, int, list[Tensor]],
 
 
 def solve(
-    several: Sequence[Gates],
+    several: Sequence[GatesAt],
     layer: Layer,
     run: Callable[[], list[Ran]],
     found: Callable[[Sequence[Seen], Piece], Found],
@@ -90,7 +81,7 @@ def _next(seeking: Seeking, before: Found, step: Found, *, once: bool) -> float:
 
 
 def _rescale(
-    several: Sequence[Gates], layer: Layer, starts: Sequence[Sequence[Any]], factors: Mapping[Piece, Found]
+    several: Sequence[GatesAt], layer: Layer, starts: Sequence[Sequence[Any]], factors: Mapping[Piece, Found]
 ) -> None:
     for gates, start in zip(several, starts, strict=True):
         for place, name in zip(layer.places[:2], layer.names, strict=False):
@@ -98,7 +89,7 @@ def _rescale(
 
 
 def _steps(
-    several: Sequence[Gates], layer: Layer, rans: Sequence[Ran], found: Callable[[Sequence[Seen], Piece], Found]
+    several: Sequence[GatesAt], layer: Layer, rans: Sequence[Ran], found: Callable[[Sequence[Seen], Piece], Found]
 ) -> dict[Piece, Found]:
     """What each gate is to be multiplied by, from where it is now."""
     seen: dict[tuple[Piece, Piece], list[Seen]] = defaultdict(list)

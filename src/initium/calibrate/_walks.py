@@ -11,24 +11,23 @@ from torch import Tensor
 
 from initium.calibrate._figures import seen_of, spread_of
 from initium.calibrate._found import Found, check_finite, found
-from initium.calibrate._gates import Gates
 from initium.calibrate._lanes import mask_for, of_each_lane
 from initium.calibrate._pieces import Piece
 from initium.calibrate._solve import solve, together
-from initium.calibrate._states import figures, run_layer
+from initium.calibrate._states import GatesAt, figures
 from initium.calibrate._supposed import supposed_of
 from initium.network import addend
+from initium.signal import run_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from initium.calibrate._choice import Choice
     from initium.calibrate._figures import Seen, Statistic
-    from initium.calibrate._gates import Layer
     from initium.calibrate._lanes import Point
     from initium.calibrate._pieces import Part, Span
-    from initium.calibrate._states import Ran
     from initium.network import Use
+    from initium.signal import Layer, Ran
 
 
 class Seeing:
@@ -53,7 +52,7 @@ class Seeing:
 
     def gates(self, points: list[Point]) -> None:
         """Looks at the gates of a recurrent layer before it runs."""
-        several = [Gates(point) for point in points]
+        several = [GatesAt(point) for point in points]
 
         def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
             rans = [run_layer(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
@@ -63,7 +62,11 @@ class Seeing:
         together(several, run)
 
     def keep_gates(
-        self, several: Sequence[Gates], layer: Layer, rans: Sequence[Ran], factors: Mapping[Piece, float] | None = None
+        self,
+        several: Sequence[GatesAt],
+        layer: Layer,
+        rans: Sequence[Ran],
+        factors: Mapping[Piece, float] | None = None,
     ) -> None:
         """The figures of a layer's gates as they were before their factors, and of its projection."""
         for gates, ran in zip(several, rans, strict=True):
@@ -154,7 +157,7 @@ class Settling(Seeing):
 
     def gates(self, points: list[Point]) -> None:
         """Settles the gates of a recurrent layer, and gives it its new weights before it runs."""
-        several = [Gates(point) for point in points]
+        several = [GatesAt(point) for point in points]
 
         def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
             def go() -> list[Ran]:
@@ -166,7 +169,7 @@ class Settling(Seeing):
         for point, gates in zip(points, several, strict=True):
             point.args = gates.args
 
-    def _settle_layer(self, several: Sequence[Gates], layer: Layer, go: Callable[[], list[Ran]]) -> list[Ran]:
+    def _settle_layer(self, several: Sequence[GatesAt], layer: Layer, go: Callable[[], list[Ran]]) -> list[Ran]:
         points, use = [gates.point for gates in several], several[0].point.uses[0]
 
         def sought(seen: Sequence[Seen], piece: Piece) -> Found:

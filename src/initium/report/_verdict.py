@@ -29,7 +29,7 @@ _WORDS = {
     "vanishing-signal": "vanishing",
     "haphazard-under-norm": "haphazard",
     "gain-mismatch": "mismatched",
-    "output-prior": "overconfident",
+    "output-prior": "miscalibrated",
     "update-ratio": "uneven",
 }
 

@@ -2,6 +2,7 @@
 
 from initium.signal._coordinates import Coordinate, Coordinates, coordinate_check
 from initium.signal._distinct import rounding
+from initium.signal._gates import LABELS, Gates, Layer
 from initium.signal._laws import Law, laws_of
 from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
@@ -9,15 +10,20 @@ from initium.signal._objective import Loss, Objective, answer, check_loss, objec
 from initium.signal._parts import by_units
 from initium.signal._predict import predict, predicted_by
 from initium.signal._predicting import Predicting
+from initium.signal._states import Ran, run_layer, walked
 from initium.signal._values import needs_values
 
 __all__ = [
+    "LABELS",
     "Coordinate",
     "Coordinates",
+    "Gates",
     "Law",
+    "Layer",
     "Loss",
     "Objective",
     "Predicting",
+    "Ran",
     "UnitMoments",
     "answer",
     "by_units",
@@ -30,5 +36,7 @@ __all__ = [
     "predict",
     "predicted_by",
     "rounding",
+    "run_layer",
     "unit_moments",
+    "walked",
 ]

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from initium.network import op_name
-
 if TYPE_CHECKING:
-    from initium.calibrate._lanes import Point
+    from collections.abc import Sequence
 
 LABELS = {"lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n"), "rnn_tanh": ("",), "rnn_relu": ("",)}
 
@@ -37,27 +35,32 @@ class Layer:
 class Gates:
     """A recurrent operation with its weights in a list that may be changed before it runs.
 
+    Args:
+        op: Its plain name.
+        given: Its arguments.
+        names: Of its matrices, in the order in which it takes them.
+
     Attributes:
         kind: ``lstm``, ``gru``, ``rnn_tanh`` or ``rnn_relu``.
         weights: Its matrices and biases, as the operation takes them.
     """
 
-    def __init__(self, point: Point) -> None:
-        self.point = point
-        self.cell = op_name(point.node).endswith("_cell")
-        self.kind = op_name(point.node).removesuffix("_cell")
-        lists = [index for index, each in enumerate(point.args) if isinstance(each, list | tuple)]
+    def __init__(self, op: str, given: Sequence[Any], names: Sequence[str]) -> None:
+        self._given, self._names = tuple(given), tuple(names)
+        self.cell = op.endswith("_cell")
+        self.kind = op.removesuffix("_cell")
+        lists = [index for index, each in enumerate(given) if isinstance(each, list | tuple)]
         self._at = 2 if self.cell else lists[-1]
-        self.weights = list(point.args[2:6] if self.cell else point.args[self._at])
+        self.weights = list(given[2:6] if self.cell else given[self._at])
         # Whether it has biases, its layers, dropout and mode, whether it goes both ways, whether the batch comes first.
-        self._flags: list[Any] = [] if self.cell else list(point.args[self._at + 1 :])
+        self._flags: list[Any] = [] if self.cell else list(given[self._at + 1 :])
         self._random: Tensor | None = None
-        self.packed = not self.cell and isinstance(point.args[1], Tensor) and point.args[1].dtype == torch.int64
+        self.packed = not self.cell and isinstance(given[1], Tensor) and given[1].dtype == torch.int64
 
     @property
     def args(self) -> tuple[Any, ...]:
         """The operation's arguments with the weights as they are now."""
-        given = list(self.point.args)
+        given = list(self._given)
         if self.cell:
             return (*given[:2], *self.weights, *given[6:])
         given[self._at] = self.weights
@@ -65,7 +68,7 @@ class Gates:
 
     def layers(self) -> list[Layer]:
         """In the order in which they run; the uses at the node are its matrices in their order."""
-        names = iter([use.name for use in self.point.uses])
+        names = iter(self._names)
         biased, both = (len(self.weights) > 2, False) if self.cell else (self._flags[0], self._flags[4])  # noqa: PLR2004
         projected = self.kind == "lstm" and not self.cell and self._projected(biased=bool(biased))
         each = 2 + 2 * bool(biased) + projected
@@ -85,8 +88,8 @@ class Gates:
     def sizes(self) -> list[int]:
         """How many sequences each step has."""
         if self.packed:
-            return [int(each) for each in self.point.args[1]]
-        data = cast("Tensor", self.point.args[0])
+            return [int(each) for each in self._given[1]]
+        data = cast("Tensor", self._given[0])
         if self.cell:
             return [len(data) if data.ndim > 1 else 1]
         steps = 1 if data.ndim > 2 and self._flags[5] else 0  # noqa: PLR2004 - batch, time and features
@@ -94,14 +97,14 @@ class Gates:
 
     def data(self) -> Tensor:
         """The input, step after step in one table."""
-        given = cast("Tensor", self.point.args[0])
+        given = cast("Tensor", self._given[0])
         if not (self.cell or self.packed) and given.ndim > 2 and self._flags[5]:  # noqa: PLR2004
             given = given.transpose(0, 1)
         return given.reshape(-1, given.shape[-1])
 
     def begins(self, index: int) -> tuple[Tensor, Tensor]:
         """State and cell state before the first step."""
-        given: Any = self.point.args[2 if self.packed else 1]
+        given: Any = self._given[2 if self.packed else 1]
         states = list(given) if isinstance(given, list | tuple) else [given, given]
         if self.cell:
             return tuple(each.reshape(-1, each.shape[-1]) for each in states)  # pyright: ignore[reportReturnType]
