@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose._gates import grown
 from initium.diagnose._links import lanes
 from initium.diagnose._slopes import finding, rising
 from initium.diagnose._trend import backward
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """A finding for every chain in which the gradient grows."""
+    """A finding for every chain, and every recurrent layer, in which the gradient grows."""
     for chain in lanes(network, signal):
         trend = backward(chain)
         severity = rising(trend) if trend else None
         if trend and severity:
             yield finding("exploding-gradient", severity, trend, "The gradient grows")
+    yield from grown(signal)

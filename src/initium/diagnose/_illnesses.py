@@ -24,6 +24,17 @@ _SIGNAL = ("vanishing-signal", "vanishing-gradient", "gain-mismatch")
 _GROWN = ("exploding-gradient", "saturation", "gain-mismatch", "attention-collapse", "output-prior", "nonfinite")
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "input-scale": (*_GROWN, "exploding-signal", "dead-units", "update-ratio"),
+    "norm-scale": (
+        *_SIGNAL,
+        "exploding-signal",
+        "dead-units",
+        "haphazard-under-norm",
+        "symmetry",
+        "update-ratio",
+        "underflow",
+    ),
+    "dead-embedding": (*_SIGNAL, "symmetry"),
+    "shared-weight": (*_SIGNAL, "exploding-signal", "exploding-gradient", "missing-activation"),
     "degenerate-batchnorm": (*_SIGNAL, "dead-units"),
     "double-softmax": ("output-prior",),
     "missing-softmax": ("output-prior",),

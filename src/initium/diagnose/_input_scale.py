@@ -55,12 +55,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     told = set[str]()
     for row in signal.inputs:
         link = readers.get(row.weight)
-        if link is not None and row.name not in told and not link.use.normalised and _off(row):
+        if link is not None and row.name not in told and not link.use.normalised and off(row):
             told.add(row.name)
             yield _finding(row, link, _severity(link, signal))
 
 
-def _off(row: InputRow) -> bool:
+def off(row: InputRow) -> bool:
+    """True where it is too large, or too far from zero."""
     return math.isfinite(row.rms) and row.std > 0 and (row.rms > _LARGE or abs(row.mean) > _SHIFTED * row.std)
 
 

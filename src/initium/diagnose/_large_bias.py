@@ -29,6 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several, shown
+from initium.diagnose._gates import held
 from initium.diagnose._links import links
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
 
     from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import Signal
+    from initium.records import AddedRow, Signal
 
 _TIMES, _SIZE, _HALF, _FEWEST = 3.0, 1.0, 0.5, 2
+# As far as the mean of an input may lie from zero, in units of its std.
+_DROWNED = 10.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -49,6 +52,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     large = tuple(link for link in biased if drowns(link))
     if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
         yield _finding(large, len(biased))
+    yield from held(signal)
+    tables = [row for row in signal.added if row.std > 0 and row.rms > _DROWNED * row.std]
+    if tables:
+        yield _table(tables)
 
 
 def drowns(link: Link) -> bool:
@@ -74,5 +81,21 @@ def _finding(large: tuple[Link, ...], count: int) -> Finding:
         expected=0.0,
         cause=f"`{large[0].use.bias}` and others were not started at zero; a bias so large decides for nearly every sample alike.",
         cure="Set the biases to zero; only an output that has a prior needs another value.",
+        remedy=TEXTBOOK,
+    )
+
+
+def _table(tables: list[AddedRow]) -> Finding:
+    first = tables[0]
+    return Finding(
+        code="large-bias",
+        severity="warning",
+        layers=tuple(dict.fromkeys(row.name for row in tables)),
+        message=f"The table `{first.name}` drowns what it is added to: its rms is {shown(first.rms)}, what depends on the sample has "
+        f"std {shown(first.std)}.",
+        measured=first.rms / first.std,
+        expected=1.0,
+        cause="it is the same for every sample (positions, for one), so that all samples look nearly the same to what follows.",
+        cure="Start it with the std of what it is added to (positions and tokens alike at 0.02, for one).",
         remedy=TEXTBOOK,
     )

@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several, share, shown, titled
+from initium.diagnose._gates import driven
 from initium.diagnose._links import links
 from initium.diagnose._place import place
 from initium.diagnose._words import names
@@ -44,12 +45,13 @@ _HALF = 0.5
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for all the layers that saturate."""
+    """One finding for all the layers that saturate, and one for gates of recurrent layers."""
     able = [link for link in links(network, signal) if link.row.finite and link.use.after.kind == "activation"]
     flat = tuple(link for link in able if link.row.saturated > _HALF)
     if flat:
         alike = [link for link in able if link.use.after.text == flat[0].use.after.text]
         yield _finding(flat, len(alike))
+    yield from driven(signal)
 
 
 def _finding(flat: tuple[Link, ...], able: int) -> Finding:

@@ -67,7 +67,8 @@ def _constant(link: Link) -> bool:
 
 def _one_value(link: Link) -> bool:
     """A matrix of one value: whatever its biases add, every unit sees the same one sum of its inputs."""
-    return link.plain and link.row.finite and not link.zeroed and _constant(link) and min(link.facts.shape[:2]) > 1
+    plain = link.plain or (link.use.layout == "gates" and link.use.direct and not link.facts.computed_by)
+    return plain and link.row.finite and not link.zeroed and _constant(link) and min(link.facts.shape[:2]) > 1
 
 
 def _rank_one(constant: tuple[Link, ...]) -> Finding:

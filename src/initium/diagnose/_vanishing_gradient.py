@@ -66,8 +66,10 @@ def _stuck(every: tuple[Link, ...]) -> tuple[Link, ...]:
         if not (link.facts.frozen or zero[source].facts.frozen)
     ]
     stuck = {link.use.node for pair in pairs for link in pair}
-    # Where most are zero it is the whole network's fault: `symmetry` says so.
-    return tuple(link for link in every if link.use.node in stuck) if 2 * len(zero) < len(every) else ()
+    # Where most are zero it is the whole network's fault: `symmetry` says so. Updates beside weights are no network.
+    beside = {link.use.node for _, link in pairs if link.facts.idle}
+    told = 2 * len(zero) < len(every) or (bool(pairs) and len(beside) == len({link.use.node for _, link in pairs}))
+    return tuple(link for link in every if link.use.node in stuck) if told else ()
 
 
 def _never(stuck: tuple[Link, ...], severity: Severity) -> Finding:

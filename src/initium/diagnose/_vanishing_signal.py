@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._chance import difference
 from initium.diagnose._figures import several, shown
+from initium.diagnose._gates import faint
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._trend import forward
@@ -47,7 +48,7 @@ _ROUNDING = 1e-6
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """A finding for a network that answers the same to everything, else for every chain in which the signal falls."""
+    """A finding for a network that answers the same to everything, else for every chain and every recurrent layer that loses it."""
     deaf = _deaf(network, signal)
     if deaf and _unvaried(deaf):
         yield _same_samples(deaf)
@@ -59,6 +60,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         if trend and severity:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}")
+    yield from () if deaf else faint(network, signal)
 
 
 def _forgotten(chain: tuple[Link, ...]) -> str:

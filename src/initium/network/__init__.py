@@ -12,7 +12,7 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
-from initium.network._ops import MOVES, NORMS, op_name, own_statistics, shape_of
+from initium.network._ops import MOVES, NORMS, SUMS, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read
 from initium.network._rejoined import root
@@ -28,6 +28,7 @@ __all__ = [
     "MOVES",
     "NORMS",
     "ROLES",
+    "SUMS",
     "WEIGHT_NORM",
     "Attends",
     "Batch",

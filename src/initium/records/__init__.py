@@ -20,12 +20,23 @@ from initium.records._finding import SEVERITIES, Finding, Severity
 from initium.records._ignored import Ignore, Suppressed
 from initium.records._plan import PlanRow, Receipt, ReceiptRow
 from initium.records._remedies import Calibrate, Code, Refill, Reinitialize, Remedy, SetPrior, code_of
-from initium.records._seen import AttentionRow, InputRow, NormRow
+from initium.records._seen import (
+    AddedRow,
+    AttentionRow,
+    GateRow,
+    InputRow,
+    NormRow,
+    ScaleRow,
+    StateRow,
+    TableRow,
+    TargetRow,
+)
 from initium.records._several import at_least, counted, finite
 from initium.records._signal import Signal, SignalRow
 
 __all__ = [
     "SEVERITIES",
+    "AddedRow",
     "AttentionRow",
     "Blocks",
     "Calibrate",
@@ -35,6 +46,7 @@ __all__ = [
     "Factor",
     "Fill",
     "Finding",
+    "GateRow",
     "Identity",
     "Ignore",
     "InputRow",
@@ -49,11 +61,15 @@ __all__ = [
     "Refill",
     "Reinitialize",
     "Remedy",
+    "ScaleRow",
     "SetPrior",
     "Severity",
     "Signal",
     "SignalRow",
+    "StateRow",
     "Suppressed",
+    "TableRow",
+    "TargetRow",
     "TruncatedNormal",
     "Uniform",
     "Values",

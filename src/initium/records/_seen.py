@@ -73,3 +73,119 @@ class AttentionRow:
     saturated: float
     logit_std: float
     scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One gate of a recurrent layer, by a sample of its sequences; of an unrolled cell, at its last step.
+
+    Attributes:
+        name: The qualified name of the weight of its input.
+        state: That of the weight of its state.
+        op: The operation (``lstm``, ``gru``, ``rnn_tanh``, ``rnn_relu``, or a cell of these).
+        gate: ``i``, ``f``, ``g`` or ``o`` of an LSTM, ``r``, ``z`` or ``n`` of a GRU; empty for the one of a plain RNN.
+        saturated: Share of its values at which its slope is below a twentieth of its largest.
+        shut: Share of its values at which it is saturated at its lower end.
+        offset: Root mean square over units of a unit's mean before the activation: what it has whatever comes in.
+        std: Root mean square over units of its std there over samples and steps.
+    """
+
+    name: str
+    state: str
+    op: str
+    gate: str
+    saturated: float
+    shut: float
+    offset: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """What a recurrent layer hands on, by the same sample.
+
+    Attributes:
+        name: The qualified name of the weight of its input.
+        state: That of the weight of its state.
+        op: As of a :class:`GateRow`.
+        steps: How many steps were looked at.
+        reads: Root mean square over features of the std of what it reads, over samples and steps.
+        rms: Root mean square of its states.
+        unit_std: Root mean square over units of a unit's std over samples and steps.
+        growth: By how much a small change of the first state has grown at the last, and so does a gradient on its way back.
+    """
+
+    name: str
+    state: str
+    op: str
+    steps: int
+    reads: float
+    rms: float
+    unit_std: float
+    growth: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleRow:
+    """The scale of a normalisation, a learned one.
+
+    Attributes:
+        name: Its qualified name.
+        rms: Root mean square of what it multiplies by; of a scale that is used as ``1 + w``, of that sum.
+        zeros: Share of its values that multiply by zero.
+    """
+
+    name: str
+    rms: float
+    zeros: float
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A table that is looked up by index.
+
+    Attributes:
+        name: Its qualified name.
+        rows: How many rows it has, without the one for padding.
+        zeros: How many of these are zero throughout.
+    """
+
+    name: str
+    rows: int
+    zeros: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRow:
+    """A learned table where it is added to what depends on the input.
+
+    Attributes:
+        name: Its qualified name.
+        rms: Root mean square of the table, as it is added.
+        std: Root mean square over its places of the std, over samples, of what it is added to.
+    """
+
+    name: str
+    rms: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """A target that the loss compares the output with, number by number: the loss of the target itself is zero.
+
+    Attributes:
+        rms: Root mean square of the target.
+        mean: Its mean.
+        std: Its standard deviation.
+        largest: Its largest magnitude.
+        away: Root mean square of its distance from the output.
+        out_std: The output's standard deviation.
+    """
+
+    rms: float
+    mean: float
+    std: float
+    largest: float
+    away: float
+    out_std: float

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from initium.records._seen import AttentionRow, InputRow, NormRow
+    from initium.records._seen import (
+        AddedRow,
+        AttentionRow,
+        GateRow,
+        InputRow,
+        NormRow,
+        ScaleRow,
+        StateRow,
+        TableRow,
+        TargetRow,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,12 @@ class Signal:
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities); empty
             where it fits, or nobody can tell.
+        gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
+        states: What those layers hand on.
+        scales: The learned scales of normalisations.
+        tables: The tables that are looked up by index.
+        added: The learned tables that are added to what depends on the input.
+        regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 
     rows: tuple[SignalRow, ...]
@@ -135,6 +151,12 @@ class Signal:
     copies: tuple[tuple[str, ...], ...] = ()
     repeats: tuple[tuple[str, int], ...] = ()
     misfit: str = ""
+    gates: tuple[GateRow, ...] = ()
+    states: tuple[StateRow, ...] = ()
+    scales: tuple[ScaleRow, ...] = ()
+    tables: tuple[TableRow, ...] = ()
+    added: tuple[AddedRow, ...] = ()
+    regression: TargetRow | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
 _WORDS = {
     "input-scale": "unscaled",
+    "target-scale": "off scale",
+    "norm-scale": "rescaled",
+    "shared-weight": "one layer",
+    "dead-embedding": "dead",
     "degenerate-batchnorm": "degenerate",
     "attention-collapse": "collapsed",
     "double-softmax": "squashed twice",

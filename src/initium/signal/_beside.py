@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import torch
+from torch import fx
 
 from initium.network import NORMS, named_tensors, op_name
-from initium.records import AttentionRow, InputRow, NormRow
+from initium.records import AddedRow, AttentionRow, GateRow, InputRow, NormRow, StateRow
 from initium.signal._attentions import attention_figures, softmax_figures
 from initium.signal._fetched import fetched
 from initium.signal._inputs import input_figures
 from initium.signal._norms import PLAIN, norm_figures
+from initium.signal._recurrent import recurrent_figures
+from initium.signal._tables import added_figures, added_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from torch import Tensor, fx
+    from torch import Tensor
 
     from initium.network import Attends, Batch, Network, Use
     from initium.signal._moments import UnitMoments
 
-Row: TypeAlias = InputRow | NormRow | AttentionRow
-_UNREAD = frozenset({"lookup", "gates", "added"})
+Row: TypeAlias = InputRow | NormRow | AttentionRow | GateRow | StateRow | AddedRow
+_UNREAD = frozenset({"lookup", "added"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Places:
         attends: The attentions, by node.
         names: The parameter or buffer that a placeholder stands for, by its own name.
         entries: The placeholders of the batch's tensors, in their order.
+        recurrent: The uses of a recurrent operation, by node; of an unrolled cell the last step's.
+        added: The parameter whose table a sum adds to the data, by node.
     """
 
     inputs: Mapping[str, list[Use]]
@@ -57,9 +62,11 @@ class Places:
     attends: Mapping[str, Attends]
     names: Mapping[str, str]
     entries: tuple[str, ...] = ()
+    recurrent: Mapping[str, list[Use]] = field(default_factory=dict[str, "list[Use]"])
+    added: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __contains__(self, node: str) -> bool:
-        return node in self.inputs or node in self.norms or node in self.attends
+        return any(node in each for each in (self.inputs, self.norms, self.attends, self.recurrent, self.added))
 
 
 def places_of(network: Network) -> Places:
@@ -73,10 +80,23 @@ def places_of(network: Network) -> Places:
     names, entries = dict(zip(placeholders, held, strict=False)), placeholders[len(held) :]
     inputs: dict[str, list[Use]] = {}
     for use in network.uses:
+        if use.layout == "gates" and use.node in inputs:
+            continue  # the first of an operation's matrices reads its input
         if use.before.kind == "input" and use.layout not in _UNREAD and not use.sources.isdisjoint(entries):
             inputs.setdefault(use.node, []).append(use)
     norms = {node.name: PLAIN.get(op_name(node), op_name(node)) for node in nodes if op_name(node) in NORMS}
-    return Places(inputs, norms, {each.node: each for each in network.attends}, names, entries)
+    attends = {each.node: each for each in network.attends}
+    return Places(inputs, norms, attends, names, entries, _recurrent(network), added_tables(network, names))
+
+
+def _recurrent(network: Network) -> dict[str, list[Use]]:
+    uses = [use for use in network.uses if use.layout == "gates"]
+    last = {use.name: use.node for use in uses}
+    found: dict[str, list[Use]] = {}
+    for use in uses:
+        if last[use.name] == use.node:
+            found.setdefault(use.node, []).append(use)
+    return found
 
 
 def seen_at(
@@ -90,10 +110,24 @@ def seen_at(
             axis = 1 if use.layout in {"conv", "conv_transpose"} and value.ndim > 2 else -1  # noqa: PLR2004
             made = partial(InputRow, name=min(use.sources & set(places.entries)), weight=use.name)
             yield (n.name, use.name), Beside(made, input_figures(value, axis))
+    if n.name in places.recurrent:
+        yield from _steps(places.recurrent[n.name], n, value_of)
+    if n.name in places.added:
+        found = added_figures(n, value_of)
+        if found is not None:
+            yield (n.name, "added"), Beside(partial(AddedRow, name=places.added[n.name]), found)
     if n.name in places.norms:
         yield from _norm(places, n, value_of, known)
     if n.name in places.attends:
         yield from _attention(places.attends[n.name], n, value_of)
+
+
+def _steps(uses: list[Use], n: fx.Node, value_of: Callable[[Any], Any]) -> Iterator[tuple[tuple[str, str], Beside]]:
+    given = fx.node.map_arg(n.args, value_of)
+    if not _plain(given[0]):
+        return
+    for place, (made, figures) in enumerate(recurrent_figures(op_name(n), given, [use.name for use in uses])):
+        yield (n.name, f"step {place}"), Beside(made, figures)
 
 
 def _norm(
@@ -146,6 +180,13 @@ def beside(places: Places, seen: Iterable[Beside], batch: Batch) -> dict[str, tu
     rows = [
         each.made(**numbers) for each, numbers in zip(every, fetched([each.figures for each in every]), strict=True)
     ]
-    kinds: dict[str, type[Row]] = {"inputs": InputRow, "norms": NormRow, "attentions": AttentionRow}
+    kinds: dict[str, type[Row]] = {
+        "inputs": InputRow,
+        "norms": NormRow,
+        "attentions": AttentionRow,
+        "gates": GateRow,
+        "states": StateRow,
+        "added": AddedRow,
+    }
     rows = [replace(row, name=paths.get(row.name, row.name)) if isinstance(row, InputRow) else row for row in rows]
     return {field: tuple(row for row in rows if isinstance(row, kind)) for field, kind in kinds.items()}

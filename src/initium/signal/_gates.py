@@ -66,6 +66,27 @@ class Gates:
         given[self._at] = self.weights
         return tuple(given)
 
+    def some(self, samples: int, steps: int) -> Gates:
+        """The same operation on the first samples and steps alone, in single precision or better, with no gradient."""
+        given = [_wide(each) for each in self._given]
+        if self.packed:
+            sizes = given[1].clamp(max=samples)[:steps]
+            begins = given[1].cumsum(0) - given[1]
+            rows = [torch.arange(int(a), int(a + n)) for a, n in zip(begins, sizes, strict=False)]
+            given[0], given[1] = given[0][torch.cat(rows).to(given[0].device)], sizes
+        elif self.cell:
+            given[0] = given[0][:samples] if given[0].ndim > 1 else given[0]
+        elif given[0].ndim < 3:  # noqa: PLR2004 - time and features, without a batch
+            given[0] = given[0][:steps]
+        else:
+            given[0] = given[0][:samples, :steps] if self._flags[5] else given[0][:steps, :samples]
+        place = 2 if self.packed else 1
+        states = given[place] if isinstance(given[place], list | tuple) else [given[place]]
+        axis, most = (0, 2) if self.cell else (1, 3)
+        cut = [each.narrow(axis, 0, min(samples, each.shape[axis])) if each.ndim >= most else each for each in states]
+        given[place] = cut if isinstance(given[place], list | tuple) else cut[0]
+        return Gates(f"{self.kind}_cell" if self.cell else self.kind, given, self._names)
+
     def layers(self) -> list[Layer]:
         """In the order in which they run; the uses at the node are its matrices in their order."""
         names = iter(self._names)
@@ -122,3 +143,11 @@ class Gates:
             made = F.dropout(outputs, rate, training=True)
             self._random = source.get_rng_state()
         return made
+
+
+def _wide(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation
+    if isinstance(value, list | tuple):
+        return [_wide(each) for each in cast("list[Any]", value)]
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().to(torch.promote_types(value.dtype, torch.float32))
+    return value

@@ -20,7 +20,9 @@ from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
 from initium.signal._objective import Loss, check_loss, objective
+from initium.signal._regression import regression
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
+from initium.signal._tables import scale_rows, table_rows
 from initium.signal._values import needs_values
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         unreached=_unreached(network, leaves, gradients),
         copies=found.copies,
         repeats=found.repeats,
+        scales=scale_rows(network, leaves),
+        tables=table_rows(network, leaves),
     )
     return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
 
@@ -161,6 +165,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
         misfit=misfit(output, batch, aim.loss, loss),
+        regression=regression(output, batch, aim.loss, loss),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
     return replace(found, **beside(walk.places, walk.beside.values(), batch))

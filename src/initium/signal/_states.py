@@ -39,13 +39,17 @@ def walked(gates: Gates) -> Generator[tuple[Layer, int, Tensor], Ran]:
         outputs.append(ran.outputs)
 
 
-def run_layer(gates: Gates, layer: Layer, data: Tensor, index: int) -> Ran:
-    """One direction of a layer, in torch's own equations, with the products of its gates kept."""
+def run_layer(gates: Gates, layer: Layer, data: Tensor, index: int, *, nudge: Tensor | None = None) -> Ran:
+    """One direction of a layer, in torch's own equations, with the products of its gates kept.
+
+    ``nudge`` is added to the state, unit by unit, before the first step.
+    """
     w, u, b, c, p = (gates.weights[place] if place >= 0 else None for place in layer.places)
     first = cast("Tensor", w)
     bias = first.new_zeros(len(first)) if b is None else cast("Tensor", b)
     beside = torch.zeros_like(bias) if c is None else cast("Tensor", c)
     state, cell = gates.begins(index)
+    state = state if nudge is None else state + nudge
     start, start_cell = state, cell
     inputs = data @ first.T
     products, added = torch.empty_like(inputs), torch.empty_like(inputs) if gates.kind == "gru" else bias + beside

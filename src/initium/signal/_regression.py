@@ -1,0 +1,78 @@
+"""Whether the loss compares numbers, proved by asking it and not guessed from its name; and how far off the target is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from initium.network import map_tensors
+from initium.records import TargetRow
+from initium.signal._fetched import fetched
+from initium.signal._moments import all_moments
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from initium.network import Batch
+    from initium.signal._objective import Loss
+
+# What a loss of nothing may be beside the loss, and by how much the loss of twice as much has to differ.
+_NOTHING, _FELT = 1e-6, 0.01
+
+
+def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss | None) -> TargetRow | None:
+    r"""The target beside the output where the loss is a distance between them that feels their size, else ``None``.
+
+    Formula:
+        A distance has ``L(t, t) = 0`` and ``L(y, t) > 0``. It feels the size where ``L(2 y, 2 t)`` is not ``L(y, t)``: a cosine
+        and a relative error do not, nor does a loss of chances, which takes no numbers above 1.
+
+    Args:
+        output: What the model returned.
+        batch: With the target.
+        loss: The loss that was computed; ``None`` for none.
+        function: What computed it, to be asked again.
+    """
+    target = batch.target
+    if loss is None or function is None or not isinstance(output, torch.Tensor) or not isinstance(target, torch.Tensor):
+        return None
+    if (
+        not (output.is_floating_point() and target.is_floating_point())
+        or output.shape != target.shape
+        or not output.numel()
+    ):
+        return None
+    answer = output.detach()
+    return _row(answer, target) if _is_distance(answer, target, float(loss.detach()), function) else None
+
+
+def _is_distance(output: Tensor, target: Tensor, loss: float, function: Loss) -> bool:
+    if not (math.isfinite(loss) and loss > 0):
+        return False
+    asked = [(target.to(output.dtype), target), (2 * output, 2 * target)]
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            itself, twice = (float(function(mine.clone(), map_tensors(theirs, torch.clone))) for mine, theirs in asked)
+    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
+        return False
+    return abs(itself) <= _NOTHING * loss and math.isfinite(twice) and abs(twice / loss - 1) > _FELT
+
+
+def _row(output: Tensor, target: Tensor) -> TargetRow:
+    of_target, of_output = all_moments(target), all_moments(output)
+    away = all_moments(output.to(torch.promote_types(output.dtype, torch.float32)) - target)
+    (found,) = fetched(
+        [
+            {
+                "rms": of_target.rms,
+                "mean": of_target.total_mean,
+                "std": of_target.std,
+                "largest": of_target.largest,
+                "away": away.rms,
+                "out_std": of_output.std,
+            }
+        ]
+    )
+    return TargetRow(**found)

@@ -1,0 +1,85 @@
+"""Learned tables: those that are looked up, and those that are added to what depends on the input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from initium.network import SUMS, op_name
+from initium.records import ScaleRow, TableRow
+from initium.signal._fetched import fetched
+from initium.signal._moments import all_moments, unit_moments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor, fx
+
+    from initium.network import Facts, Network
+
+_MATRIX, _SAMPLES = 2, 64
+
+
+def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
+    """The table that a sum adds to data, by the sum's node; a vector, which is the same for every place, is a bias."""
+    tables = {facts.name for facts in network.parameters if sum(size > 1 for size in facts.shape) >= _MATRIX}
+    nodes = list(network.trace.graph.graph.nodes) if network.trace and tables else []
+    made: dict[
+        str, str | None
+    ] = {}  # of what alone: a table by name, "" for others that the model holds, None for data
+    found: dict[str, str] = {}
+    for node in nodes:
+        if node.op == "placeholder":
+            held = names.get(node.name)
+            made[node.name] = None if held is None else held if held in tables else ""
+            continue
+        parts = {made.get(each.name, "") for each in node.all_input_nodes}
+        made[node.name] = None if None in parts else next(iter(parts - {""}), "")
+        table = next(iter(parts - {"", None}), "")
+        if op_name(node) in SUMS and None in parts and table and len(node.all_input_nodes) == _MATRIX:
+            found[node.name] = table
+    return found
+
+
+def added_figures(n: fx.Node, value_of: Callable[[Any], Any]) -> dict[str, Tensor] | None:
+    """The sizes of both terms of a sum; ``None`` where they do not tell samples from places."""
+    values = [value_of(each) for each in n.all_input_nodes]
+    if not all(isinstance(each, torch.Tensor) and each.is_floating_point() and each.numel() for each in values):
+        return None
+    table, data = sorted((each.detach() for each in values), key=torch.Tensor.numel)
+    if data.ndim < _MATRIX or len(data) < _MATRIX or table.numel() >= data.numel():
+        return None
+    moments = unit_moments(data[:_SAMPLES].flatten(1), 1)
+    return {"rms": all_moments(table).rms, "std": moments.unit_std}
+
+
+def table_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[TableRow, ...]:
+    """A row for each table that is looked up."""
+    looked_up = {use.name for use in network.uses if use.layout == "lookup"}
+    tables = [facts for facts in network.parameters if facts.name in looked_up and _plain_table(leaves[facts.name])]
+    zeros = fetched([{"zeros": _zeros(facts, leaves[facts.name]).float()} for facts in tables])
+    return tuple(
+        TableRow(facts.name, facts.shape[0] - (facts.padding is not None), int(found["zeros"]))
+        for facts, found in zip(tables, zeros, strict=True)
+    )
+
+
+def _plain_table(table: Tensor) -> bool:
+    return table.ndim == _MATRIX and table.is_floating_point() and table.layout == torch.strided and table.numel() > 0
+
+
+def _zeros(facts: Facts, table: Tensor) -> Tensor:
+    """How many rows are zero throughout, the one for padding aside."""
+    empty = (
+        torch.linalg.vector_norm(table.detach().to(torch.promote_types(table.dtype, torch.float32)), torch.inf, -1) == 0
+    )
+    return empty.sum() if facts.padding is None else empty.sum() - empty[facts.padding].long()
+
+
+def scale_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[ScaleRow, ...]:
+    """A row for each learned scale of a normalisation, as it multiplies."""
+    scales = [facts for facts in network.parameters if facts.role == "scale" and facts.neutral is not None]
+    used = [leaves[facts.name].detach() + (1 - (facts.neutral or 0.0)) for facts in scales]
+    figures = fetched([{"rms": all_moments(value).rms, "zeros": (value == 0).float().mean()} for value in used])
+    return tuple(ScaleRow(facts.name, **found) for facts, found in zip(scales, figures, strict=True))
