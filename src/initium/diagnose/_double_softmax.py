@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _MANY_CLASSES = 1000
 _SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
-_SOFTMAXES = frozenset({"softmax", "_softmax"})
+_SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
 _ONE_SIDED = frozenset({"relu", "relu6"})
 _MATRIX = 2
 
@@ -75,7 +75,7 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
         return _finding(
             "error",
             layers,
-            "The model's answer is a softmax over one unit: the constant 1.",
+            f"The model's answer is a {end.op.removeprefix('_')} over one unit: the constant {0 if 'log' in end.op else 1}.",
             (1.0, 2.0),
             f"the softmax goes over axis {end.axis} of {end.shape}, which has one element: no weight changes it, and none gets a "
             "gradient.",
@@ -90,7 +90,7 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
             layers,
             f"The softmax at the model's end goes over the batch (axis 0 of {end.shape}), not over the classes.",
             (float(end.axis), 1.0),
-            "the answers to one sample then depend on the other samples, and its classes do not sum to 1.",
+            "the answers to one sample then depend on the other samples, and the chances of its classes do not sum to 1.",
             "Let it go over the last axis, dim=-1; before F.cross_entropy leave it out.",
         )
     return None

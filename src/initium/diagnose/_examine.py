@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 # Errors of the answer and its loss, which say nothing of what happens before.
-_OF_THE_ANSWER = frozenset({"output-prior", "double-softmax", "missing-softmax"})
+_OF_THE_ANSWER = frozenset({"output-prior", "double-softmax", "missing-softmax", "broadcast-target"})
 
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:

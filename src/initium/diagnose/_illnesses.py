@@ -36,7 +36,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "dead-embedding": (*_SIGNAL, "symmetry"),
     "shared-weight": (*_SIGNAL, "exploding-signal", "exploding-gradient", "missing-activation"),
     "degenerate-batchnorm": (*_SIGNAL, "dead-units"),
-    "double-softmax": ("output-prior",),
+    "double-softmax": ("output-prior", "missing-softmax", "vanishing-gradient"),
     "missing-softmax": ("output-prior",),
     "unused-parameter": ("vanishing-gradient", "update-ratio"),
     "symmetry": (*_SIGNAL, "identical-shards", "output-prior"),

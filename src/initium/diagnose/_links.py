@@ -115,7 +115,7 @@ def trunks(network: Network, signal: Signal) -> tuple[tuple[Link, ...], ...]:
     readers of a link) carries the signal forward and the gradient back.
     """
     readers_of = readers(network)
-    return tuple(lane for lane in lanes(network, signal) if not _bypassed(lane, readers_of))
+    return tuple(lane for lane in lanes(network, signal) if not bypassed(lane, readers_of))
 
 
 def readers(network: Network) -> dict[str, set[str]]:
@@ -139,7 +139,7 @@ def behind(
         waiting += fresh
 
 
-def _bypassed(lane: Sequence[Link], readers_of: dict[str, set[str]]) -> bool:
+def bypassed(lane: Sequence[Link], readers_of: dict[str, set[str]]) -> bool:
     """True where what the first link reads also comes to a reader of the last by another way."""
     goals, own = readers_of[lane[-1].use.node], {link.use.node for link in lane}
     return not goals.isdisjoint(behind(lane[0].use.sources, readers_of, own))

@@ -46,12 +46,17 @@ _HALF = 0.5
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers that saturate, and one for gates of recurrent layers."""
-    able = [link for link in links(network, signal) if link.row.finite and link.use.after.kind == "activation"]
+    able = [link for link in links(network, signal) if link.row.finite and _able(link)]
     flat = tuple(link for link in able if link.row.saturated > _HALF)
     if flat:
         alike = [link for link in able if link.use.after.text == flat[0].use.after.text]
         yield _finding(flat, len(alike))
     yield from driven(signal)
+
+
+def _able(link: Link) -> bool:
+    """Before an activation, or before a softmax that chooses on the way (a router), not in the answer."""
+    return link.use.after.kind == "activation" or (link.use.after.kind == "softmax" and not link.use.head)
 
 
 def _finding(flat: tuple[Link, ...], able: int) -> Finding:

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
-from initium.network import severed
+from initium.network import chosen, severed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _severed(cut, cuts, "error" if whole else "warning", len({link.use.name for link in every}))
     owners = {_owner(link.use.name) for link in cut}
     rest = tuple(name for name in lost if _owner(name) not in owners)
+    weights = {link.facts.name for link in every if link.use.layout not in _LOOKUP and link.use.sources}
+    by_choice = tuple(name for name in rest if name in weights & chosen(network)) if signal.loss is not None else ()
+    if by_choice:
+        yield _by_choice(by_choice)
+        rest = tuple(name for name in rest if _owner(name) not in {_owner(each) for each in by_choice})
     if rest:
         yield _unused(network, rest)
 
@@ -130,6 +135,22 @@ def _severed(cut: tuple[Link, ...], cuts: dict[str, str], severity: Severity, co
         cause=f"{by} stands between `{names[-1]}` and what follows it: the values go on, the gradient does not come back.",
         cure=f"Take the {by} away; or, where these weights are meant to stay as they are, freeze them, so that the program says so.",
         remedy=Code(f'model.get_parameter("{names[0]}").requires_grad_(False)  # only if it is meant to stay as it is'),
+    )
+
+
+def _by_choice(lost: tuple[str, ...]) -> Finding:
+    listed = ", ".join(f"`{name}`" for name in lost[:_SHOWN]) + ("" if len(lost) <= _SHOWN else " ...")
+    return Finding(
+        code="unused-parameter",
+        severity="warning",
+        layers=lost,
+        message=f"{several(len(lost), 'weight')} will never learn: {listed} reach the output by way of a choice alone.",
+        measured=float(len(lost)),
+        expected=0.0,
+        cause="what they make is turned into whole numbers (argmax, top-k, a comparison), through which no gradient passes, and this loss "
+        "asks for nothing else of them.",
+        cure="Weight what is chosen by its softmax, take F.gumbel_softmax(scores, hard=True), or give the choice a loss of its own.",
+        remedy=Code("choice = torch.nn.functional.gumbel_softmax(scores, hard=True)"),
     )
 
 

@@ -62,8 +62,8 @@ def _stuck(every: tuple[Link, ...]) -> tuple[Link, ...]:
     pairs = [
         (zero[source], link)
         for link in zero.values()
-        for source in link.use.sources & zero.keys()
-        if not (link.facts.frozen or zero[source].facts.frozen)
+        for source in link.use.sources
+        if link.use.sources <= zero.keys() and not (link.facts.frozen or zero[source].facts.frozen)
     ]
     stuck = {link.use.node for pair in pairs for link in pair}
     # Where most are zero it is the whole network's fault: `symmetry` says so. Updates beside weights are no network.

@@ -4,7 +4,7 @@ from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
-from initium.network._cuts import severed
+from initium.network._cuts import chosen, severed
 from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
@@ -48,6 +48,7 @@ __all__ = [
     "as_batch",
     "as_module",
     "changes_something",
+    "chosen",
     "ending",
     "fans_along",
     "held",

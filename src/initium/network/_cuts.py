@@ -45,6 +45,25 @@ def severed(network: Network) -> dict[str, str]:
     return {name: _first(node, cuts, out) for name, node in places.items() if node in out - alive}
 
 
+def chosen(network: Network) -> frozenset[str]:
+    """The parameters whose values go out by way of whole numbers or truth values alone: of a choice (argmax, a comparison).
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+    """
+    if network.trace is None:
+        return frozenset()
+    nodes = list(network.trace.graph.graph.nodes)
+    smooth, reaching = set["fx.Node"](), set["fx.Node"]()
+    for node in reversed(nodes):
+        if any(user.op == "output" or user in reaching for user in node.users):
+            reaching.add(node)
+        if is_float(node) and any(user.op == "output" or (user in smooth and is_float(user)) for user in node.users):
+            smooth.add(node)
+    places = dict(zip(network.trace.parameters, nodes, strict=False))
+    return frozenset(name for name, node in places.items() if node in reaching - smooth)
+
+
 def _cuts(nodes: list[fx.Node]) -> dict[fx.Node, str]:
     """The operations that hand no gradient on: those that detach, and those that run while gradients are switched off."""
     found: dict[fx.Node, str] = {}

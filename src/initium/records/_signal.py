@@ -124,7 +124,8 @@ class Signal:
         repeats: Parameters that are one block of rows again and again, and how often. Likewise.
         misfit: How the output does not fit the loss that was recognised by its value: ``softmax twice`` (a cross-entropy of
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
-            ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities); empty
+            ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
+            number of the output is compared with each of the target); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.

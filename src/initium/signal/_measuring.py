@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import fx
 
 from initium.errors import InitiumError
 from initium.gains import Reach, reach
 from initium.network import Walk, root, shape_of, written
 from initium.signal._alike import apart
+from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, places_of, seen_at
 from initium.signal._distinct import gaps
 from initium.signal._moments import UnitMoments, unit_moments
@@ -20,7 +22,6 @@ from initium.signal._slopes import passing, pointwise
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import torch
     from torch import Tensor
 
     from initium.network import Network, Use
@@ -136,7 +137,11 @@ class Measuring(Walk):
 
     def at_activation(self, use: Use, value: Tensor) -> None:
         """Reduces the slope of the activation that follows."""
-        if use.activated in self.activations or use.after.activation is None or value.is_complex():
+        if use.activated in self.activations or value.is_complex():
+            return
+        if use.after.kind == "softmax" and not use.head:
+            self._at_choice(use, value)
+        if use.after.activation is None:
             return
         known = self._reach(use.after.activation, str(use.after))
         if known is None or value.numel() == 0:
@@ -147,6 +152,13 @@ class Measuring(Walk):
         found = passing(known[0], value, self._unit_axis(use, value), known[1], steps=steps)
         if found is not None:
             self.activations[use.activated] = found
+
+    def _at_choice(self, use: Use, value: Tensor) -> None:
+        """How often a softmax on the way is as good as decided: its slope is nearly zero at every unit."""
+        axis = self._unit_axis(use, value)
+        if self.looks_beside and value.ndim > 1 and value.shape[axis] > 1:
+            found = softmax_figures(value, axis)["saturated"].to(value)
+            self.activations[use.activated] = torch.zeros_like(found), found
 
     def _reach(self, activation: Any, text: str) -> tuple[Callable[[Tensor], Tensor], Reach] | None:  # noqa: ANN401
         """The function and its reach, read once; what is no function of one number is noted."""

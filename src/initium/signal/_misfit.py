@@ -33,7 +33,8 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
         ``CE(z, y) = -log softmax(z)_y`` takes any ``z``; where every ``z >= 0`` and ``sum_c z_c = 1``, a softmax was applied
         before. ``NLL(z, y) = -z_y`` is a likelihood only where ``sum_c exp(z_c) = 1``. A loss of another form (class
         weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
-        classes of a sample, and ``L(z / 2)`` is another.
+        classes of a sample, and ``L(z / 2)`` is another. Where an output and a target have as many elements, and shapes that
+        broadcast to more, each number is compared with each if the loss of both broadcast is the same.
 
     Args:
         output: What the model returned.
@@ -48,6 +49,8 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
     if not scores.is_floating_point() or scores.numel() == 0 or scores.element_size() == 1:
         return ""
     with torch.no_grad():
+        if _spread_out(scores, target, batch, loss.detach(), function):
+            return "broadcast"
         rounding = _ROUNDINGS * torch.finfo(scores.dtype).eps
         wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
         told = (
@@ -56,6 +59,21 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
             else next(_of_classes(wide, target, loss.detach(), rounding), "")
         )
         return told or (_by_asking(scores, batch, function, rounding) if isinstance(output, torch.Tensor) else "")
+
+
+def _spread_out(output: Tensor, target: Tensor, batch: Batch, loss: Tensor, function: Loss | None) -> bool:
+    """Whether the loss compares each number with each: a column against a row."""
+    if function is None or batch.target is None or output.shape == target.shape or output.numel() != target.numel():
+        return False
+    try:
+        wide = torch.broadcast_shapes(output.shape, target.shape)
+        if wide.numel() == output.numel():
+            return False
+        with torch.random.fork_rng(devices=[]):
+            asked = function(output.expand(wide).clone(), target.expand(wide).clone())
+    except Exception:  # noqa: BLE001 - shapes that do not broadcast, and somebody's loss, which need not answer this question
+        return False
+    return isinstance(asked, torch.Tensor) and asked.numel() == 1 and same(asked, loss)
 
 
 def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -> Iterator[str]:

@@ -1,0 +1,79 @@
+"""``frozen-weight``: a weight in the midst of others that learn, which is frozen and holds what it was drawn as.
+
+Theory: where ``requires_grad`` is off, or was lost on the way (a parameter made of ``.data``, a layer replaced after a loop that
+froze them all, one freeze too many), the weight stays the random projection that it started as: what is before it learns through it,
+what is behind it learns from it, and its own rank and directions are those of the draw.
+
+Limits: exact. Frozen matrices and kernels of more than one value that read what a trainable weight gives and are read by
+trainable ones, with no way around them, where fewer than half of all weights are frozen. A warning.
+
+Not a fault: a frozen backbone before a head, or behind what is tuned (prompts); adapters in a model that is frozen but for them; a
+teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
+
+Example:
+    >>> import torch, initium
+    >>> layers = [part for _ in range(3) for part in (torch.nn.Linear(64, 64), torch.nn.ReLU())]
+    >>> model, batch = torch.nn.Sequential(*layers, torch.nn.Linear(64, 10)), torch.randn(256, 64)
+    >>> _ = initium.initialize(model, batch, "he_normal", seed=0)
+    >>> _ = model[2].requires_grad_(False)
+    >>> initium.diagnose(model, batch).findings[0].code
+    'frozen-weight'
+    >>> _ = model[2].requires_grad_(True)
+    >>> initium.diagnose(model, batch).healthy
+    True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several
+from initium.diagnose._links import behind, links, readers
+from initium.diagnose._words import names
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.diagnose._links import Link
+    from initium.network import Network
+    from initium.records import Signal
+
+_ROUNDING = 1e-6
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all weights that are frozen in the midst of others."""
+    every = links(network, signal)
+    frozen = [link for link in every if link.facts.frozen and link.plain and _varies(link)]
+    if not frozen or 2 * sum(link.facts.frozen for link in every) >= len(every):
+        return
+    readers_of = readers(network)
+    learning = {link.use.node for link in every if not link.facts.frozen}
+    fed = set(behind(learning, readers_of))
+    amid = tuple(
+        link for link in frozen if link.use.node in fed and not learning.isdisjoint(behind([link.use.node], readers_of))
+    )
+    if amid:
+        yield _finding(amid, len({link.use.name for link in every}))
+
+
+def _varies(link: Link) -> bool:
+    return link.row.weight_std > _ROUNDING * link.row.weight_rms
+
+
+def _finding(amid: tuple[Link, ...], count: int) -> Finding:
+    first = amid[0].use.name
+    frozen = names(amid)
+    return Finding(
+        code="frozen-weight",
+        severity="warning",
+        layers=frozen,
+        message=f"{several(len(frozen), 'weight')} of {count} will never change, first `{first}`: weights before and behind "
+        "learn, and it does not.",
+        measured=float(len(frozen)),
+        expected=0.0,
+        cause=f"requires_grad of `{first}` is off, so that it stays as it was drawn.",
+        cure="Unfreeze it; where it is meant to stay, accept this finding with the reason.",
+        remedy=Code(f'model.get_parameter("{first}").requires_grad_(True)'),
+    )
