@@ -82,6 +82,19 @@ def test_a_name_that_is_markup_is_text(page: str) -> None:
     assert "<script>window.hacked" not in page
 
 
+def test_a_name_with_control_characters_is_seen_and_sends_nothing_to_a_terminal(tmp_path: Path) -> None:
+    name, seen = "a\x1b[31m\x00\x9b\ud800\x7f.weight", "a␛[31m␀\ufffd\ufffd␡.weight"
+    made = hostile(DEPTH)
+    told = replace(made.findings[0], layers=(name,), message=f"`{name}` is odd.", cause=name, begins=name)
+    signal = with_rows(made.signal, range(NAMED, NAMED + 1), name=name)
+    page = Report((told,), signal, name).html(tmp_path / "page.html")  # a half of a pair could not be written
+    vega = re.compile(r'<script>(?!.*id="data").*?</script>', re.DOTALL)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", vega.sub("", page))
+    parsed = Page(page)
+    assert all(seen in parsed.text(tag) for tag in ("title", "th", "code", "dd"))
+    assert data_of(page)["rows"][NAMED]["name"] == seen
+
+
 def test_every_row_is_in_the_table_in_order(page: str) -> None:
     cells = [escapes.unescape(each) for each in re.findall(r'<th scope="row">(.*?)</th>', page)]
     assert cells == [row.name for row in hostile(DEPTH).signal.rows]

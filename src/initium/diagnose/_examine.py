@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-# Errors of the answer and its loss, which say nothing of what happens before.
-_OF_THE_ANSWER = frozenset({"output-prior", "double-softmax", "missing-softmax", "broadcast-target"})
+# Errors of the answer and its loss, which say nothing of what happens before, and a cause that says nothing of what it does.
+_UNTOLD = frozenset({"output-prior", "double-softmax", "missing-softmax", "broadcast-target", "norm-scale"})
 
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
@@ -43,7 +43,7 @@ def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:
         ['symmetry']
     """
     found = [finding for check in CHECKS.values() for finding in check(network, signal)]
-    if not any(finding.severity == "error" and finding.code not in _OF_THE_ANSWER for finding in found):
+    if not any(finding.severity == "error" and finding.code not in _UNTOLD for finding in found):
         found = [*_beyond.check(network, signal), *found]  # what is explained needs no last resort
     ranked = _once(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
     return illnesses(ranked, [row.name for row in signal.rows])

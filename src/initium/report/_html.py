@@ -13,6 +13,7 @@ from initium.report._extras import extra
 from initium.report._panels import panels
 from initium.report._stretches import blocks, layers
 from initium.report._verdict import verdict
+from initium.report._visible import visible
 from initium.terminal import number
 
 if TYPE_CHECKING:
@@ -56,13 +57,15 @@ def html(findings: tuple[Finding, ...], signal: Signal, title: str, predicted: S
         number=number,
         signal=signal,
         loss=loss,
-        data={
-            "rows": rows,
-            "blocks": [asdict(each) for each in blocks(signal)],
-            "findings": [asdict(layers(each, signal)) for each in findings],
-            "charts": charts,
-            "last": shown[last].key if shown else "",
-        },
+        data=visible(
+            {
+                "rows": rows,
+                "blocks": [asdict(each) for each in blocks(signal)],
+                "findings": [asdict(layers(each, signal)) for each in findings],
+                "charts": charts,
+                "last": shown[last].key if shown else "",
+            }
+        ),
         vega=_vega(altair, convert),
     )
     return page
@@ -72,7 +75,12 @@ def _template() -> Any:  # noqa: ANN401 - a template
     jinja2 = extra("jinja2", "html", "an HTML report")
     loader = jinja2.PackageLoader("initium.report", _FOLDER)
     made = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=loader,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=visible,
     )
     made.filters["ticked"] = _ticked
     return made.get_template("page.html")
@@ -81,7 +89,7 @@ def _template() -> Any:  # noqa: ANN401 - a template
 def _ticked(text: str) -> Any:  # noqa: ANN401 - a string that is markup
     """What stands in backticks as code, and everything as text."""
     markup = extra("markupsafe", "html", "an HTML report")
-    pieces = str(markup.escape(text)).split("`")
+    pieces = str(markup.escape(visible(text))).split("`")
     return markup.Markup("".join(f"<code>{each}</code>" if place % 2 else each for place, each in enumerate(pieces)))
 
 
