@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.diagnose._links import behind, links, readers
+from initium.diagnose._links import behind, bypassed, links, readers
 from initium.diagnose._words import names
 from initium.records import Code, Finding
 
@@ -52,7 +52,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     learning = {link.use.node for link in every if not link.facts.frozen}
     fed = set(behind(learning, readers_of))
     amid = tuple(
-        link for link in frozen if link.use.node in fed and not learning.isdisjoint(behind([link.use.node], readers_of))
+        link
+        for link in frozen
+        if link.use.node in fed
+        and not learning.isdisjoint(behind([link.use.node], readers_of))
+        and not bypassed((link,), readers_of)
     )
     if amid:
         yield _finding(amid, len({link.use.name for link in every}))

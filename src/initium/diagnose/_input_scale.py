@@ -8,7 +8,8 @@ inputs is ``mean^2 + std^2`` to ``std^2`` along what varies, whose ratio a step 
 Limits: measured at the weight, after what the model itself does to its input. ``s^2`` above 30 is a warning, at which a
 gradient is too large by :mod:`._slopes`' measure (s above 5.5); so is ``(mean / std)^2`` above 100, the same measure's
 wild one, since images from 0 to 1 have 10 and more and train. An error where the consequence is there already: at that weight most of a
-bounded activation is saturated or nearly all units are dead, or the loss begins at ten times what guessing costs.
+bounded activation, a gate or a softmax of attention is saturated or nearly all units are dead, or the loss begins at ten times
+what guessing costs.
 
 Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to 1;
 one-hot and sparse inputs, whose rms is small; an input that is the same number everywhere (a stand-in for data), of which
@@ -51,13 +52,18 @@ _CURE = (
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for every input of the batch that is too large or too far from zero where it is first read."""
-    readers = {link.use.name: link for link in links(network, signal) if link.use.before.kind == "input"}
+    readers = {link.use.name: link for link in reversed(links(network, signal))}
     told = set[str]()
     for row in signal.inputs:
         link = readers.get(row.weight)
-        if link is not None and row.name not in told and not link.use.normalised and off(row):
+        if link is not None and row.name not in told and not link.use.normalised and off(row) and _its_own(row, link):
             told.add(row.name)
             yield _finding(row, link, _severity(link, signal))
+
+
+def _its_own(row: InputRow, link: Link) -> bool:
+    """Not what the model makes of an input of usual size (a sum over neighbours)."""
+    return link.use.before.kind == "input" or not row.given <= _LARGE
 
 
 def off(row: InputRow) -> bool:
@@ -69,7 +75,9 @@ def _severity(link: Link, signal: Signal) -> Severity:
     guessing = math.log(signal.classes) if signal.classes and signal.classes > 1 else math.inf
     lost = signal.loss is not None and signal.loss > _MANY * guessing
     flat = link.hidden and (link.row.saturated > _HALF or link.row.dead >= _MOSTLY)
-    return "error" if lost or flat else "warning"
+    sharp = [row.saturated > _HALF for row in signal.attentions if link.use.name in (*row.queries, *row.keys)]
+    held = [row.saturated > _HALF for row in signal.gates if row.name == link.use.name]
+    return "error" if lost or flat or any((*sharp, *held)) else "warning"
 
 
 def _finding(row: InputRow, link: Link, severity: Severity) -> Finding:

@@ -31,23 +31,24 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
+from initium.diagnose._norm_scale import odd_scales
 from initium.diagnose._place import biased, drowned, place
 from initium.diagnose._words import LSUV, TEXTBOOK, Because
 from initium.records import Finding, Refill, SetPrior
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import Severity, Signal
+    from initium.records import ScaleRow, Severity, Signal
 
 _NATS = 2.0
 _MANY = 10.0
 _SAVING, _PART, _MOST = 0.25, 0.1, 0.5
 # Random scores are on the side of the frequent class for every other head, and save a part by chance.
 _KNOWN = 0.5
-_LARGE_INPUT, _LAWFUL = 5.0, 1.5
+_LARGE_INPUT, _LAWFUL, _LARGE_SCALE = 5.0, 1.5, 1.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -57,14 +58,14 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     uniform = math.log(signal.classes)
     every = links(network, signal)
     if signal.loss > uniform + _NATS:
-        yield _too_sure(every, signal, signal.loss, uniform)
+        yield _too_sure(every, odd_scales(network, signal), signal, signal.loss, uniform)
     else:
         yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
 
 
-def _too_sure(every: tuple[Link, ...], signal: Signal, loss: float, uniform: float) -> Finding:
+def _too_sure(every: tuple[Link, ...], odd: Sequence[ScaleRow], signal: Signal, loss: float, uniform: float) -> Finding:
     head = every[-1] if every else None
-    reason = _reason(head, every) if head else Because("the logits are large.", "Make the output layer smaller.")
+    reason = _reason(head, every, odd) if head else Because("the logits are large.", "Make the output layer smaller.")
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
@@ -80,7 +81,7 @@ def _too_sure(every: tuple[Link, ...], signal: Signal, loss: float, uniform: flo
     )
 
 
-def _reason(head: Link, every: tuple[Link, ...]) -> Because:
+def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow]) -> Because:
     """The output bias, the network's input, what reaches the head, or the head's own gain."""
     logits = f"the logits have std {shown(head.row.out_std)} and mean {shown(head.row.out_mean)}"
     if biased(head):
@@ -115,7 +116,7 @@ def _reason(head: Link, every: tuple[Link, ...]) -> Because:
             "keeps the size): the layers before it make the signal large.",
             "Give the layers before it their usual size, or normalise what reaches it.",
             LSUV,
-            "exploding-signal",
+            "norm-scale" if any(row.rms > _LARGE_SCALE for row in odd) else "exploding-signal",
         )
     return Because(
         f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",

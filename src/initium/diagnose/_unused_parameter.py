@@ -4,13 +4,15 @@ Theory: autograd computes a gradient for what the loss depends on by differentia
 thing than a gradient of zero, means that no such way exists: the parameter is not used in this forward pass, the loss does
 not ask for what it makes, or a ``.detach()`` or ``torch.no_grad()`` lies on every way to the output.
 
-Limits: exact. An error where nothing at all gets a gradient, and where the whole body is cut off: at least half of the weights,
+Limits: exact. An error where nothing at all gets a gradient, where the values leave torch on the way (numpy), and where the whole body is cut off: at least half of the weights,
 and no weight that learns can see the input but through them. A warning where a weight is cut off in the middle: weights
 behind it learn, it never will; and where weights that nothing reads, and that look forgotten (:mod:`._forgotten`), hold a
 tenth of all that can be trained: a layer that was made and not called. An info for everything else.
 
+A warning too where weights reach the output by way of a choice alone (argmax, a comparison) and a loss was given.
+
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
-estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, and their biases (an info).
+estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without a loss (an info).
 
 Example:
     >>> import torch, initium
@@ -33,7 +35,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
-from initium.network import chosen, severed
+from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     lost = dict.fromkeys(signal.unreached)
     trainable = [facts.name for facts in network.parameters if not (facts.frozen or facts.whole)]
     if not lost:
+        return
+    if len(lost) < len(trainable) and heedless(network):
+        yield _left(signal, tuple(lost))
         return
     if len(lost) == len(trainable):
         yield _nothing(signal, tuple(lost))
@@ -117,6 +122,22 @@ def _nothing(signal: Signal, lost: tuple[str, ...]) -> Finding:
         "numbers (argmax, rounding).",
         cure="Take .detach(), .data, torch.no_grad() and argmax out of forward(); choose and round outside of the model.",
         remedy=Code("with torch.enable_grad():\n    output = model(batch)\nassert output.requires_grad"),
+    )
+
+
+def _left(signal: Signal, lost: tuple[str, ...]) -> Finding:
+    return Finding(
+        code="unused-parameter",
+        severity="error",
+        layers=lost[:_SHOWN],
+        message=f"No gradient reaches {several(len(lost), 'trainable parameter')}, and nothing of the batch reaches the output by operations "
+        "of torch.",
+        measured=float(len(lost)),
+        expected=0.0,
+        cause="on the way the values leave torch (.numpy(), .item(), .tolist(), torch.tensor(...)) and come back as new ones, which know "
+        f"nothing of what they were made of ({signal.objective or 'the loss'} sees constants).",
+        cure="Compute with torch's own operations all the way through forward().",
+        remedy=Code("h = h * 2  # and not torch.tensor(h.detach().numpy() * 2)"),
     )
 
 

@@ -1,10 +1,11 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
+from initium.network._across import across_samples
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
-from initium.network._cuts import chosen, severed
+from initium.network._cuts import chosen, heedless, severed
 from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
@@ -44,6 +45,7 @@ __all__ = [
     "Trace",
     "Use",
     "Walk",
+    "across_samples",
     "addend",
     "as_batch",
     "as_module",
@@ -51,6 +53,7 @@ __all__ = [
     "chosen",
     "ending",
     "fans_along",
+    "heedless",
     "held",
     "map_tensors",
     "named_tensors",

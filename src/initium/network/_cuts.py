@@ -64,6 +64,23 @@ def chosen(network: Network) -> frozenset[str]:
     return frozenset(name for name, node in places.items() if node in reaching - smooth)
 
 
+def heedless(network: Network) -> bool:
+    """True where nothing of the batch reaches the output by operations of torch: its values left for numpy, or for Python."""
+    if network.trace is None:
+        return False
+    nodes = list(network.trace.graph.graph.nodes)
+    held = len(network.trace.parameters) + len(network.trace.buffers)
+    entries = [node for node in nodes if node.op == "placeholder"][held:]
+    waiting, seen = list(entries), set(entries)
+    while waiting:
+        fresh = [user for user in waiting.pop().users if user not in seen]
+        if any(user.op == "output" for user in fresh):
+            return False
+        seen.update(fresh)
+        waiting += fresh
+    return bool(entries)
+
+
 def _cuts(nodes: list[fx.Node]) -> dict[fx.Node, str]:
     """The operations that hand no gradient on: those that detach, and those that run while gradients are switched off."""
     found: dict[fx.Node, str] = {}

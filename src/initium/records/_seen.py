@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -17,6 +18,7 @@ class InputRow:
         rms: Root mean square.
         largest: Largest magnitude.
         spread: The rms of the largest feature over that of the median one; infinite where the median one is zero.
+        given: Root mean square as it stands in the batch; NaN where nobody noted it.
     """
 
     name: str
@@ -26,6 +28,7 @@ class InputRow:
     rms: float
     largest: float
     spread: float
+    given: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _WORDS = {
     "degenerate-batchnorm": "degenerate",
     "attention-collapse": "collapsed",
     "double-softmax": "squashed twice",
+    "softmax-axis": "mixing samples",
     "missing-softmax": "unnormalised",
     "broadcast-target": "misaligned",
     "unused-parameter": "cut off",

@@ -14,6 +14,7 @@ from initium.records import AddedRow, AttentionRow, GateRow, InputRow, NormRow, 
 from initium.signal._attentions import attention_figures, softmax_figures
 from initium.signal._fetched import fetched
 from initium.signal._inputs import input_figures
+from initium.signal._moments import all_moments
 from initium.signal._norms import PLAIN, norm_figures
 from initium.signal._recurrent import recurrent_figures
 from initium.signal._tables import added_figures, added_tables
@@ -48,7 +49,7 @@ class Places:
     """The nodes at which there is something to see.
 
     Attributes:
-        inputs: The uses that read an input, by node.
+        inputs: The uses that read an input, and the input's placeholder, by node.
         norms: The plain name of a normalisation, by node.
         attends: The attentions, by node.
         names: The parameter or buffer that a placeholder stands for, by its own name.
@@ -57,7 +58,7 @@ class Places:
         added: The parameter whose table a sum adds to the data, by node.
     """
 
-    inputs: Mapping[str, list[Use]]
+    inputs: Mapping[str, list[tuple[Use, str]]]
     norms: Mapping[str, str]
     attends: Mapping[str, Attends]
     names: Mapping[str, str]
@@ -78,15 +79,30 @@ def places_of(network: Network) -> Places:
     held = (*trace.parameters, *trace.buffers)
     placeholders = tuple(node.name for node in nodes if node.op == "placeholder")
     names, entries = dict(zip(placeholders, held, strict=False)), placeholders[len(held) :]
-    inputs: dict[str, list[Use]] = {}
-    for use in network.uses:
-        if use.layout == "gates" and use.node in inputs:
-            continue  # the first of an operation's matrices reads its input
-        if use.before.kind == "input" and use.layout not in _UNREAD and not use.sources.isdisjoint(entries):
-            inputs.setdefault(use.node, []).append(use)
+    inputs = _arriving(network, nodes, set(entries))
     norms = {node.name: PLAIN.get(op_name(node), op_name(node)) for node in nodes if op_name(node) in NORMS}
     attends = {each.node: each for each in network.attends}
     return Places(inputs, norms, attends, names, entries, _recurrent(network), added_tables(network, names))
+
+
+def _arriving(network: Network, nodes: list[fx.Node], entries: set[str]) -> dict[str, list[tuple[Use, str]]]:
+    """The uses that read an input of the batch, whole numbers too, with no other use between, by node, and which input."""
+    used = {use.node for use in network.uses}
+    made: dict[
+        str, frozenset[str] | None
+    ] = {}  # of which inputs alone a value is made; None where a weight had a part in it
+    for node in nodes:
+        parts = [made[each.name] for each in node.all_input_nodes]
+        learned = node.name in used or None in parts
+        own = frozenset({node.name} & entries)
+        made[node.name] = None if learned else own.union(*(part for part in parts if part))
+    found: dict[str, list[tuple[Use, str]]] = {}
+    for use in network.uses:
+        read = made.get(use.reads)
+        first = use.layout != "gates" or use.node not in found  # of an operation's matrices the first reads its input
+        if read and first and use.layout not in _UNREAD:
+            found.setdefault(use.node, []).append((use, min(read)))
+    return found
 
 
 def _recurrent(network: Network) -> dict[str, list[Use]]:
@@ -103,12 +119,12 @@ def seen_at(
     places: Places, n: fx.Node, value_of: Callable[[Any], Any], known: Callable[[fx.Node], UnitMoments | None]
 ) -> Iterator[tuple[tuple[str, str], Beside]]:
     """Everything that there is to see at a node, before it runs, each under a key of its own."""
-    for use in places.inputs.get(n.name, ()):
+    for use, entry in places.inputs.get(n.name, ()):
         read = next((each for each in n.all_input_nodes if each.name == use.reads), None)
         value = None if read is None else value_of(read)
         if _plain(value):
             axis = 1 if use.layout in {"conv", "conv_transpose"} and value.ndim > 2 else -1  # noqa: PLR2004
-            made = partial(InputRow, name=min(use.sources & set(places.entries)), weight=use.name)
+            made = partial(InputRow, name=entry, weight=use.name)
             yield (n.name, use.name), Beside(made, input_figures(value, axis))
     if n.name in places.recurrent:
         yield from _steps(places.recurrent[n.name], n, value_of)
@@ -172,11 +188,20 @@ def _plain(value: Any) -> TypeGuard[Tensor]:  # noqa: ANN401 - any value of the 
     return value.is_floating_point() and value.numel() > 0 and value.element_size() > 1
 
 
+def _as_given(row: InputRow, entries: Mapping[str, tuple[str, Tensor]]) -> InputRow:
+    """By its place in the batch, and with the size that it has there."""
+    if row.name not in entries:
+        return row
+    path, value = entries[row.name]
+    size = value.detach().abs() if value.is_complex() else value.detach()
+    return replace(row, name=path, given=float(all_moments(size.to(torch.get_default_dtype())).rms))
+
+
 def beside(places: Places, seen: Iterable[Beside], batch: Batch) -> dict[str, tuple[Any, ...]]:
     """The rows by the field of a signal that holds them; an input by its place in the batch."""
     every = list(seen)
     given = [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")]
-    paths = dict(zip(places.entries, (path for path, _ in given), strict=False))
+    entries = dict(zip(places.entries, given, strict=False))
     rows = [
         each.made(**numbers) for each, numbers in zip(every, fetched([each.figures for each in every]), strict=True)
     ]
@@ -188,5 +213,5 @@ def beside(places: Places, seen: Iterable[Beside], batch: Batch) -> dict[str, tu
         "states": StateRow,
         "added": AddedRow,
     }
-    rows = [replace(row, name=paths.get(row.name, row.name)) if isinstance(row, InputRow) else row for row in rows]
+    rows = [_as_given(row, entries) if isinstance(row, InputRow) else row for row in rows]
     return {field: tuple(row for row in rows if isinstance(row, kind)) for field, kind in kinds.items()}
