@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 # Errors of the answer and its loss, which say nothing of what happens before, and a cause that says nothing of what it does.
-_UNTOLD = frozenset({"output-prior", "double-softmax", "missing-softmax", "broadcast-target", "norm-scale"})
+_UNTOLD = frozenset(
+    {"output-prior", "double-softmax", "missing-softmax", "broadcast-target", "target-range", "norm-scale"}
+)
 
 
 def examine(network: Network, signal: Signal) -> tuple[Finding, ...]:

@@ -30,6 +30,7 @@ Example:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     hidden = _hidden(every, {link.use.node for chain in chains(network, signal) if len(chain) > 2 for link in chain})  # noqa: PLR2004
     odd = tuple(link for link in hidden if _beside(link) > math.log(_FACTOR))
     if len(lost) >= _FEWEST and 2 * len(lost) >= len(before):
-        yield _under_eps(lost)
+        unnormalised = any(row.untrained for row in signal.norms)  # in eval mode, with statistics of nothing
+        yield replace(_under_eps(lost), part_of="degenerate-batchnorm" if unnormalised else "")
     elif len(odd) >= _FEWEST and 2 * len(odd) >= len(hidden):
         yield _far_off(odd, len(hidden))
 

@@ -24,6 +24,7 @@ _SIGNAL = ("vanishing-signal", "vanishing-gradient", "gain-mismatch")
 _GROWN = ("exploding-gradient", "saturation", "gain-mismatch", "attention-collapse", "output-prior", "nonfinite")
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "input-scale": (*_GROWN, "exploding-signal", "dead-units", "update-ratio"),
+    "target-range": ("target-scale", "output-prior", "dead-units", "double-softmax"),
     "norm-scale": (
         *_SIGNAL,
         "exploding-signal",
@@ -41,7 +42,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "unused-parameter": ("vanishing-gradient", "update-ratio"),
     "symmetry": (*_SIGNAL, "identical-shards", "output-prior"),
     "identical-shards": ("symmetry",),
-    "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias"),
+    "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias", "attention-collapse"),
     "attention-collapse": ("vanishing-gradient",),
     "dead-units": _SIGNAL,
     "saturation": ("vanishing-gradient", "gain-mismatch", "update-ratio"),

@@ -7,12 +7,12 @@ inputs is ``mean^2 + std^2`` to ``std^2`` along what varies, whose ratio a step 
 
 Limits: measured at the weight, after what the model itself does to its input. ``s^2`` above 30 is a warning, at which a
 gradient is too large by :mod:`._slopes`' measure (s above 5.5); so is ``(mean / std)^2`` above 100, the same measure's
-wild one, since images from 0 to 1 have 10 and more and train. An error where the consequence is there already: at that weight most of a
+wild one, since images from 0 to 1 have 10 and more and train; so is an input without any value above a hundredth. An error where the consequence is there already: at that weight most of a
 bounded activation, a gate or a softmax of attention is saturated or nearly all units are dead, or the loss begins at ten times
 what guessing costs.
 
 Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to 1;
-one-hot and sparse inputs, whose rms is small; an input that is the same number everywhere (a stand-in for data), of which
+one-hot and sparse inputs, whose rms is small and whose largest value is not; an input that is the same number everywhere (a stand-in for data), of which
 nothing can be said; coordinates that only go into sines.
 
 Example:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import InputRow, Severity, Signal
 
-_LARGE, _SHIFTED = math.sqrt(30), 10.0
+_LARGE, _SHIFTED, _FAINT = math.sqrt(30), 10.0, 1e-2
 _HALF, _MOSTLY, _MANY = 0.5, 0.9, 10.0
 _UNLIKE, _BYTE = 10.0, 255.0
 _CURE = (
@@ -68,7 +68,8 @@ def _its_own(row: InputRow, link: Link) -> bool:
 
 def off(row: InputRow) -> bool:
     """True where it is too large, or too far from zero."""
-    return math.isfinite(row.rms) and row.std > 0 and (row.rms > _LARGE or abs(row.mean) > _SHIFTED * row.std)
+    odd = row.rms > _LARGE or abs(row.mean) > _SHIFTED * row.std or row.largest < _FAINT
+    return math.isfinite(row.rms) and row.std > 0 and odd
 
 
 def _severity(link: Link, signal: Signal) -> Severity:
@@ -88,8 +89,8 @@ def _finding(row: InputRow, link: Link, severity: Severity) -> Finding:
         layers=(link.use.name,),
         message=f"The input `{row.name}` is not standardised: at `{link.use.name}` it has mean {shown(row.mean)}, std "
         f"{shown(row.std)} and rms {shown(row.rms)}.",
-        measured=row.rms if large else abs(row.mean) / row.std,
-        expected=1.0 if large else 0.0,
+        measured=row.rms if large or row.largest < _FAINT else abs(row.mean) / row.std,
+        expected=1.0 if large or row.largest < _FAINT else 0.0,
         cause=f"{_cause(row, large=large)}.",
         cure=_CURE,
         remedy=Code("x = (x - x.mean(0)) / x.std(0).clamp(min=1e-6)  # the training set's, kept for later"),
@@ -97,6 +98,11 @@ def _finding(row: InputRow, link: Link, severity: Severity) -> Finding:
 
 
 def _cause(row: InputRow, *, large: bool) -> str:
+    if row.largest < _FAINT:
+        return (
+            f"its largest value is {shown(row.largest)}, beside which any bias is large, and the first weight's gradient is as many times "
+            "too small"
+        )
     if not large:
         return (
             f"its mean is {shown(abs(row.mean) / row.std)} times its std, so that all samples look nearly the same to the "

@@ -6,7 +6,9 @@ end: the layer hands on which biases were drawn. Hence zero biases everywhere bu
 
 Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard
 deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a
-warning. What it does is for the findings that measure it to say.
+warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where nothing is handed
+on (:mod:`._gates`). Of a table that is added to the data (positions), an rms above ten times the std, over samples, of what it
+is added to, the measure of ``input-scale``; an error where an attention has collapsed on it.
 
 Not a fault: biases that silence some units, or most, and leave the others alone (``dead-units`` judges those); the
 small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an output, or before
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
     from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import AddedRow, Signal
+    from initium.records import AddedRow, Severity, Signal
 
 _TIMES, _SIZE, _HALF, _FEWEST = 3.0, 1.0, 0.5, 2
 # As far as the mean of an input may lie from zero, in units of its std.
@@ -55,7 +57,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     yield from held(signal)
     tables = [row for row in signal.added if row.std > 0 and row.rms > _DROWNED * row.std]
     if tables:
-        yield _table(tables)
+        sharp = any(row.saturated > _HALF for row in signal.attentions)
+        yield _table(tables, "error" if sharp else "warning")
 
 
 def drowns(link: Link) -> bool:
@@ -85,11 +88,11 @@ def _finding(large: tuple[Link, ...], count: int) -> Finding:
     )
 
 
-def _table(tables: list[AddedRow]) -> Finding:
+def _table(tables: list[AddedRow], severity: Severity) -> Finding:
     first = tables[0]
     return Finding(
         code="large-bias",
-        severity="warning",
+        severity=severity,
         layers=tuple(dict.fromkeys(row.name for row in tables)),
         message=f"The table `{first.name}` drowns what it is added to: its rms is {shown(first.rms)}, what depends on the sample has "
         f"std {shown(first.std)}.",

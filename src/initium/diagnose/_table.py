@@ -33,6 +33,7 @@ from initium.diagnose import (
     _shared_weight,
     _softmax_axis,
     _symmetry,
+    _target_range,
     _target_scale,
     _underflow,
     _unused_parameter,
@@ -49,6 +50,7 @@ Check: TypeAlias = Callable[[Network, Signal], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "input-scale": _input_scale.check,
+        "target-range": _target_range.check,
         "target-scale": _target_scale.check,
         "norm-scale": _norm_scale.check,
         "degenerate-batchnorm": _degenerate_norm.check,

@@ -160,7 +160,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class AddedRow:
-    """A learned table where it is added to what depends on the input.
+    """A table of the model, learned or fixed, where it is added to what depends on the input.
 
     Attributes:
         name: Its qualified name.
@@ -184,6 +184,8 @@ class TargetRow:
         largest: Its largest magnitude.
         away: Root mean square of its distance from the output.
         out_std: The output's standard deviation.
+        lowest: The target's least value.
+        highest: Its greatest.
     """
 
     rms: float
@@ -192,3 +194,5 @@ class TargetRow:
     largest: float
     away: float
     out_std: float
+    lowest: float
+    highest: float

@@ -125,13 +125,14 @@ class Signal:
         misfit: How the output does not fit the loss that was recognised by its value: ``softmax twice`` (a cross-entropy of
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
-            number of the output is compared with each of the target); empty
+            number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
+            1); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
         scales: The learned scales of normalisations.
         tables: The tables that are looked up by index.
-        added: The learned tables that are added to what depends on the input.
+        added: The tables of the model that are added to what depends on the input.
         regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "input-scale": "unscaled",
     "target-scale": "off scale",
+    "target-range": "out of reach",
     "norm-scale": "rescaled",
     "shared-weight": "one layer",
     "dead-embedding": "dead",

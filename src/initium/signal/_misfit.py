@@ -124,9 +124,13 @@ def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
 
 def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
     """Against numbers from 0 to 1, in the same shape."""
-    if scores.shape != target.shape or not (_chances(scores) and _chances(target)):
+    if scores.shape != target.shape:
         return ""
     labels = target.to(scores.dtype)
+    if not _chances(target):
+        return "no chances" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
+    if not _chances(scores):
+        return ""
     return "chances as logits" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
 
 

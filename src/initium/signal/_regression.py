@@ -72,6 +72,8 @@ def _row(output: Tensor, target: Tensor) -> TargetRow:
                 "largest": of_target.largest,
                 "away": away.rms,
                 "out_std": of_output.std,
+                "lowest": target.min().to(of_target.std),
+                "highest": target.max().to(of_target.std),
             }
         ]
     )

@@ -1,4 +1,4 @@
-"""Learned tables: those that are looked up, and those that are added to what depends on the input."""
+"""Tables that a model holds: those that are looked up, and those that are added to what depends on the input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from initium.network import SUMS, op_name
+from initium.network import MOVES, SUMS, op_name, shape_of
 from initium.records import ScaleRow, TableRow
 from initium.signal._fetched import fetched
 from initium.signal._moments import all_moments, unit_moments
@@ -22,24 +22,30 @@ _MATRIX, _SAMPLES = 2, 64
 
 
 def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
-    """The table that a sum adds to data, by the sum's node; a vector, which is the same for every place, is a bias."""
-    tables = {facts.name for facts in network.parameters if sum(size > 1 for size in facts.shape) >= _MATRIX}
-    nodes = list(network.trace.graph.graph.nodes) if network.trace and tables else []
+    """The table, learned or fixed, that a sum adds to data, by the sum's node.
+
+    A vector, which is the same for every place, is a bias; what is added to the scores of a softmax is one too, or a mask.
+    """
     made: dict[
         str, str | None
     ] = {}  # of what alone: a table by name, "" for others that the model holds, None for data
     found: dict[str, str] = {}
-    for node in nodes:
+    for node in network.trace.graph.graph.nodes if network.trace else ():
         if node.op == "placeholder":
-            held = names.get(node.name)
-            made[node.name] = None if held is None else held if held in tables else ""
+            table = sum(size > 1 for size in shape_of(node)) >= _MATRIX
+            made[node.name] = (names[node.name] if table else "") if node.name in names else None
             continue
         parts = {made.get(each.name, "") for each in node.all_input_nodes}
-        made[node.name] = None if None in parts else next(iter(parts - {""}), "")
-        table = next(iter(parts - {"", None}), "")
-        if op_name(node) in SUMS and None in parts and table and len(node.all_input_nodes) == _MATRIX:
-            found[node.name] = table
+        made[node.name] = None if None in parts else next(iter(sorted(filter(None, parts))), "")
+        tables = sorted(filter(None, parts))
+        if op_name(node) in SUMS and None in parts and tables and len(node.all_input_nodes) == _MATRIX:
+            found |= {} if _of_scores(node) else {node.name: tables[0]}
     return found
+
+
+def _of_scores(node: fx.Node) -> bool:
+    """True where a softmax reads the sum."""
+    return any("softmax" in op_name(user) or (op_name(user) in MOVES and _of_scores(user)) for user in node.users)
 
 
 def added_figures(n: fx.Node, value_of: Callable[[Any], Any]) -> dict[str, Tensor] | None:

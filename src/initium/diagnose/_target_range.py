@@ -1,0 +1,93 @@
+"""``target-range``: the target has values that the model's last operation, or the loss, has no place for.
+
+Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh nothing outside of -1 to 1; for a target beyond, the
+best answer is the end of the range, where their slope is 0. A cross-entropy of chances, ``-t log p - (1 - t) log(1 - p)``, is least at ``p = t``
+for t from 0 to 1 alone; beyond, it has no lower bound, and the scores grow for ever.
+
+Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the last
+operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of a target
+beyond 0 to 1: an error.
+
+Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last activation.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1), torch.nn.Sigmoid())
+    >>> inputs, loss = torch.randn(256, 64), torch.nn.functional.mse_loss
+    >>> initium.diagnose(model, initium.Batch((inputs,), target=inputs[:, :1]), loss).findings[0].code
+    'target-range'
+    >>> initium.diagnose(model, initium.Batch((inputs,), target=inputs[:, :1].sigmoid()), loss).healthy
+    True
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.diagnose._double_softmax import head_of
+from initium.diagnose._figures import shown
+from initium.diagnose._links import links
+from initium.network import ending
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal, TargetRow
+
+_REACHES = {
+    "relu": (0.0, math.inf),
+    "softplus": (0.0, math.inf),
+    "relu6": (0.0, 6.0),
+    "sigmoid": (0.0, 1.0),
+    "hardsigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    "hardtanh": (-1.0, 1.0),
+}
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding where the target goes beyond."""
+    head = head_of(links(network, signal))
+    if signal.misfit == "no chances" and signal.loss is not None:
+        yield _no_chances(head, signal.loss)
+    row, end = signal.regression, ending(network)
+    if row is None or end is None or end.op not in _REACHES:
+        return
+    low, high = _REACHES[end.op]
+    beyond = max(low - row.lowest, row.highest - high)
+    if beyond > row.std > 0:
+        yield _out_of_reach(row, head, end.op, beyond)
+
+
+def _no_chances(head: tuple[str, ...], loss: float) -> Finding:
+    return Finding(
+        code="target-range",
+        severity="error",
+        layers=head,
+        message=f"The loss, {shown(loss)}, is a cross-entropy of chances, and the target has values that are none: below 0 or above 1.",
+        measured=loss,
+        expected=0.0,
+        cause="it is the mean of -t log p - (1 - t) log(1 - p), which for a t beyond 0 to 1 has no lower bound (a mask that is stored as 255, "
+        "labels -1 and 1, or 1 and 2).",
+        cure="Bring the target to 0 and 1: target / 255, (target + 1) / 2, target - 1.",
+        remedy=Code("target = (target > 0).float()"),
+    )
+
+
+def _out_of_reach(row: TargetRow, head: tuple[str, ...], op: str, beyond: float) -> Finding:
+    return Finding(
+        code="target-range",
+        severity="warning",
+        layers=head,
+        message=f"The target goes from {shown(row.lowest)} to {shown(row.highest)}, and the model ends in {op}, which gives "
+        f"{_REACHES[op][0]:g} to {_REACHES[op][1]:g}.",
+        measured=beyond,
+        expected=0.0,
+        cause=f"values up to {shown(beyond)} beyond can never be answered, and at the end of the range the slope of {op} is 0.",
+        cure=f"Leave the {op} out, or bring the target into its range.",
+        remedy=Code("target = (target - target.min()) / (target.max() - target.min())  # into 0 to 1"),
+    )
