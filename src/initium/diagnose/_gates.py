@@ -27,8 +27,16 @@ _HALF = 0.5
 _WILD, _FAINT = 1e2, 1e-2
 # Twice the gain at which a linear recurrence keeps its size; of so many steps a rate can be told.
 _LARGE, _SEVERAL = 2.0, 8
-_NAMES = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate"}
-_NAMES |= {"r": "reset gate", "z": "update gate", "n": "candidate", "": "tanh"}
+_NAMES = {
+    "i": "input gate",
+    "f": "forget gate",
+    "g": "candidate",
+    "o": "output gate",
+    "r": "reset gate",
+    "z": "update gate",
+    "n": "candidate",
+    "": "tanh",
+}
 
 
 def driven(signal: Signal) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import torch
-from torch import fx
+from torch.fx.node import map_arg
 
 from initium.network import NORMS, named_tensors, op_name
 from initium.records import AddedRow, AttentionRow, GateRow, InputRow, NormRow, StateRow
@@ -22,7 +22,7 @@ from initium.signal._tables import added_figures, added_tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from torch import Tensor
+    from torch import Tensor, fx
 
     from initium.network import Attends, Batch, Network, Use
     from initium.signal._moments import UnitMoments
@@ -139,7 +139,7 @@ def seen_at(
 
 
 def _steps(uses: list[Use], n: fx.Node, value_of: Callable[[Any], Any]) -> Iterator[tuple[tuple[str, str], Beside]]:
-    given = fx.node.map_arg(n.args, value_of)
+    given = map_arg(n.args, value_of)
     if not _plain(given[0]):
         return
     for place, (made, figures) in enumerate(recurrent_figures(op_name(n), given, [use.name for use in uses])):
