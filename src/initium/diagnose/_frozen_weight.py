@@ -5,7 +5,9 @@ froze them all, one freeze too many), the weight stays the random projection tha
 what is behind it learns from it, and its own rank and directions are those of the draw.
 
 Limits: exact. Frozen matrices and kernels of more than one value that read what a trainable weight gives and are read by
-trainable ones, with no way around them, where fewer than half of all weights are frozen. A warning.
+trainable ones, with no way around them, where they are fewer than half of all weights, and hold no more than three quarters of all elements (an adapter is a small part of
+what it adapts). A warning. Where a loss was
+given and no parameter at all can be trained, an error.
 
 Not a fault: a frozen backbone before a head, or behind what is tuned (prompts); adapters in a model that is frozen but for them; a
 teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
@@ -39,14 +41,17 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_ROUNDING = 1e-6
+_ROUNDING, _MOST = 1e-6, 0.75
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all weights that are frozen in the midst of others."""
     every = links(network, signal)
+    if signal.loss is not None and every and all(facts.frozen or facts.whole for facts in network.parameters):
+        yield _everything(every)
+        return
     frozen = [link for link in every if link.facts.frozen and link.plain and _varies(link)]
-    if not frozen or 2 * sum(link.facts.frozen for link in every) >= len(every):
+    if not frozen or _adapted(every):
         return
     readers_of = readers(network)
     learning = {link.use.node for link in every if not link.facts.frozen}
@@ -62,8 +67,29 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _finding(amid, len({link.use.name for link in every}))
 
 
+def _adapted(every: tuple[Link, ...]) -> bool:
+    """A model that is frozen but for a few weights, or but for small ones (adapters)."""
+    elements = {link.use.name: (link.row.elements, link.facts.frozen) for link in every}
+    still = [count for count, frozen in elements.values() if frozen]
+    return 2 * len(still) >= len(elements) or sum(still) > _MOST * sum(count for count, _ in elements.values())
+
+
 def _varies(link: Link) -> bool:
     return link.row.weight_std > _ROUNDING * link.row.weight_rms
+
+
+def _everything(every: tuple[Link, ...]) -> Finding:
+    return Finding(
+        code="frozen-weight",
+        severity="error",
+        layers=names(every),
+        message="Every parameter is frozen, and a loss is to be lowered: nothing will be learned.",
+        measured=float(len(names(every))),
+        expected=0.0,
+        cause="requires_grad is off throughout the model.",
+        cure="Unfreeze what is to be trained; diagnose a model that is only run without a loss.",
+        remedy=Code("model.requires_grad_(True)"),
+    )
 
 
 def _finding(amid: tuple[Link, ...], count: int) -> Finding:
