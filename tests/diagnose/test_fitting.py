@@ -65,14 +65,14 @@ def stack(*, once: bool) -> Made:
 class Words(nn.Module):
     """Tokens and positions, and an answer of their mean."""
 
-    def __init__(self, *, empty: int = 0, positions: float = 0.02) -> None:
+    def __init__(self, *, empty: int = 0, positions: float = 0.02, value: float = 0.0) -> None:
         super().__init__()
         self.tokens, self.places = (
             nn.Embedding(100, WIDTH, padding_idx=0),
             nn.Parameter(positions * torch.randn(12, WIDTH)),
         )
         nn.init.normal_(self.tokens.weight, std=0.02)
-        nn.init.zeros_(self.tokens.weight[100 - empty :])
+        nn.init.constant_(self.tokens.weight[100 - empty :], value)
         self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -200,6 +200,11 @@ PAIRS: dict[str, tuple[str, Callable[[], Made], Callable[[], Made]]] = {
     "a norm's scale of 1e-4": ("norm-scale", lambda: normed(1e-4), lambda: normed(0.5)),
     "one layer three times": ("shared-weight", lambda: stack(once=True), lambda: stack(once=False)),
     "rows of zeros": ("dead-embedding", lambda: words(empty=60), lambda: words(empty=5)),
+    "rows that are one row": (
+        "dead-embedding",
+        lambda: words(empty=99, value=0.05),
+        lambda: words(empty=3, value=0.05),
+    ),
     "positions that drown words": ("large-bias", lambda: words(positions=5.0), lambda: words(positions=0.1)),
     "scores behind an argmax": (
         "unused-parameter",

@@ -1,10 +1,10 @@
-"""``dead-embedding``: rows of an embedding that are zero, so that what they stand for cannot be told apart.
+"""``dead-embedding``: rows of an embedding that are zero, or all the same: what they stand for cannot be told apart.
 
 Theory: a row is what a network knows of a token before anything else. Rows of zeros are the same for all their tokens, and what
 reads them is told nothing: behind an embedding that is zero throughout, only biases speak, and a weight that reads it gets no gradient
 until the rows have moved.
 
-Limits: exact zeros. Of a table that is looked up for itself: all of its rows, an error; more than a tenth of them, the row for padding
+Limits: exact. Of a table that is looked up for itself: all of its rows zero, or one row again and again, an error; more than a tenth of them, the row for padding
 aside, a warning.
 
 Not a fault: the row for padding (``padding_idx``); a few zero rows (reserved tokens); a table of zeros that is added to a signal, multiplies
@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
-from initium.records import Code, Finding
+from initium.records import Code, Finding, Refill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,24 +44,27 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     idle = {facts.name for facts in network.parameters if facts.idle or facts.frozen}
     alone = {use.name for use in network.uses if use.layout == "lookup" and use.after.kind in _READERS}
     for row in signal.tables:
-        if row.name in alone - idle and row.zeros > _MANY * row.rows:
+        if row.name in alone - idle and row.rows > 1 and (row.zeros > _MANY * row.rows or row.alike == row.rows):
             yield _finding(row)
 
 
 def _finding(row: TableRow) -> Finding:
-    whole = row.zeros == row.rows
+    same, whole = max(row.zeros, row.alike), row.alike == row.rows
+    zero = row.zeros > 0
     return Finding(
         code="dead-embedding",
         severity="error" if whole else "warning",
         layers=(row.name,),
-        message=f"{'All' if whole else f'{row.zeros} of'} {row.rows} rows of the embedding `{row.name}` are zero: what they stand for cannot be "
-        "told apart.",
-        measured=row.zeros / row.rows,
+        message=f"{'All' if whole else f'{same} of'} {row.rows} rows of the embedding `{row.name}` are {'zero' if zero else 'the same'}: what they "
+        "stand for cannot be told apart.",
+        measured=same / row.rows,
         expected=0.0,
-        cause=f"a share of {shown(row.zeros / row.rows)} of its rows was set to zero, or never filled (tokens that a file of vectors does "
-        "not hold).",
+        cause=f"a share of {shown(same / row.rows)} of its rows was set to {'zero' if zero else 'one value'}, or never filled (tokens that a file "
+        "of vectors does not hold).",
         cure="Draw these rows at random, with the std of the others; zero is for the row of padding alone.",
         remedy=Code(
             f'table = model.get_parameter("{row.name}")\nempty = ~table.any(-1)\ntable.data[empty] = 0.02 * torch.randn_like(table[empty])'
-        ),
+        )
+        if zero
+        else Refill(row.name),
     )

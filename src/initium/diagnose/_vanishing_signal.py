@@ -6,7 +6,9 @@ the std of all elements stays where it is while ``unit_std`` goes to nothing. Th
 whole layer, and is told as evidence: by itself it is no finding, since what forgets its inputs behind sums and norms (a
 positional table a thousand times the token's) was measured to train as others do.
 
-Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for (:mod:`._chance`).
+Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a
+critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than a hundredth
+of what it reads (of 1, where that is larger) is a warning.
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
 
@@ -85,7 +87,14 @@ def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:
 def _unvaried(hidden: tuple[Link, ...]) -> bool:
     """What is read of the input itself does not vary, through weights that are there and no bias that drowns it."""
     first = [link for link in hidden if link.use.before.kind == "input"]
-    return bool(first) and all(link.row.weight_rms > 0 and link.row.bias_rms <= link.gain / _ROUNDING for link in first)
+    told = [
+        link for link in first if link.use.layout != "lookup" or link.row.weight_std > _ROUNDING * link.row.weight_rms
+    ]
+    return (
+        bool(first)
+        and len(told) == len(first)
+        and all(link.row.weight_rms > 0 and link.row.bias_rms <= link.gain / _ROUNDING for link in first)
+    )
 
 
 def _same_samples(hidden: tuple[Link, ...]) -> Finding:

@@ -151,11 +151,13 @@ class TableRow:
         name: Its qualified name.
         rows: How many rows it has, without the one for padding.
         zeros: How many of these are zero throughout.
+        alike: How many are equal to the first of them, itself included.
     """
 
     name: str
     rows: int
     zeros: int
+    alike: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,15 @@ def table_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[TableRow
     """A row for each table that is looked up."""
     looked_up = {use.name for use in network.uses if use.layout == "lookup"}
     tables = [facts for facts in network.parameters if facts.name in looked_up and _plain_table(leaves[facts.name])]
-    zeros = fetched([{"zeros": _zeros(facts, leaves[facts.name]).float()} for facts in tables])
+    figures = fetched(
+        [
+            {"zeros": _zeros(facts, leaves[facts.name]).float(), "alike": _alike(facts, leaves[facts.name]).float()}
+            for facts in tables
+        ]
+    )
     return tuple(
-        TableRow(facts.name, facts.shape[0] - (facts.padding is not None), int(found["zeros"]))
-        for facts, found in zip(tables, zeros, strict=True)
+        TableRow(facts.name, facts.shape[0] - (facts.padding is not None), int(found["zeros"]), int(found["alike"]))
+        for facts, found in zip(tables, figures, strict=True)
     )
 
 
@@ -81,6 +86,17 @@ def _zeros(facts: Facts, table: Tensor) -> Tensor:
         torch.linalg.vector_norm(table.detach().to(torch.promote_types(table.dtype, torch.float32)), torch.inf, -1) == 0
     )
     return empty.sum() if facts.padding is None else empty.sum() - empty[facts.padding].long()
+
+
+def _alike(facts: Facts, table: Tensor) -> Tensor:
+    """How many rows are equal to the first that stands for no padding; the first column tells which may be."""
+    kept = [row for row in range(min(2, len(table))) if row != facts.padding]
+    if not kept:
+        return table.new_zeros(())
+    first = table.detach()[kept[0]]
+    maybe = (table.detach()[:, 0] == first[0]).nonzero()[:, 0]
+    maybe = maybe if facts.padding is None else maybe[maybe != facts.padding]
+    return (table.detach()[maybe] == first).all(-1).sum()
 
 
 def scale_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[ScaleRow, ...]:
