@@ -326,3 +326,22 @@ def test_a_teacher_beside_the_network_may_be_frozen() -> None:
             return self.student(x) + 0 * self.teacher(x)
 
     assert "frozen-weight" not in dict(map(reversed, found(classes(Distilled(), torch.randn(64, WIDTH)))))
+
+
+class Counting(nn.Module):
+    """A loss that remembers how often it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        self.calls += 1
+        return (output - target).square().mean()
+
+
+def test_a_loss_that_is_asked_again_does_not_notice() -> None:
+    loss = Counting()
+    model, given, target, _ = regression(lambda t: 300 * t + 5000)
+    assert found((model, given, target, loss))[0][1] == "target-scale"  # so it was asked
+    assert loss.calls == 1

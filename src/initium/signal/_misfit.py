@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from initium.network import map_tensors
+from initium.signal._asking import asking
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _spread_out(output: Tensor, target: Tensor, batch: Batch, loss: Tensor, func
         wide = torch.broadcast_shapes(output.shape, target.shape)
         if wide.numel() == output.numel():
             return False
-        with torch.random.fork_rng(devices=[]):
+        with asking(function):
             asked = function(output.expand(wide).clone(), target.expand(wide).clone())
     except Exception:  # noqa: BLE001 - shapes that do not broadcast, and somebody's loss, which need not answer this question
         return False
@@ -111,7 +112,7 @@ def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
     if float(room.max()) < _ROOM:
         return False
     try:
-        with torch.random.fork_rng(devices=[]):
+        with asking(function):
             asked = [
                 function(each, map_tensors(batch.target, torch.clone)) for each in (scores, scores + room, scores / 2)
             ]

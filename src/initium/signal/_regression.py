@@ -9,6 +9,7 @@ import torch
 
 from initium.network import map_tensors
 from initium.records import TargetRow
+from initium.signal._asking import asking
 from initium.signal._fetched import fetched
 from initium.signal._moments import all_moments
 
@@ -53,7 +54,7 @@ def _is_distance(output: Tensor, target: Tensor, loss: float, function: Loss) ->
         return False
     asked = [(target.to(output.dtype), target), (2 * output, 2 * target)]
     try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with asking(function):
             itself, twice = (float(function(mine.clone(), map_tensors(theirs, torch.clone))) for mine, theirs in asked)
     except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
         return False
