@@ -1,10 +1,11 @@
 """``broadcast-target``: the loss compares each answer with each target, because their shapes broadcast.
 
-Theory: of an output of shape (n, 1) and a target of shape (n,), ``output - target`` has shape (n, n). The mean over all pairs is least
-where every answer is the mean of the targets: the network is taught to ignore its input, while the loss falls as if it learned.
+Theory: of an output of shape (n, 1) and a target of shape (n,), ``output - target`` has shape (n, n). The mean over all
+pairs is least where every answer is the mean of the targets: the network is taught to ignore its input, while the loss
+falls as if it learned.
 
-Limits: exact. Output and target have as many numbers, in shapes that broadcast to more, and the loss of both broadcast is the loss.
-An error.
+Limits: exact. Output and target have as many numbers, in shapes that broadcast to more, and the loss of both broadcast is
+the loss. An error.
 
 Not a fault: shapes that are the same; classes against scores; a loss that broadcasts a weight.
 

@@ -1,14 +1,14 @@
 """``dead-embedding``: rows of an embedding that are zero, or all the same: what they stand for cannot be told apart.
 
-Theory: a row is what a network knows of a token before anything else. Rows of zeros are the same for all their tokens, and what
-reads them is told nothing: behind an embedding that is zero throughout, only biases speak, and a weight that reads it gets no gradient
-until the rows have moved.
+Theory: a row is what a network knows of a token before anything else. Rows of zeros are the same for all their tokens, and
+what reads them is told nothing: behind an embedding that is zero throughout, only biases speak, and a weight that reads it
+gets no gradient until the rows have moved.
 
-Limits: exact. Of a table that is looked up for itself: all of its rows zero, or one row again and again, an error; more than a tenth of them, the row for padding
-aside, a warning.
+Limits: exact. Of a table that is looked up for itself: all of its rows zero, or one row again and again, an error; more
+than a tenth of them, the row for padding aside, a warning.
 
-Not a fault: the row for padding (``padding_idx``); a few zero rows (reserved tokens); a table of zeros that is added to a signal, multiplies
-one or biases an attention (positions, segments), which the first step fills; a frozen table.
+Not a fault: the row for padding (``padding_idx``); a few zero rows (reserved tokens); a table of zeros that is added to a
+signal, multiplies one or biases an attention (positions, segments), which the first step fills; a frozen table.
 
 Example:
     >>> import torch, initium

@@ -2,8 +2,9 @@
 
 Theory: as for ``vanishing-gradient``, with a factor above 1 a layer.
 
-Limits: see :mod:`._slopes`. Through the steps of a fused recurrent operation, run by hand on some sequences from a first state that is
-a little off: a change that grows more than 100 times is an error, one that grows at all under a weight of gain above 2 a warning.
+Limits: see :mod:`._slopes`. Through the steps of a fused recurrent operation, run by hand on some sequences from a first
+state that is a little off: a change that grows more than 100 times is an error, one that grows at all under a weight of
+gain above 2 a warning.
 
 Not a fault: the mild growth through BatchNorm (1.21 a layer in the rms before ReLU, Yang et al. 2019), where the weight's
 scale is free; the rise that narrowing layers cause by themselves.

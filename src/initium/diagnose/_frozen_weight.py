@@ -1,16 +1,16 @@
 """``frozen-weight``: a weight in the midst of others that learn, which is frozen and holds what it was drawn as.
 
-Theory: where ``requires_grad`` is off, or was lost on the way (a parameter made of ``.data``, a layer replaced after a loop that
-froze them all, one freeze too many), the weight stays the random projection that it started as: what is before it learns through it,
-what is behind it learns from it, and its own rank and directions are those of the draw.
+Theory: where ``requires_grad`` is off, or was lost on the way (a parameter made of ``.data``, a layer replaced after a
+loop that froze them all, one freeze too many), the weight stays the random projection that it started as: what is before
+it learns through it, what is behind it learns from it, and its own rank and directions are those of the draw.
 
 Limits: exact. Frozen matrices and kernels of more than one value that read what a trainable weight gives and are read by
-trainable ones, with no way around them, where they are fewer than half of all weights, and hold no more than three quarters of all elements (an adapter is a small part of
-what it adapts). A warning. Where a loss was
-given and no parameter at all can be trained, an error.
+trainable ones, with no way around them, where they are fewer than half of all weights, and hold no more than three
+quarters of all elements (an adapter is a small part of what it adapts). A warning. Where a loss was given and no parameter
+at all can be trained, an error.
 
-Not a fault: a frozen backbone before a head, or behind what is tuned (prompts); adapters in a model that is frozen but for them; a
-teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
+Not a fault: a frozen backbone before a head, or behind what is tuned (prompts); adapters in a model that is frozen but for
+them; a teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
 
 Example:
     >>> import torch, initium

@@ -1,10 +1,11 @@
 """Recurrent layers: what the steps inside of one operation say of its gates, its states and its gradient.
 
-A gate is flat where its slope is below a twentieth of its largest, at more than half of its values. Where its inputs vary more
-than they lie off zero, the weights are too large, or what they read. Where they lie off zero it is held there: by a bias. A
-forget gate that is held open, with an input gate nearly shut, is a long memory (chrono initialisation, Tallec & Ollivier 2018),
-and so is an update gate that is held at either end; a forget gate or an output gate that is shut, a candidate at one end, an
-input gate that is shut beside a forget gate that is not open hand on nothing that is worth learning from.
+A gate is flat where its slope is below a twentieth of its largest, at more than half of its values. Where its inputs vary
+more than they lie off zero, the weights are too large, or what they read. Where they lie off zero it is held there: by a
+bias. A forget gate that is held open, with an input gate nearly shut, is a long memory (chrono initialisation, Tallec &
+Ollivier 2018), and so is an update gate that is held at either end; a forget gate or an output gate that is shut, a
+candidate at one end, an input gate that is shut beside a forget gate that is not open hand on nothing that is worth
+learning from.
 """
 
 from __future__ import annotations

@@ -2,18 +2,18 @@
 
 Theory: the gradient of a weight is the gradient behind it times what it reads, so at inputs of rms s one step changes the
 weight s times as much, and its output s^2 times, as at inputs of rms 1. The curvature of the loss along the mean of the
-inputs is ``mean^2 + std^2`` to ``std^2`` along what varies, whose ratio a step has to serve both (LeCun, Bottou, Orr & Mueller
-1998, "Efficient BackProp", sections 4.3 and 5.1).
+inputs is ``mean^2 + std^2`` to ``std^2`` along what varies, whose ratio a step has to serve both (LeCun, Bottou, Orr &
+Mueller 1998, "Efficient BackProp", sections 4.3 and 5.1).
 
 Limits: measured at the weight, after what the model itself does to its input. ``s^2`` above 30 is a warning, at which a
 gradient is too large by :mod:`._slopes`' measure (s above 5.5); so is ``(mean / std)^2`` above 100, the same measure's
-wild one, since images from 0 to 1 have 10 and more and train; so is an input without any value above a hundredth. An error where the consequence is there already: at that weight most of a
-bounded activation, a gate or a softmax of attention is saturated or nearly all units are dead, or the loss begins at ten times
-what guessing costs.
+wild one, since images from 0 to 1 have 10 and more and train; so is an input without any value above a hundredth. An error
+where the consequence is there already: at that weight most of a bounded activation, a gate or a softmax of attention is
+saturated or nearly all units are dead, or the loss begins at ten times what guessing costs.
 
-Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to 1;
-one-hot and sparse inputs, whose rms is small and whose largest value is not; an input that is the same number everywhere (a stand-in for data), of which
-nothing can be said; coordinates that only go into sines.
+Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to
+1; one-hot and sparse inputs, whose rms is small and whose largest value is not; an input that is the same number
+everywhere (a stand-in for data), of which nothing can be said; coordinates that only go into sines.
 
 Example:
     >>> import torch, initium

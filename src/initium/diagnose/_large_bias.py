@@ -1,14 +1,15 @@
 """``large-bias``: biases beside which what depends on the input is small.
 
-Theory: a unit's input is ``w . x + b``. At unit variance the first part has about the size of the weight's gain; where ``b`` is
-several times that, a rectifier's unit is a constant line or dead for nearly every sample, and a bounded unit sits at one
-end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
+Theory: a unit's input is ``w . x + b``. At unit variance the first part has about the size of the weight's gain; where
+``b`` is several times that, a rectifier's unit is a constant line or dead for nearly every sample, and a bounded unit sits
+at one end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
 
 Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard
-deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers and in half of those that have a bias: a
-warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where nothing is handed
-on (:mod:`._gates`). Of a table that is added to the data (positions), an rms above 30 times the std, over samples, of what it
-is added to (a small transformer learned at 10 and not at 100); an error where an attention has collapsed on it.
+deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers and in half of those that have a
+bias: a warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where
+nothing is handed on (:mod:`._gates`). Of a table that is added to the data (positions), an rms above 30 times the std,
+over samples, of what it is added to (a small transformer learned at 10 and not at 100); an error where an attention has
+collapsed on it.
 
 Not a fault: biases that silence some units, or most, and leave the others alone (``dead-units`` judges those); the
 small biases of torch's default beside a signal that vanished for another reason; the bias of a gate, of an output, or before

@@ -1,15 +1,15 @@
 """``norm-scale``: the learned scale of a normalisation is zero or far from one, so that it undoes what the norm does.
 
-Theory: a norm hands on unit variance times its scale. At scale s every weight behind it reads s and gets a gradient s times as
-large, every weight before it a gradient s times as large; at 0 both are 0, and what follows is the shift alone (Ioffe & Szegedy
-2015, algorithm 1, where it starts at 1).
+Theory: a norm hands on unit variance times its scale. At scale s every weight behind it reads s and gets a gradient s
+times as large, every weight before it a gradient s times as large; at 0 both are 0, and what follows is the shift alone
+(Ioffe & Szegedy 2015, algorithm 1, where it starts at 1).
 
-Limits: the rms of a scale (of ``1 + w`` where it is used so) below a 30th or above 30, by :mod:`._slopes`' measure, or zeros in more
-than half of it. An error where it is below a thousandth in half of all norms, and where a weight before a norm loses its
-gradient to a zero; else a warning.
+Limits: the rms of a scale (of ``1 + w`` where it is used so) below a 30th or above 30, by :mod:`._slopes`' measure, or
+zeros in more than half of it. An error where it is below a thousandth in half of all norms, and where a weight before a
+norm loses its gradient to a zero; else a warning.
 
-Not a fault: the last norm of a residual branch, which may start at zero; a norm without a scale; LayerScale and other factors that
-belong to no norm.
+Not a fault: the last norm of a residual branch, which may start at zero; a norm without a scale; LayerScale and other
+factors that belong to no norm.
 
 Example:
     >>> import torch, initium

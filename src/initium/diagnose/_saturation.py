@@ -3,10 +3,10 @@
 Theory: ``saturated`` counts the inputs at which the slope is below a twentieth of its largest. At unit variance that is 3 %
 for tanh, none for sigmoid, and 32 % for hardtanh (Glorot & Bengio 2010, section 3, for what it does to training).
 
-Limits: above one half, at which the typical unit passes a gradient for fewer than every other sample, the inputs are at least
-twice as large as at unit variance for every one of these activations. An error where most of the layers that can saturate
-do so, else a warning. Of recurrent layers, gates that large weights or inputs drive to both ends (:mod:`._gates`), and of a softmax
-on the way (a router), samples for which it is as good as decided.
+Limits: above one half, at which the typical unit passes a gradient for fewer than every other sample, the inputs are at
+least twice as large as at unit variance for every one of these activations. An error where most of the layers that can
+saturate do so, else a warning. Of recurrent layers, gates that large weights or inputs drive to both ends
+(:mod:`._gates`), and of a softmax on the way (a router), samples for which it is as good as decided.
 
 Not a fault: a gate, or an output, that is meant to decide; hardtanh at unit variance.
 

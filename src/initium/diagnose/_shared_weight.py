@@ -1,14 +1,16 @@
 """``shared-weight``: a stack of layers that is one layer again and again.
 
-Theory: ``[layer] * n`` is a list of n names of one object. The stack has the parameters of one layer, and applies the same matrix again
-and again: ``W^n`` in the place of a product of n independent ones, whose leading directions take over, and whose gradient is the
-sum over all uses (Pascanu, Mikolov & Bengio 2013, section 2.1, for what a power does that a product does not).
+Theory: ``[layer] * n`` is a list of n names of one object. The stack has the parameters of one layer, and applies the same
+matrix again and again: ``W^n`` in the place of a product of n independent ones, whose leading directions take over, and
+whose gradient is the sum over all uses (Pascanu, Mikolov & Bengio 2013, section 2.1, for what a power does that a product
+does not).
 
-Limits: exact. One parameter under several names that differ in one number alone (``3.weight``, ``5.weight``: places of one container),
-which multiplies what it has given itself. A warning.
+Limits: exact. One parameter under several names that differ in one number alone (``3.weight``, ``5.weight``: places of one
+container), which multiplies what it has given itself. A warning.
 
-Not a fault: a layer under one name that is called again (recurrence, ALBERT, equilibrium models): that is written out; a table that is tied
-to the head; one part that reads several inputs side by side (siamese towers, heads on a pyramid's levels).
+Not a fault: a layer under one name that is called again (recurrence, ALBERT, equilibrium models): that is written out; a
+table that is tied to the head; one part that reads several inputs side by side (siamese towers, heads on a pyramid's
+levels).
 
 Example:
     >>> import torch, initium

@@ -1,13 +1,14 @@
 """``softmax-axis``: a softmax on the way goes over the samples, so that they compete with each other.
 
-Theory: the weights of an attention are to sum to 1 over the keys of one query. Over the first axis they sum to 1 over the batch: what
-one sample attends to depends on who else is in the batch, shrinks as the batch grows, and is 1 throughout for a batch of one.
+Theory: the weights of an attention are to sum to 1 over the keys of one query. Over the first axis they sum to 1 over the
+batch: what one sample attends to depends on who else is in the batch, shrinks as the batch grows, and is 1 throughout for
+a batch of one.
 
-Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes sample
-by sample. An error.
+Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
+sample by sample. An error.
 
-Not a fault: a softmax over nodes of one graph or members of one set, which has no axis of samples; over time in a layout of time first,
-where no batched product follows; the answer's own, which ``double-softmax`` judges.
+Not a fault: a softmax over nodes of one graph or members of one set, which has no axis of samples; over time in a layout
+of time first, where no batched product follows; the answer's own, which ``double-softmax`` judges.
 
 Example:
     >>> import torch, initium

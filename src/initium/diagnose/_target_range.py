@@ -1,14 +1,16 @@
 """``target-range``: the target has values that the model's last operation, or the loss, has no place for.
 
-Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh nothing outside of -1 to 1; for a target beyond, the
-best answer is the end of the range, where their slope is 0. A cross-entropy of chances, ``-t log p - (1 - t) log(1 - p)``, is least at ``p = t``
-for t from 0 to 1 alone; beyond, it has no lower bound, and the scores grow for ever.
+Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh nothing outside of -1 to 1; for a
+target beyond, the best answer is the end of the range, where their slope is 0. A cross-entropy of chances, ``-t log p - (1
+- t) log(1 - p)``, is least at ``p = t`` for t from 0 to 1 alone; beyond, it has no lower bound, and the scores grow for
+ever.
 
-Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the last
-operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of a target
-beyond 0 to 1: an error.
+Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the
+last operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
+a target beyond 0 to 1: an error.
 
-Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last activation.
+Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last
+activation.
 
 Example:
     >>> import torch, initium

@@ -1,14 +1,14 @@
 """``target-scale``: what the network is to answer is far larger, or far smaller, than what it answers at the start.
 
-Theory: an output of unit size that has to become y has to travel |y|, and at a learning rate of lr an optimizer that normalises its
-steps (Adam) goes about lr a step; the gradient of a squared error is as large as the distance itself, and so is that of every
-weight behind it. What is smaller than the answers of the start by the same measure is lost in the noise that these begin
-with, and its loss is a thousandth of what merely forgetting them saves (LeCun, Bottou, Orr & Mueller 1998, "Efficient BackProp", section 4.5,
-for targets of the activation's own size).
+Theory: an output of unit size that has to become y has to travel |y|, and at a learning rate of lr an optimizer that
+normalises its steps (Adam) goes about lr a step; the gradient of a squared error is as large as the distance itself, and
+so is that of every weight behind it. What is smaller than the answers of the start by the same measure is lost in the
+noise that these begin with, and its loss is a thousandth of what merely forgetting them saves (LeCun, Bottou, Orr &
+Mueller 1998, "Efficient BackProp", section 4.5, for targets of the activation's own size).
 
-Limits: asked of a loss that is zero of the target itself and feels its size, and told by the output. Too large: the target lies
-30 times as far from the output as the output varies, and more than 30 (:mod:`._slopes` for the measure). Too small: the output
-varies 30 times as much as the target. A warning.
+Limits: asked of a loss that is zero of the target itself and feels its size, and told by the output. Too large: the target
+lies 30 times as far from the output as the output varies, and more than 30 (:mod:`._slopes` for the measure). Too small:
+the output varies 30 times as much as the target. A warning.
 
 Not a fault: a model that answers in the target's units (scaled back at its end, a bias at the target's mean); a head that is
 zero; a loss of ratios or angles; classes, and chances; a target that is one number throughout (a stand-in, a label of a

@@ -4,15 +4,17 @@ Theory: autograd computes a gradient for what the loss depends on by differentia
 thing than a gradient of zero, means that no such way exists: the parameter is not used in this forward pass, the loss does
 not ask for what it makes, or a ``.detach()`` or ``torch.no_grad()`` lies on every way to the output.
 
-Limits: exact. An error where nothing at all gets a gradient, where the values leave torch on the way (numpy), and where the whole body is cut off: at least half of the weights,
-and no weight that learns can see the input but through them. A warning where a weight is cut off in the middle: weights
-behind it learn, it never will; and where weights that nothing reads, and that look forgotten (:mod:`._forgotten`), hold a
-tenth of all that can be trained: a layer that was made and not called. An info for everything else.
+Limits: exact. An error where nothing at all gets a gradient, where the values leave torch on the way (numpy), and where
+the whole body is cut off: at least half of the weights, and no weight that learns can see the input but through them. A
+warning where a weight is cut off in the middle: weights behind it learn, it never will; and where weights that nothing
+reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that can be trained: a layer that was made and not
+called. An info for everything else.
 
 A warning too where weights reach the output by way of a choice alone (argmax, a comparison) and a loss was given.
 
-Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a straight-through
-estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without a loss (an info).
+Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a
+straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
+a loss (an info).
 
 Example:
     >>> import torch, initium

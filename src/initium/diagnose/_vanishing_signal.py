@@ -7,8 +7,8 @@ whole layer, and is told as evidence: by itself it is no finding, since what for
 positional table a thousand times the token's) was measured to train as others do.
 
 Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a
-critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than a hundredth
-of what it reads (of 1, where that is larger) is a warning.
+critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than
+a hundredth of what it reads (of 1, where that is larger) is a warning.
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
 
