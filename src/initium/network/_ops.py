@@ -125,7 +125,8 @@ LINEAR = (
     | frozenset(LOOKUPS)
     | {"tensordot"}
 )
-SUMS = frozenset({"add", "sub", "rsub", "__iadd__", "sum_to_size"})
+# In an order, because the reference prints it.
+SUMS = ("add", "sub", "rsub", "__iadd__", "sum_to_size")
 # Pointwise with one number for every element: the distribution is only shifted and scaled.
 AFFINE = RESHAPES | NOISE | frozenset("add sub rsub mul div neg copy masked_fill positive".split())
 # Leaky ReLUs whose slopes are learned.
