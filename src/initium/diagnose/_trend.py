@@ -90,7 +90,7 @@ class Trend:
             max(self.steps, key=lambda each: way * each[1]),
         )
 
-    @property
+    @cached_property
     def lone(self) -> tuple[Link, float] | None:
         """The one step that makes up nearly all of the change; ``None`` where many share it, or nothing is left."""
         largest = max(self.steps, key=lambda each: abs(each[1]))

@@ -71,7 +71,6 @@ def _inverse_root(square: float, which: str, what: str) -> float:
     return 1 / math.sqrt(square)
 
 
-@apart()
 def moments(
     activation: Nonlinearity, *, mean: SupportsFloat = 0.0, variance: SupportsFloat = 1.0, **parameters: Any
 ) -> Moments:
@@ -116,6 +115,16 @@ def moments(
         He, Zhang, Ren & Sun, "Delving Deep into Rectifiers" (ICCV 2015), eqs. 10 and 14, for ReLU; Klambauer et al.,
         "Self-Normalizing Neural Networks" (NeurIPS 2017), eqs. 4 and 5, for SELU at any mean and variance.
     """
+    if isinstance(activation, Activation) and type(mean) is type(variance) is float and not parameters:
+        return _named(activation, *_check(mean, variance))  # by far the most frequent, and nothing to evaluate but once
+    return _moments(activation, mean, variance, parameters)
+
+
+@apart()
+def _moments(
+    activation: Nonlinearity, mean: SupportsFloat, variance: SupportsFloat, parameters: dict[str, Any]
+) -> Moments:
+    """The moments of whatever can be told to be an activation."""
     centre, spread = _check(mean, variance)
     found = identify(activation, parameters)
     if isinstance(found, Activation):
@@ -137,6 +146,7 @@ def _check(given_mean: SupportsFloat, given_variance: SupportsFloat) -> tuple[fl
 
 
 @lru_cache(maxsize=4096)
+@apart()
 def _named(activation: Activation, mean: float, variance: float) -> Moments:
     """Moments of a named activation; the cache is by value."""
     return _report(activation.law, mean, variance, _EPS, str(activation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
@@ -60,10 +61,26 @@ def noting_shapes() -> Generator[None]:
     """While it lasts, tracing notes shapes alone.
 
     As it comes, it makes a fake tensor of every value, each in a mode of its own with a stack trace: most of the time that
-    a deep network takes. And torch 2.6 cannot tell the memory format of a value inside ``vmap``.
+    a deep network takes. And torch 2.6 cannot tell the memory format of a value inside ``vmap``. Nor need the tracer's own
+    questions to a value (its shape, its strides) pass through the modes that watch the program's: that is half of the rest.
     """
-    with patch.object(proxy_tensor, "extract_val", noted), patch.object(proxy_tensor, _FORMAT, _nothing):
+    with contextlib.ExitStack() as patches:
+        for name, other in {"extract_val": noted, _FORMAT: _nothing}.items():
+            patches.enter_context(patch.object(proxy_tensor, name, other))
+        for name in ("track_tensor", "set_meta"):
+            patches.enter_context(patch.object(proxy_tensor, name, _aside(getattr(proxy_tensor, name))))
         yield
+
+
+def _aside(function: Any) -> Any:  # noqa: ANN401 - any function of the tracer
+    """The function, out of sight of every ``TorchFunctionMode``."""
+
+    @functools.wraps(function)
+    def unwatched(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        with torch._C.DisableTorchFunction():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no public name
+            return function(*args, **kwargs)
+
+    return unwatched
 
 
 _FORMAT = "_extract_tensor_metadata"

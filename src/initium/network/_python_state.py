@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # A model may hold its whole data set: containers beyond these are copied themselves, what is in them is not looked into.
 _DEEPEST, _LONGEST = 6, 10_000
+# What holds nothing and never changes.
+_ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size})
 
 
 def keep(model: nn.Module) -> tuple[list[tuple[Any, Any]], list[torch.Tensor]]:
@@ -48,14 +50,19 @@ def _reached(model: nn.Module) -> Iterator[Any]:
         if id(value) not in seen:
             seen.add(id(value))
             yield value
-            parts = _parts(value) if depth < _DEEPEST else []
-            waiting += [(part, depth + 1) for part in parts if not isinstance(part, nn.Module)]
+            parts = _parts(value) if depth < _DEEPEST else ()
+            # Most attributes of a module are empty tables and plain values: those are passed by without a call.
+            waiting += [
+                (part, depth + 1) for part in parts if type(part) not in _ATOMS and not isinstance(part, nn.Module)
+            ]
 
 
-def _parts(value: Any) -> list[Any]:  # noqa: ANN401 - any attribute
-    if isinstance(value, dict | list | tuple | set | frozenset | deque):
-        return [] if len(value) > _LONGEST else list(value.values() if isinstance(value, dict) else value)
-    return list(vars(value).values()) if _is_plain(value) else []
+def _parts(value: Any) -> Iterable[Any]:  # noqa: ANN401 - any attribute
+    if isinstance(value, dict):
+        return cast("dict[Any, Any]", value).values() if len(value) <= _LONGEST else ()
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return value if len(value) <= _LONGEST else ()
+    return vars(value).values() if _is_plain(value) else ()
 
 
 def _is_plain(value: Any) -> bool:  # noqa: ANN401
@@ -68,7 +75,7 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401
 def _state(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one a kind of holder
     match value:
         case dict():
-            return list(value.items())
+            return tuple(value), tuple(value.values())
         case list() | deque():
             return list(value)
         case set():
@@ -82,7 +89,7 @@ def _state(value: Any) -> Any:  # noqa: ANN401, PLR0911 - one a kind of holder
         case random.Random():
             return value.getstate()
         case _:
-            return dict(vars(value)) if _is_plain(value) else None
+            return (tuple(vars(value)), tuple(vars(value).values())) if _is_plain(value) else None
 
 
 def _differs(value: Any, state: Any) -> bool:  # noqa: ANN401
@@ -92,31 +99,31 @@ def _differs(value: Any, state: Any) -> bool:  # noqa: ANN401
     """
     match value:
         case dict():
-            return not _same(_flat(cast("dict[Any, Any]", value).items()), _flat(state))
+            return not _holds(cast("dict[Any, Any]", value), *state)
         case list() | deque() | set():
-            return not _same(list(cast("list[Any]", value)), list(state))
+            return not _same(cast("list[Any]", value), state)
         case np.ndarray() | torch.Generator() | np.random.Generator() | random.Random():
             return True
         case _:
-            return not _same(_flat(vars(value).items()), _flat(state.items()))
+            return not _holds(vars(value), *state)
 
 
-def _same(now: list[Any], before: list[Any]) -> bool:
+def _holds(now: dict[Any, Any], keys: tuple[Any, ...], values: tuple[Any, ...]) -> bool:
+    return _same(now, keys) and _same(now.values(), values)
+
+
+def _same(now: Collection[Any], before: Collection[Any]) -> bool:
     return len(now) == len(before) and all(map(is_, now, before))
-
-
-def _flat(pairs: Iterable[tuple[Any, Any]]) -> list[Any]:
-    return [each for pair in pairs for each in pair]
 
 
 def _refill(value: Any, state: Any) -> None:  # noqa: ANN401
     match value:
         case OrderedDict():  # of model libraries, some forbid update()
             OrderedDict.clear(value)
-            OrderedDict.update(value, state)
+            OrderedDict.update(value, zip(*state, strict=True))
         case dict():
             dict.clear(value)
-            dict.update(value, state)
+            dict.update(value, zip(*state, strict=True))
         case list():
             value[:] = state
         case set():
@@ -135,4 +142,4 @@ def _refill(value: Any, state: Any) -> None:  # noqa: ANN401
             value.setstate(state)
         case _:
             vars(value).clear()
-            vars(value).update(state)
+            vars(value).update(zip(*state, strict=True))

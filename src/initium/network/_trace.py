@@ -15,6 +15,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
     FakeTensorMode,
 )
+from torch.fx._lazy_graph_module import _use_lazy_graph_module  # pyright: ignore[reportPrivateUsage] - no public name
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from initium.errors import ArgumentError, TraceError
@@ -288,7 +289,7 @@ def _make_graph(
         with calls:
             return run(*tensors)
 
-    with mode or contextlib.nullcontext(), quiet(), noting_shapes():
+    with mode or contextlib.nullcontext(), quiet(), noting_shapes(), _use_lazy_graph_module(should_use=True):
         made = make_fx(
             watched,
             tracing_mode="real",
