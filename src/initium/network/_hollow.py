@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
-from torch.utils._pytree import tree_leaves
+
+from initium.network._leaves import operands
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ class PartlyHollow(HollowMode):
 
     def dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs an operation really where all that it is given is real."""
-        given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, torch.Tensor)]
+        given = operands(args, kwargs)
         hollow = [each for each in given if isinstance(each, FakeTensor)]
         if given and not hollow:
             return func(*args, **(kwargs or {}))
@@ -58,6 +59,8 @@ class PartlyHollow(HollowMode):
 
 def _written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401
     """What an operation writes to."""
+    if not func._schema.is_mutable:  # noqa: SLF001
+        return []
     places = [each.alias_info is not None and each.alias_info.is_write for each in func._schema.arguments]  # noqa: SLF001
     return [each for each, written in zip(args, places, strict=False) if written and isinstance(each, torch.Tensor)]
 

@@ -13,6 +13,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from torch import Tensor
+
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type, torch.dtype, torch.device, torch.nn.Module)
 
 
@@ -104,4 +106,20 @@ def named_tensors(value: object, prefix: str) -> list[tuple[str, torch.Tensor]]:
     found: list[tuple[str, torch.Tensor]] = []
     for key, part in _children(value):
         found += named_tensors(part, f"{prefix}[{key!r}]")
+    return found
+
+
+def operands(*given: object) -> list[Tensor]:
+    """The tensors among an operation's arguments or results, which stand in lists and tables at most.
+
+    Every operation of a traced run asks for them several times: a walk over any container would be half of its time.
+    """
+    found: list[Tensor] = []
+    for each in given:
+        if isinstance(each, torch.Tensor):
+            found.append(each)
+        elif isinstance(each, list | tuple):
+            found += operands(*cast("list[Any]", each))
+        elif isinstance(each, dict):
+            found += operands(*cast("dict[Any, Any]", each).values())
     return found

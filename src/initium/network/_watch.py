@@ -10,7 +10,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from initium.network._leaves import operands
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -39,10 +40,11 @@ class Watch(TorchDispatchMode):
             if place in self._mine and place not in self._before:
                 self._before[place] = self._mine[place].detach().clone()
         result = func(*args, **(kwargs or {}))
-        given = set(map(_place, _tensors((args, kwargs))))
-        for tensor in _tensors(result):
-            if func not in _LIFTED and _place(tensor) not in {0, *given}:
-                self._made[_place(tensor)] = StorageWeakRef(tensor.untyped_storage())
+        if func not in _LIFTED:
+            known = {0, *map(_place, operands(args, kwargs))}
+            for tensor in operands(result):
+                if (place := _place(tensor)) not in known:
+                    self._made[place] = StorageWeakRef(tensor.untyped_storage())
         return result
 
     def put_back(self) -> None:
@@ -153,10 +155,6 @@ def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator a
         return []
     pairs = zip(schema.arguments, args, strict=False)
     return [given for argument, given in pairs if argument.alias_info is not None and argument.alias_info.is_write]
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    yield from (leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor))
 
 
 def _place(value: Any) -> int:  # noqa: ANN401 - an argument that is written to may be a list
