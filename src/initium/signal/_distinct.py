@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 _ROUNDINGS = 16
 
 
-def gaps(value: Tensor, axis: int, largest: Tensor | None = None) -> Tensor:
+def gaps(value: Tensor, axis: int, largest: Tensor | None = None, enough: float = math.inf) -> Tensor:
     """For each unit the largest distance from the first unit, relative to the value's largest magnitude.
 
     Each unit is compared with the first alone: linear in the number of units, and all that symmetry needs. The largest
-    magnitude may be known already.
+    magnitude may be known already. Where every unit is found to be further away than is ``enough``, a large value is not
+    read to its end.
     """
     if value.ndim > 1 and largest is not None and worth_parts(value):
-        return Parts(value.detach(), axis % value.ndim).gaps() / not_zero(largest)
+        return Parts(value.detach(), axis % value.ndim).gaps(not_zero(largest), enough)
     tabled, axis = as_table(value, axis)
     if tabled.numel() == 0:
         return tabled.new_zeros(tabled.shape[axis])

@@ -185,11 +185,13 @@ def _broken(traced: Trace, model: nn.Module, batch: Batch) -> tuple[str, ...]:
 
 
 def _spoilt(value: Tensor, *, lower: bool = False) -> bool:
-    if not (value.is_floating_point() or value.is_complex()):
+    """NaN or infinite somewhere; minus infinity where ``lower`` alone asks for it."""
+    if not (value.is_floating_point() or value.is_complex()) or not value.numel():
         return False
-    plus = torch.zeros((), dtype=torch.bool) if value.is_complex() else (value == torch.inf).any()
-    minus = (value == -torch.inf).any() if lower and not value.is_complex() else torch.zeros((), dtype=torch.bool)
-    return bool(value.isnan().any() | plus.to(value.device) | minus.to(value.device))
+    if value.is_complex() or value.is_nested or value.layout != torch.strided:
+        return bool(value.isnan().any())
+    low, high = (float(end) for end in torch.aminmax(unpacked(value)))  # NaN where there is one
+    return math.isnan(high) or high == math.inf or (lower and low == -math.inf)
 
 
 def _unproved(batch: Batch, loss: Tensor | None) -> Iterator[str]:

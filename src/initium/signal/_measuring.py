@@ -15,7 +15,7 @@ from initium.network import Walk, root, shape_of, written
 from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, places_of, seen_at
-from initium.signal._distinct import gaps
+from initium.signal._distinct import gaps, rounding
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
 
@@ -37,7 +37,8 @@ class Reduced:
 
     Attributes:
         moments: Its moments by unit.
-        gaps: Each unit's largest distance from the first unit, relative to the largest magnitude.
+        gaps: Each unit's largest distance from the first unit, relative to the largest magnitude; of a large value no
+            further than tells the units apart.
         dtype: The dtype in which it was computed.
         units: How many units it has; 0 where it has no element.
     """
@@ -48,11 +49,11 @@ class Reduced:
     units: int
 
 
-def reduce(value: Tensor, axis: int) -> Reduced:
-    """Reduces a value to what is kept of it."""
+def reduce(value: Tensor, axis: int, terms: float) -> Reduced:
+    """Reduces a value to what is kept of it; each element is a sum of so many products at most."""
     units = value.shape[axis] if value.ndim and value.numel() else value.numel()
     moments = unit_moments(value, axis)
-    return Reduced(moments, gaps(value, axis, moments.largest), value.dtype, units)
+    return Reduced(moments, gaps(value, axis, moments.largest, rounding(value.dtype, terms)), value.dtype, units)
 
 
 def _overwritten(network: Network) -> frozenset[str]:
@@ -123,17 +124,18 @@ class Measuring(Walk):
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Reduces the output, and its gradient when that comes; several weights of one operation share both."""
         if use.node not in self.outputs:
-            self.outputs[use.node] = reduce(output, use.unit_axis)
+            terms = max(max(each.fan_in, each.fan_out) for each in self._uses[use.node])
+            self.outputs[use.node] = reduce(output, use.unit_axis, terms)
             distance = apart(output, self.samples)
             if distance is not None:
                 self.apart[use.node] = distance
             if output.requires_grad:
                 output = _held_apart(output) if use.node in self._overwritten else output
-                output.register_hook(partial(self._at_gradient, use.node, use.unit_axis))
+                output.register_hook(partial(self._at_gradient, use.node, use.unit_axis, terms))
         return output
 
-    def _at_gradient(self, node: str, axis: int, gradient: Tensor) -> None:
-        self.gradients[node] = reduce(gradient, axis)
+    def _at_gradient(self, node: str, axis: int, terms: float, gradient: Tensor) -> None:
+        self.gradients[node] = reduce(gradient, axis, terms)
 
     def at_activation(self, use: Use, value: Tensor) -> None:
         """Reduces the slope of the activation that follows."""

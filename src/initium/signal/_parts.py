@@ -53,13 +53,15 @@ class Parts:
         for first in range(0, length, self._step):
             yield self._output.narrow(self._cut, first, min(self._step, length - first))
 
-    def gaps(self) -> Tensor:
-        """For each unit its largest distance from the first."""
-        found = (
-            torch.sub(part, part.narrow(self._axis, 0, 1).clone(), out=room).abs_().amax(self._reduced)
-            for part, room in self.each()
-        )
-        return torch.stack(list(found)).amax(0)
+    def gaps(self, unit: Tensor, enough: float) -> Tensor:
+        """For each unit its largest distance from the first, over ``unit``; of the parts until all others have ``enough``."""
+        found = unit.new_full((self._output.shape[self._axis],), -math.inf)
+        for part, room in self.each():
+            distance = torch.sub(part, part.narrow(self._axis, 0, 1).clone(), out=room).abs_().amax(self._reduced)
+            found = torch.maximum(found, distance / unit)
+            if bool((found[1:] > enough).all()):
+                break
+        return found
 
     def sizes(self) -> tuple[Tensor, Tensor, Tensor]:
         """Largest magnitude, and the sums of the magnitudes and of their squares."""

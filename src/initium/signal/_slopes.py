@@ -32,7 +32,7 @@ def passing(
 ) -> tuple[Tensor, Tensor] | None:
     """The shares of dead units and of saturated elements, part after part of the value.
 
-    ``None`` where the function changes the shape; and where ``steps`` are expected, where it has no slope anywhere.
+    Where nothing can saturate, a value is read until no unit is dead. ``None`` where the function changes the shape; and where ``steps`` are expected, where it has no slope anywhere.
     """
     table = value.detach() if value.ndim > 1 else value.detach().reshape(1, -1)
     axis = axis % value.ndim if value.ndim > 1 else 1
@@ -43,6 +43,8 @@ def passing(
             return None
         largest.append(slope.abs().amax(others(part, axis)))
         flat.append(saturated(slope, part, how))
+        if not (how.below or how.above) and value.device.type == "cpu" and not bool(_dead(largest[-1], how.peak).any()):
+            break
     peaks = torch.stack(largest).amax(0)
     if steps and not peaks.any():
         return None
@@ -63,7 +65,11 @@ def slopes(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
 
 def dead_units(largest: Tensor, peak: float) -> Tensor:
     """Share of units at which no element of the batch has a slope: none, or one lost in rounding beside the peak."""
-    return (largest <= torch.finfo(torch.float32).eps * peak).float().mean()
+    return _dead(largest, peak).float().mean()
+
+
+def _dead(largest: Tensor, peak: float) -> Tensor:
+    return largest <= torch.finfo(torch.float32).eps * peak
 
 
 def saturated(slope: Tensor, value: Tensor, how: Reach) -> Tensor:
