@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose import examine
-from initium.network import read, worth_sparing
+from initium.network import collector_spared, read, worth_sparing
 from initium.report import Report
 from initium.signal import measure
 
@@ -28,6 +28,8 @@ def look(model: nn.Module, batch: Batch, loss: Callable[..., object] | None) -> 
     Returns:
         The report, without what :meth:`~initium.Report.cure` needs.
     """
-    network = read(model, batch, hollow=worth_sparing(model, batch))
-    signal = measure(model, batch, loss, network=network)
+    hollow = worth_sparing(model, batch)
+    with collector_spared():
+        network = read(model, batch, hollow=hollow)
+        signal = measure(model, batch, loss, network=network)
     return Report(examine(network, signal), signal, network.title)

@@ -5,6 +5,7 @@ from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
+from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed
 from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
@@ -51,6 +52,7 @@ __all__ = [
     "as_module",
     "changes_something",
     "chosen",
+    "collector_spared",
     "ending",
     "fans_along",
     "heedless",
