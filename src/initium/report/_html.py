@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from initium.report._visible import visible
 from initium.terminal import number
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from types import ModuleType
 
     from initium.records import Finding, Signal
@@ -31,6 +33,19 @@ def html(findings: tuple[Finding, ...], signal: Signal, title: str, predicted: S
         ArgumentError: The extra ``html`` is not installed.
     """
     altair, convert = (extra(package, "html", "an HTML report") for package in ("altair", "vl_convert"))
+    with ThreadPoolExecutor(1) as beside:  # it takes longer than all the rest, and leaves Python to it
+        vega = beside.submit(_vega, altair, convert)
+        return _page(altair, findings, signal, title, predicted, vega)
+
+
+def _page(  # noqa: PLR0917 - what a page is made of
+    altair: ModuleType,
+    findings: tuple[Finding, ...],
+    signal: Signal,
+    title: str,
+    predicted: Signal | None,
+    vega: Future[str],
+) -> str:
     rows = entries(signal, predicted)
     shown = panels(rows) if rows else ()
     last = max((place for place, panel in enumerate(shown) if not panel.nothing), default=0)
@@ -66,7 +81,7 @@ def html(findings: tuple[Finding, ...], signal: Signal, title: str, predicted: S
                 "last": shown[last].key if shown else "",
             }
         ),
-        vega=_vega(altair, convert),
+        vega=vega.result(),
     )
     return page
 
