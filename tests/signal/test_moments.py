@@ -63,3 +63,20 @@ def test_gaps_are_zero_for_copies_of_the_first_unit_and_for_no_other() -> None:
     value = torch.cat([first, first, first + 1, first], dim=1)
     found = gaps(value, 1)
     assert (found > rounding(value.dtype, 1)).tolist() == [False, False, True, False]
+
+
+def test_a_large_value_is_read_until_its_units_are_told_apart_and_no_further() -> None:
+    value = torch.randn(64, 4, 4096)  # parts of 16 samples
+    largest = unit_moments(value, 1).largest
+    whole = gaps(value, 1, largest)
+    few = gaps(value, 1, largest, enough=0.01)
+    assert torch.equal(few, gaps(value[:16], 1, largest))
+    assert (few[1:] > 0.01).all()
+    assert (few <= whole).all()
+
+
+def test_a_unit_that_differs_in_the_last_sample_alone_is_found() -> None:
+    value = torch.randn(64, 1, 4096).repeat(1, 4, 1)
+    value[-1, 2] += 1
+    found = gaps(value, 1, unit_moments(value, 1).largest, enough=1e-3)
+    assert (found > 1e-3).tolist() == [False, False, True, False]

@@ -1,5 +1,7 @@
 """Dead and saturated: constructions with known shares."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from initium.gains import reach
 from initium.network import Batch
 from initium.records import SignalRow
 from initium.signal import measure
+from initium.signal._slopes import passing
 
 
 def row_of(bias: torch.Tensor, activation: nn.Module) -> SignalRow:
@@ -85,3 +88,25 @@ def test_a_gated_unit_is_neither_dead_nor_saturated() -> None:
 
     signal = measure(Net(), Batch((torch.randn(4, 3),)))
     assert (signal.rows[0].dead, signal.rows[0].saturated) == (0, 0)
+
+
+@pytest.mark.parametrize(("activation", "calls"), [(nn.functional.relu, 1), (torch.tanh, 4)])
+def test_a_large_value_is_read_until_no_unit_is_dead_where_nothing_saturates(activation: Any, calls: int) -> None:
+    sizes: list[int] = []
+
+    def counted(x: torch.Tensor) -> torch.Tensor:
+        sizes.append(x.numel())
+        return activation(x)
+
+    found = passing(counted, torch.randn(64, 4, 4096), 1, reach(activation), steps=False)
+    assert found is not None
+    assert float(found[0]) == 0
+    assert len(sizes) == calls
+
+
+def test_a_unit_that_lives_in_the_last_sample_alone_is_alive() -> None:
+    value = -torch.rand(64, 4, 4096)
+    value[0, 0], value[-1, 1] = 1, 1
+    found = passing(nn.functional.relu, value, 1, reach("relu"), steps=False)
+    assert found is not None
+    assert float(found[0]) == 0.5

@@ -188,9 +188,11 @@ def _spoilt(value: Tensor, *, lower: bool = False) -> bool:
     """NaN or infinite somewhere; minus infinity where ``lower`` alone asks for it."""
     if not (value.is_floating_point() or value.is_complex()) or not value.numel():
         return False
-    if value.is_complex() or value.is_nested or value.layout != torch.strided:
+    if value.is_complex():
         return bool(value.isnan().any())
-    low, high = (float(end) for end in torch.aminmax(unpacked(value)))  # NaN where there is one
+    if value.is_nested or value.layout != torch.strided:
+        return bool(value.isnan().any()) or bool((value == torch.inf).any())
+    low, high = torch.stack(torch.aminmax(unpacked(value))).tolist()  # NaN where there is one
     return math.isnan(high) or high == math.inf or (lower and low == -math.inf)
 
 
