@@ -71,4 +71,5 @@ def lone(batches: Sequence[Batch]) -> bool:
 def signature(batch: Batch) -> tuple[object, ...]:
     """What two batches that run on one graph have in common."""
     tensors = tensors_in((batch.args, dict(batch.kwargs)))
-    return (len(batch.args), *sorted(batch.kwargs), *((tuple(each.shape), each.dtype) for each in tensors))
+    shapes = (None if each.is_nested else tuple(each.shape) for each in tensors)  # reading refuses what is nested
+    return (len(batch.args), *sorted(batch.kwargs), *zip(shapes, (each.dtype for each in tensors), strict=True))

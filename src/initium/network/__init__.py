@@ -16,7 +16,7 @@ from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
 from initium.network._ops import MOVES, NORMS, SUMS, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
-from initium.network._read import as_module, read
+from initium.network._read import as_module, read, refuse_lazy
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
 from initium.network._spared import worth_sparing
@@ -66,6 +66,7 @@ __all__ = [
     "random_state_kept",
     "read",
     "refusal",
+    "refuse_lazy",
     "root",
     "run_walk",
     "severed",

@@ -64,7 +64,7 @@ def read(
         ('input', 'relu', 3)
     """
     title = type(as_module(model)).__name__
-    _refuse_lazy(model)
+    refuse_lazy(model)
     if batch is None:
         return Network(_assumed(model), (), None, (), title)
     traced = trace(model, batch, values, hollow=hollow)
@@ -107,7 +107,12 @@ def as_module(model: object) -> nn.Module:
     )
 
 
-def _refuse_lazy(model: nn.Module) -> None:
+def refuse_lazy(model: nn.Module) -> None:
+    """Turns away a model with a parameter that has no shape yet.
+
+    Raises:
+        TraceError: Naming the first one and the cure.
+    """
     for name, parameter in model.named_parameters():
         if isinstance(parameter, UninitializedParameter):
             raise TraceError(

@@ -37,5 +37,7 @@ def worth_sparing(model: nn.Module, batch: Batch) -> bool:
 
 def _places(tensor: Tensor) -> float:
     """How many vectors of features an input holds; whole numbers are looked up, one vector each."""
+    if tensor.is_nested:  # it has no sizes; reading refuses it
+        return 0.0
     features = tensor.shape[1] if tensor.is_floating_point() and tensor.ndim >= _FEATURES else 1
     return tensor.numel() / max(features, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,6 +31,7 @@ from initium.network._rejoined import root
 from initium.network._trouble import (
     quiet,
     raise_if_model_fails,
+    refuse_nested,
     refuse_scripted,
     refuse_sharded,
     refuse_unseen,
@@ -140,6 +141,7 @@ def trace(model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = 
     """
     refuse_scripted(model)
     refuse_sharded(model)
+    refuse_nested(batch)
     if hollow and (made := _hollow(model, batch)) is not None:
         return made
     failures: list[Exception] = []
@@ -156,15 +158,18 @@ def trace(model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = 
 
 def _hollow(model: nn.Module, batch: Batch) -> Trace | None:
     """A trace without the model's work; ``None`` where it cannot be had, for whatever reason: the real one says that."""
-    try:
-        with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
-            made = _trace(model, batch, _Way(own=False, below=False, hollow=True), {})
-    except Exception:  # noqa: BLE001 - as above
-        return None
-    constants = [
-        getattr(made.graph, str(node.target), None) for node in made.graph.graph.nodes if node.op == "get_attr"
-    ]
-    return None if any(isinstance(each, FakeTensor) for each in constants) else made
+    for way in _WAYS:
+        try:
+            with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
+                made = _trace(model, batch, replace(way, hollow=True), {})
+        except (DataDependentOutputException, DynamicOutputShapeException):
+            return None
+        except Exception:  # noqa: BLE001, S112 - as above
+            continue
+        nodes = (node for node in made.graph.graph.nodes if node.op == "get_attr")
+        constants = [getattr(made.graph, str(node.target), None) for node in nodes]
+        return None if any(isinstance(each, FakeTensor) for each in constants) else made
+    return None
 
 
 def _attempt(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import traceback
 import warnings
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from torch import nn
 from initium.errors import BatchError, TraceError
 from initium.network._batch import batch_tensors, called_with
 from initium.network._called import called
+from initium.network._leaves import named_tensors
 from initium.network._watch import Watch, blind
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor, fx
 
     from initium.network._batch import Batch
+
+_FAKE = "torch._subclasses.fake_tensor"  # the logger of operations on shapes alone
 
 
 def refuse_scripted(model: nn.Module) -> None:
@@ -42,6 +46,17 @@ def refuse_sharded(model: nn.Module) -> None:
             )
 
 
+def refuse_nested(batch: Batch) -> None:
+    """The sizes of a nested tensor are no numbers that a graph could hold."""
+    for name, tensor in [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")]:
+        if tensor.is_nested:
+            raise TraceError(
+                f"`{name}` of the batch is a nested tensor ({tensor.dtype}, {tensor.layout}), which cannot be traced. Give it "
+                "padded, torch.nested.to_padded_tensor(x, 0.0), with the mask that the model then takes; lsuv has mask= for "
+                "the positions that count."
+            )
+
+
 def refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None:
     """A value that no operation of the graph makes would be taken for a constant, and what it is made of for unused."""
     for value in watch.unseen(graph):
@@ -59,10 +74,22 @@ def refuse_unseen(model: nn.Module, watch: Watch, graph: fx.GraphModule) -> None
 
 @contextlib.contextmanager
 def quiet() -> Generator[None]:
-    """The model's own warnings are the model's affair: the run that trains it gives them again."""
+    """The model's own warnings are the model's affair: the run that trains it gives them again.
+
+    So are the stacks that torch logs where an operation refuses shapes alone: the error that follows says the same.
+    """
+    log = logging.getLogger(_FAKE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        log.addFilter(_unsaid)
+        try:
+            yield
+        finally:
+            log.removeFilter(_unsaid)
+
+
+def _unsaid(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("failed while attempting to run meta")
 
 
 def raise_if_model_fails(model: nn.Module, batch: Batch) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from initium.errors import ArgumentError
-from initium.network import as_module, named_tensors
+from initium.network import as_module, named_tensors, refuse_lazy
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,8 +23,9 @@ def needs_values(model: nn.Module, what: str, batch: Batch, *, gradients: bool) 
     Raises:
         ArgumentTypeError: It is no module.
         ArgumentError: Naming the first one and the cure.
+        TraceError: A parameter is lazy and has no shape yet.
     """
-    as_module(model)
+    refuse_lazy(as_module(model))
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
         if tensor.is_meta:
             raise ArgumentError(
