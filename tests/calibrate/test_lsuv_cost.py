@@ -179,3 +179,24 @@ def test_without_a_way_back_a_failed_call_tells_autograd_that_values_changed() -
     with pytest.raises(BatchError):
         lsuv(model, torch.full((4, 64), 3e38), undo=False)
     assert model[0].weight._version > version
+
+
+class Mapped(nn.Module):
+    """A product that ``vmap`` makes of one for each sample, and a layer after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(16, 32), nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.vmap(self.first)(x).relu())
+
+
+def test_what_is_traced_below_autograd_costs_two_passes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = Mapped(), inputs(1, 16)[0]
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(x)
+
+    assert work(lambda: lsuv(model, x, pre=None), monkeypatch) <= 2.2 * work(forward, monkeypatch)

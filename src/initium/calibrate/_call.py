@@ -91,12 +91,20 @@ def calibrated(call: Call, network: Network | None) -> Outcome:
         choices = choose(call.model, networks[0], call.scale_free)
     outcome = _turn(call, networks, choices, values, routed=routed)
     for _ in range(_MOST_WAYS - 1 if routed else 0):
-        if not missed(outcome.seeing, outcome.found, call.wanted.statistic):
+        if not missed(outcome.seeing, outcome.found, call.wanted.statistic) and not _strangers(outcome):
             break
         networks = [way.network for way in outcome.ways]
         choices = choose(call.model, networks[0], call.scale_free)
+        fresh = {name: choice for name, choice in choices.items() if name not in values}
+        values |= start(call.model, networks[0], fresh, (), pre=call.pre, seed=call.seed, opened=call.opened)
         outcome = _turn(call, networks, choices, values, routed=routed)
     return outcome
+
+
+def _strangers(outcome: Outcome) -> bool:
+    """True where the way that the new weights take reaches one that was not calibrated, and could be."""
+    known = {piece.name for piece in outcome.found}
+    return any(piece.name not in known and not outcome.choices[piece.name].reason for piece in outcome.seeing.seen)
 
 
 def _turn(
@@ -157,7 +165,8 @@ def _scaled(
 
 
 def _check_fits(name: str, scaled: Tensor, factor: float) -> None:
-    if not math.isfinite(max(abs(float(end)) for end in torch.aminmax(scaled))):
+    parts = torch.view_as_real(scaled) if scaled.is_complex() else scaled
+    if not math.isfinite(max(abs(float(end)) for end in torch.aminmax(parts))):
         raise PlanError(
             f"`{name}` times the factor {factor:.4g} does not fit into {scaled.dtype}. Nothing was changed. Its input is "
             "almost zero: look at what comes before it, or calibrate in float32."

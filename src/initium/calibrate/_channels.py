@@ -7,6 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+import torch
+
+from initium.calibrate._overlaps import overlaps, why_shared
 from initium.calibrate._start import drawn, planned
 from initium.network import WEIGHT_NORM, shape_of
 
@@ -69,7 +72,8 @@ class Channels:
 def channels_of(model: nn.Module, network: Network) -> dict[Key, Channels]:
     """The channels of every use, in the order of first use; a part that is used again has those of its first use."""
     facts = {each.name: each for each in network.parameters}
-    book = _Book(facts, dict(model.named_parameters()), defaultdict(list), defaultdict(set))
+    held = dict(model.named_parameters())
+    book = _Book(facts, held, overlaps(held), defaultdict(list), defaultdict(set))
     nodes = {node.name: node for node in network.trace.graph.graph.nodes} if network.trace else {}
     for use in network.uses:
         book.uses[use.name].append(use)
@@ -84,10 +88,11 @@ def channels_of(model: nn.Module, network: Network) -> dict[Key, Channels]:
 
 @dataclass(frozen=True, slots=True)
 class _Book:
-    """What is looked up again and again: parameters, their facts and uses, and the weights beside each bias."""
+    """What is looked up again and again: parameters, memory that they share, their uses, and the weights beside each bias."""
 
     facts: Mapping[str, Facts]
     held: Mapping[str, Tensor]
+    shared: Mapping[str, str]
     uses: dict[str, list[Use]]
     beside: dict[str, set[Key]]
 
@@ -107,7 +112,11 @@ def _channels(book: _Book, use: Use, node: fx.Node) -> Channels:
         beta=float(cast("float", node.kwargs.get("beta", 1.0))),
     )
     parameter = book.held[made.scaled]
-    reason = _reason(made, facts, parameter, uses, normed=normed) or _misfit(made, parameter, uses, normed=normed)
+    reason = (
+        _reason(made, facts, parameter, uses, normed=normed)
+        or _misfit(made, parameter, uses, normed=normed)
+        or why_shared(made.scaled, book.shared)
+    )
     return replace(made, reason=reason) if reason else _centred(replace(made, remark=_remark(made, uses)), use, book)
 
 
@@ -126,6 +135,7 @@ def _reason(made: Channels, facts: Facts, parameter: Tensor, uses: list[Use], *,
         (facts.whole, f"it holds {str(parameter.dtype).removeprefix('torch.')}"),
         (facts.frozen or not parameter.requires_grad, "frozen: requires_grad is off"),
         (not parameter.numel() or not made.units, "it has no element"),
+        (parameter.layout != torch.strided, f"it is stored as {parameter.layout}"),
         (parameter.is_complex(), "it is complex"),
         (len(lookups) == len(uses), "an embedding is looked up, not summed"),
         (bool(lookups), "tied to an embedding, whose rows a factor would change too"),

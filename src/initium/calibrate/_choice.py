@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
 from initium.calibrate._carriers import carriers_of
+from initium.calibrate._overlaps import overlaps, why_shared
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from initium.network import Facts, Network, Use
 
-FUSED = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 ScaleFree = Literal["normalise", "keep"]
 
 
@@ -40,13 +42,17 @@ def choose(model: nn.Module, network: Network, scale_free: ScaleFree = "normalis
     uses: dict[str, list[Use]] = {}
     for use in network.uses:
         uses.setdefault(use.name, []).append(use)
-    return {name: _choice(network, held, mine, scale_free) for name, mine in uses.items()}
+    shared = overlaps(dict(model.named_parameters()))
+    return {name: _choice(network, held, shared, mine, scale_free) for name, mine in uses.items()}
 
 
-def _choice(network: Network, held: dict[str, Tensor], uses: list[Use], scale_free: ScaleFree) -> Choice:
+def _choice(
+    network: Network, held: dict[str, Tensor], shared: dict[str, str], uses: list[Use], scale_free: ScaleFree
+) -> Choice:
     facts = network.facts(uses[0].name)
     carrier = _carrier(network, held, facts, uses)
-    reason = _reason(facts, held[facts.name], held.get(carrier), uses)
+    written = network.trace is not None and facts.name in network.trace.written
+    reason = _reason(facts, held[facts.name], held.get(carrier), uses, written=written) or why_shared(carrier, shared)
     if not reason and all(use.normalised for use in uses) and scale_free == "keep":
         reason = "scale-free: a normalisation follows"
     return Choice(tuple(uses), reason, _remark(facts, carrier, uses), carrier)
@@ -62,17 +68,20 @@ def _carrier(network: Network, held: dict[str, Tensor], facts: Facts, uses: list
     return free[0] if free else ""
 
 
-def _reason(facts: Facts, parameter: Tensor, carrier: Tensor | None, uses: list[Use]) -> str:
+def _reason(facts: Facts, parameter: Tensor, carrier: Tensor | None, uses: list[Use], *, written: bool) -> str:
     """Why a weight is left alone; empty for none."""
     whole = not (parameter.is_floating_point() or parameter.is_complex())
     table = (
         (whole, f"it holds {parameter.dtype}, which cannot be scaled; calibrate before quantising"),
         (not parameter.requires_grad, "frozen: requires_grad is off"),
         (parameter.numel() == 0, "it has no element"),
-        (parameter.is_complex(), "it is complex"),
+        (
+            parameter.layout != torch.strided,
+            f"it is stored as {parameter.layout}; calibrate it dense, and convert it after",
+        ),
         (carrier is None and bool(facts.computed_by), _computed(facts)),
+        (carrier is None and written, "the forward pass itself writes to it, so a factor would not last"),
         (carrier is None, "the operation does not multiply by it as it stands"),
-        (len(uses) > 1 and any(use.op in FUSED for use in uses), "a recurrent layer that is called again"),
         (any(use.op == "lstm" and use.parts == 1 for use in uses), "a recurrent layer's own projection of its states"),
     )
     return next((text for holds, text in table if holds), "")

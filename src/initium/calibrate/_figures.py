@@ -25,7 +25,8 @@ class Seen:
 
     Attributes:
         count: Elements of each unit.
-        mean: Mean of y, by unit; float64 on the CPU, as all of them.
+        mean: Mean of y, by unit; float64 on the CPU, as all of them. Of complex outputs it and ``offset`` are complex, and the
+            second moments are those of magnitudes: ``E|y - mean|^2``, and the real part of a covariance.
         var: Variance of y within a unit.
         offset: Mean of b.
         shared: Covariance of y and b within a unit.
@@ -62,12 +63,10 @@ def seen_of(output: Tensor, bias: Tensor | None, axis: int, terms: float, counts
 
     Of its positions those alone for which ``counts`` is true, where it is given.
     """
-    if output.is_complex():
-        output, bias = output.abs(), None
     if counts is not None:
         bias = None if bias is None else bias.expand(output.shape).movedim(axis, -1)[counts]
         output, axis = output.movedim(axis, -1)[counts], -1
-    if bias is not None and any(size > 1 for size in _others(bias, axis)):
+    if output.is_complex() or (bias is not None and any(size > 1 for size in _others(bias, axis))):
         return _seen_beside(output, bias, axis, terms)
     largest, mean, var = by_units(*_with_axes(output, bias, axis))
     offset = torch.zeros_like(mean) if bias is None else bias.reshape(-1).cpu().double().expand_as(mean)
@@ -90,32 +89,36 @@ def _others(bias: Tensor, axis: int) -> Iterator[int]:
     return (size for place, size in enumerate(bias.shape) if place != axis % bias.ndim)
 
 
-def _seen_beside(output: Tensor, bias: Tensor, axis: int, terms: float) -> Seen:
-    """As above, of a bias that differs from place to place."""
+def _seen_beside(output: Tensor, bias: Tensor | None, axis: int, terms: float) -> Seen:
+    """As above, of a bias that differs from place to place, or of complex numbers."""
     wide = torch.promote_types(output.dtype, torch.float32)
+    whole = output.to(wide)
+    beside = whole.new_zeros(()) if bias is None else bias.to(wide)
+    if bias is not None and beside.ndim == 1 < whole.ndim:
+        beside = beside.reshape([-1 if place == axis % whole.ndim else 1 for place in range(whole.ndim)])
     added, product = (
-        each.movedim(axis, -1).reshape(-1, output.shape[axis])
-        for each in (bias.to(wide).expand(output.shape), output.to(wide) - bias)
+        each.movedim(axis, -1).reshape(-1, output.shape[axis]) for each in (beside.expand(output.shape), whole - beside)
     )
     y, b = product - product.mean(0), added - added.mean(0)
-    rows = (product.mean(0), y.square().mean(0), added.mean(0), (y * b).mean(0), b.square().mean(0))
-    mean, var, offset, shared, spread = torch.stack(rows).cpu().double()
+    mean, offset = (each.mean(0).cpu() for each in (product, added))
+    var, shared, spread = ((one * two.conj()).real.mean(0).cpu().double() for one, two in ((y, y), (y, b), (b, b)))
+    exact = torch.promote_types(wide, torch.float64)
     largest, noise = float(output.abs().max()), rounding(output.dtype, terms)
-    return Seen(len(product), mean, var, offset, shared, spread, largest, noise)
+    return Seen(len(product), mean.to(exact), var, offset.to(exact), shared, spread, largest, noise)
 
 
 def spread_of(several: Sequence[Seen], statistic: Statistic) -> Spread:
     """The pooled second moments of several outputs of one weight, as a function of its factor."""
     every = _by_unit(several) if statistic == "channel" else list(several)
-    weight = torch.cat([torch.full_like(each.mean, float(each.count)) for each in every])
+    weight = torch.cat([torch.full_like(each.var, float(each.count)) for each in every])
     weight /= weight.sum()
     mean, var, offset, shared, spread = (
         torch.cat([getattr(each, name) for each in every]) for name in ("mean", "var", "offset", "shared", "spread")
     )
     within = [float(weight @ each) for each in (var, shared, spread)]
-    y, b = mean - weight @ mean, offset - weight @ offset
-    between = [float(weight @ (one * two)) for one, two in ((y, y), (y, b), (b, b))]
-    raw = [float(weight @ (one * two)) for one, two in ((mean, mean), (mean, offset), (offset, offset))]
+    y, b = (each - (weight * each).sum() for each in (mean, offset))
+    between = [float(weight @ (one * two.conj()).real) for one, two in ((y, y), (y, b), (b, b))]
+    raw = [float(weight @ (one * two.conj()).real) for one, two in ((mean, mean), (mean, offset), (offset, offset))]
     match statistic:
         case "std":
             found = [a + b for a, b in zip(within, between, strict=True)]
@@ -158,10 +161,10 @@ def _together(one: Seen, other: Seen) -> Seen:
     return Seen(
         count,
         a * one.mean + b * other.mean,
-        a * one.var + b * other.var + a * b * y * y,
+        a * one.var + b * other.var + a * b * (y * y.conj()).real,
         a * one.offset + b * other.offset,
-        a * one.shared + b * other.shared + a * b * y * c,
-        a * one.spread + b * other.spread + a * b * c * c,
+        a * one.shared + b * other.shared + a * b * (y * c.conj()).real,
+        a * one.spread + b * other.spread + a * b * (c * c.conj()).real,
         max(one.largest, other.largest),
         max(one.noise, other.noise),
     )

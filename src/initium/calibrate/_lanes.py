@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from initium.calibrate._figures import seen_of
+from initium.calibrate._masks import Counting
 from initium.errors import InitiumError, TraceError
 from initium.network import Walk, addend, op_name, refusal
 
@@ -51,10 +52,9 @@ class Lane(Walk):
     """One batch on its way, that stops at every use of a weight and goes on with what it is given there.
 
     Attributes:
-        mask: Which positions of the batch count; ``None`` for all.
+        counting: Which positions of the batch count.
         parts: What every use is made of.
         streams: What was seen at the watched nodes.
-        notes: What a reader should know.
     """
 
     def __init__(
@@ -69,9 +69,8 @@ class Lane(Walk):
         exact: bool = False,
     ) -> None:
         super().__init__(network)
-        self.mask, self.parts = mask, parts
+        self.counting, self.parts = Counting(mask), parts
         self.streams: dict[str, Seen] = {}
-        self.notes: dict[str, None] = {}
         self._order, self._watched, self._exact = order, watched, exact
         self.keep_choices(choices or {})
 
@@ -87,7 +86,8 @@ class Lane(Walk):
                     self._gone_on(point.node, running[point.node])
             for node in step.nodes:
                 if node.name in self._watched:
-                    self.streams[node.name] = seen_of(self.env[node], None, -1, 1.0, mask_for(self, self.env[node], -1))
+                    value = self.env[node]
+                    self.streams[node.name] = seen_of(value, None, -1, 1.0, self.counting.at(value, -1))
             for last in step.done:
                 del self.env[last]
 
@@ -128,22 +128,6 @@ class Lane(Walk):
 
 def _first(result: Any) -> tuple[Tensor, tuple[Any, ...] | None]:  # noqa: ANN401 - a tensor or several
     return (result, None) if isinstance(result, Tensor) else (result[0], tuple(result[1:]))
-
-
-def mask_for(lane: Lane, value: Tensor, axis: int) -> Tensor | None:
-    """Which of a value's positions count, its units left out; ``None`` for all of them.
-
-    A mask of batch and time fits what has these two axes first, or both in one, or time before the batch.
-    """
-    mask = lane.mask
-    if mask is None or value.ndim == 0:
-        return None
-    shape = [size for place, size in enumerate(value.shape) if place != axis % value.ndim]
-    for each in (mask, mask.transpose(0, -1) if mask.ndim > 1 else mask, mask.reshape(-1)):
-        if shape[: each.ndim] == list(each.shape):
-            return each.reshape(*each.shape, *[1] * (len(shape) - each.ndim)).expand(shape)
-    lane.notes[f"the mask {tuple(mask.shape)} fits no axes of some outputs: there every element was counted"] = None
-    return None
 
 
 def _accurate(point: Point, kwargs: Mapping[str, Any]) -> Tensor:

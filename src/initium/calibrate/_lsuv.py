@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 from initium.calibrate._call import Call, calibrated
 from initium.calibrate._commit import commit
 from initium.calibrate._given import at_most, lone, mask_of
+from initium.calibrate._masks import mask_notes
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
@@ -72,7 +73,7 @@ def lsuv(
     magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again where one
     of them reads another. An expert
     that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
-    reason in the receipt; so is a weight whose input is zero or constant. All or nothing: an error, an interrupt, or a
+    reason in the receipt; so is a weight whose input is zero or constant in all uses. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
 
     Args:
@@ -102,11 +103,12 @@ def lsuv(
 
     Raises:
         ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, a
-            parameter was made in inference mode, or the mask fits no batch.
+            parameter was made in inference mode, or the mask fits no output.
         ArgumentTypeError: The batch or the mask is of no known kind.
         BatchError: A batch is empty, holds NaN, does not fit the model, or an output is not finite.
         PlanError: A factor is too large for its weight's dtype, or ``pre`` is a plan of another model.
-        TraceError: The model cannot be traced, or the batches lead different ways.
+        TraceError: The model cannot be traced, is lazy and has no shapes yet, or a batch is nested; or the batches lead
+            different ways.
         UnknownNameError: An option is in no table.
 
     Example:
@@ -170,5 +172,5 @@ def _notes(call: Call, outcome: Outcome) -> Iterator[str]:
     if outcome.sweeps > 1:
         yield f"weights that are used again were corrected by sweeping {outcome.sweeps} times"
     yield from growths(outcome.lanes, [way.streams for way in outcome.ways])
-    yield from dict.fromkeys(note for lane in outcome.lanes for note in lane.notes)
+    yield from mask_notes([lane.counting for lane in outcome.lanes])
     yield from notes_of(network, outcome.choices, outcome.found, outcome.values)

@@ -55,7 +55,7 @@ def rows_of(
         if mine and (name not in choices or not choices[name].reason):
             for piece in sorted(mine, key=lambda piece: piece.spans):
                 choice, one = choices.get(name), found[piece]
-                note = _note(choice, piece, one, statistic, missed=piece in far)
+                note = _note(choice, piece, one, statistic, missed=piece in far, seen=piece in after)
                 yield ReceiptRow(name, one.before, one.factor, after.get(piece, math.nan), note, piece.label)
         else:
             pieces = [piece for piece in after if piece.name == name] or [Piece(name)]
@@ -65,13 +65,14 @@ def rows_of(
                 yield ReceiptRow(name, figure, None, after.get(piece, 0.0), f"left alone: {reason}", piece.label)
 
 
-def _note(choice: Choice | None, piece: Piece, one: Found, statistic: Statistic, *, missed: bool) -> str:
+def _note(choice: Choice | None, piece: Piece, one: Found, statistic: Statistic, *, missed: bool, seen: bool) -> str:
     uses = len(choice.uses) if choice is not None else 0
     parts = [
         one.note or f"{statistic} {one.target:.4g}",
         f"used {uses} times: the figure of all uses together" if uses > 1 and not piece.spans else "",
         choice.remark if choice is not None else "",
         f"the check measured another {statistic}" if missed else "",
+        "the new weights lead another way, which does not reach it" if not (seen or one.note) else "",
     ]
     return "; ".join(part for part in parts if part)
 

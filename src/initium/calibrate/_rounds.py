@@ -12,6 +12,7 @@ import torch
 
 from initium.calibrate._figures import spread_of
 from initium.calibrate._lanes import Lane, sweep
+from initium.calibrate._masks import check_masks
 from initium.calibrate._order import order_of
 from initium.calibrate._pieces import parts_of
 from initium.calibrate._seek import Seeking
@@ -124,6 +125,7 @@ def _swept(
         uses = len({use.node for use in ways[0].network.uses})
         with progress(f"{len(ways)} batches", uses) if len(ways) > 1 else nullcontext() as tick:
             sweep(lanes, tensors, made if tick is None else _ticking(made, tick))
+    check_masks([lane.counting for lane in lanes])
     return made, lanes
 
 
@@ -149,22 +151,30 @@ def settled(
     """
     target = partial(target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in ways])
     given: dict[Piece, float] = {}
-    seeking: dict[Piece, Seeking] = {}
+    seeking: Seeking[Piece] = Seeking(lambda piece: len(choices[piece.name].uses))
     before: Settling | None = None
     for sweeps in range(1, _MOST_ROUNDS + 1):
         made, _ = ran(model, ways, values, partial(Settling, choices, wanted.statistic, target, dict(given)))
+        made.close()
         off = _off(made, ways, choices, wanted.statistic)
-        for piece, value in off.items():
-            uses = len(choices[piece.name].uses)
-            sought = seeking.setdefault(piece, Seeking(uses, alone=False))
-            sought.hear(math.log(made.found[piece].factor), value)
-            given[piece] = math.exp(sought.next) if abs(value) > _EXACT else made.found[piece].factor
+        given = _sought(seeking, made, off)
         if all(abs(value) < _NEAR for value in off.values()) or sweeps == _MOST_ROUNDS:
             made.found |= {} if before is None else _followed(before.found, made.found, given)
             for piece in off:
                 made.found[piece] = replace(made.found[piece], factor=given[piece])
             yield made, sweeps
+            if all(abs(value) <= _EXACT for value in off.values()):
+                return  # another sweep would find the same
         before = made
+
+
+def _sought(seeking: Seeking[Piece], made: Settling, off: Mapping[Piece, float]) -> dict[Piece, float]:
+    """The factors to try next of the weights that are used again; as they are where none is off."""
+    tried = {piece: made.found[piece].factor for piece in off}
+    if all(abs(value) <= _EXACT for value in off.values()):
+        return tried
+    logs = seeking.next({piece: math.log(factor) for piece, factor in tried.items()}, off)
+    return {piece: math.exp(log) for piece, log in logs.items()}
 
 
 def _followed(

@@ -1,38 +1,66 @@
-"""A secant on logarithms: how a figure follows a factor that it may be made of many times over."""
+"""Broyden's method on logarithms: how figures follow the factors that they may be made of many times over."""
 
 from __future__ import annotations
 
-_FAR, _LARGEST_STEP = 2.5, 4.0
+import math
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+Key = TypeVar("Key")
+# Off by more, a figure is taken to be a factor to the power of its uses; a step; what is worse than the best so far.
+_FAR, _LARGEST_STEP, _WORSE = 2.5, 4.0, 2.0
 
 
-class Seeking:
-    """The factor at which a figure is at its target, where the figure grows with the factor, and it with any power.
+class Seeking(Generic[Key]):
+    """The factors at which all figures are at their targets.
+
+    Each figure grows with its own factor, with any power, and changes with the others'. What the tries so far told of that
+    is kept in an inverse Jacobian, which begins as if each figure were its factor alone.
 
     Args:
-        uses: How often the factor may enter at most.
-        alone: True where nothing else changes between two tries, so that what was off to either side still is.
+        uses: How often each factor may enter at most.
     """
 
-    def __init__(self, uses: int, *, alone: bool) -> None:
-        self._uses, self._alone = uses, alone
-        self._heard: list[tuple[float, float]] = []
+    def __init__(self, uses: Callable[[Key], int]) -> None:
+        self._uses, self._keys = uses, list[Key]()
+        self._inverse = torch.zeros(0, 0, dtype=torch.float64)
+        self._heard: list[tuple[Tensor, Tensor]] = []
+        self._best: tuple[Tensor, Tensor] | None = None
 
-    def hear(self, place: float, off: float) -> None:
-        """What a factor gave: logarithms of the factor, and of the figure over its target."""
-        self._heard.append((place, off))
+    def next(self, places: Mapping[Key, float], off: Mapping[Key, float]) -> dict[Key, float]:
+        """The logarithms of the factors to try, after those of ``places`` gave figures that are ``off`` by so much.
 
-    @property
-    def next(self) -> float:
-        """The logarithm of the factor to try: between two that are off to either side, where there are such."""
-        place, off = self._heard[-1]
-        slope = 1.0 if off < _FAR else float(self._uses)
-        if len(self._heard) > 1:
-            before, was = self._heard[-2]
-            if place != before:
-                slope = min(max((off - was) / (place - before), 0.5), 2.0 * self._uses)
-        tried = place - min(max(off / slope, -_LARGEST_STEP), _LARGEST_STEP)
-        if not self._alone:
-            return tried
-        low = max((x for x, y in self._heard if y < 0), default=-float("inf"))
-        high = min((x for x, y in self._heard if y > 0), default=float("inf"))
-        return tried if low < tried < high or low >= high else (low + high) / 2
+        Both in logarithms, of the same factors at each call; a factor that is not among them any more starts anew.
+        """
+        if list(off) != self._keys:
+            self._begin(off)
+        place, missed = (torch.tensor([each[key] for key in self._keys]).double() for each in (places, off))
+        self._learn(place, missed)
+        step = (-self._inverse @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+        if self._best is not None and float(missed.norm()) > _WORSE * float(self._best[1].norm()):
+            step = (self._best[0] - place) / 2  # too far: half of the way back
+        else:
+            self._best = place, missed
+        self._heard.append((place, missed))
+        return dict(zip(self._keys, (place + step).tolist(), strict=True))
+
+    def _begin(self, off: Mapping[Key, float]) -> None:
+        self._keys, self._heard, self._best = list(off), [], None
+        slopes = [1.0 if off[key] < _FAR else float(self._uses(key)) for key in self._keys]
+        self._inverse = torch.diag(1 / torch.tensor(slopes, dtype=torch.float64))
+
+    def _learn(self, place: Tensor, missed: Tensor) -> None:
+        """The rank-one change after which the inverse explains what the last step did."""
+        if not self._heard:
+            return
+        step, change = place - self._heard[-1][0], missed - self._heard[-1][1]
+        told = self._inverse @ change
+        size = float(step @ told)
+        if math.isfinite(size) and abs(size) > torch.finfo(torch.float64).eps * float(step @ step):
+            self._inverse = self._inverse + torch.outer(step - told, step @ self._inverse) / size

@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from initium.calibrate._pieces import Piece
+import torch
+
 from initium.calibrate._seek import Seeking
 from initium.calibrate._states import figures
 from initium.signal import walked
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
     from initium.calibrate._figures import Seen
     from initium.calibrate._found import Found
+    from initium.calibrate._pieces import Piece
     from initium.calibrate._states import GatesAt
     from initium.signal import Layer, Ran
 
-# A layer's factors stand still when no gate moves by more; where they do not, its rows say what the check measured.
+# A layer's factors stand still when no gate moves by more, or by more than a step of its precision; where they do not, its
+# rows say what the check measured.
 _STILL, _MOST_RUNS = 1e-4, 30
 
 
@@ -54,30 +57,34 @@ def solve(
     given, and not at all where they are ``known``.
     """
     starts = [list(gates.weights) for gates in several]
-    factors, seeking = dict(known), dict[Piece, Seeking]()
+    still = max(_STILL, *(torch.finfo(gates.weights[0].dtype).eps for gates in several))
+    factors = dict(known)
+    seeking: Seeking[Piece] = Seeking(lambda _: len(several[0].sizes()))
     for _ in range(0 if known else 1 if once else _MOST_RUNS):
         rans = run()
-        steps = _steps(several, layer, rans, found)
+        steps, pairs = _steps(several, layer, rans, found)
+        tried = {piece: factors[piece].factor if piece in factors else 1.0 for piece in steps}
         for piece, step in steps.items():
-            before = factors.get(piece, replace(step, factor=1.0))
-            sought = seeking.setdefault(piece, Seeking(len(several[0].sizes()), alone=True))
-            factors[piece] = replace(
-                before, factor=_next(sought, before, step, once=once), note=before.note or step.note
-            )
-        if all(abs(step.factor - 1) < _STILL for step in steps.values()):
+            before = factors.get(piece, step)
+            factors[piece] = replace(before, factor=tried[piece] * step.factor, note=before.note or step.note)
+        if all(abs(step.factor - 1) < still for step in steps.values()):
             return factors, rans
+        for piece, factor in ({} if once else _sought(seeking, tried, steps, pairs)).items():
+            factors[piece] = replace(factors[piece], factor=factor)
         _rescale(several, layer, starts, factors)
     if known:
         _rescale(several, layer, starts, factors)
     return factors, run()
 
 
-def _next(seeking: Seeking, before: Found, step: Found, *, once: bool) -> float:
-    """The factor to try after one that gave this."""
-    if once or step.note or step.before <= 0 or abs(step.factor - 1) < _STILL:
-        return before.factor * step.factor
-    seeking.hear(math.log(before.factor), math.log(step.before / step.target))
-    return math.exp(seeking.next)
+def _sought(
+    seeking: Seeking[Piece], tried: Mapping[Piece, float], steps: Mapping[Piece, Found], pairs: Mapping[Piece, Piece]
+) -> dict[Piece, float]:
+    """The factors to try next, where the states would not stay as they are; a gate's input speaks for its state too."""
+    mine = [piece for piece in pairs if not steps[piece].note and steps[piece].before > 0]
+    off = {piece: -math.log(steps[piece].factor) for piece in mine}
+    logs = seeking.next({piece: math.log(tried[piece]) for piece in mine}, off) if mine else {}
+    return {each: math.exp(log) for piece, log in logs.items() for each in (piece, pairs[piece])}
 
 
 def _rescale(
@@ -90,13 +97,13 @@ def _rescale(
 
 def _steps(
     several: Sequence[GatesAt], layer: Layer, rans: Sequence[Ran], found: Callable[[Sequence[Seen], Piece], Found]
-) -> dict[Piece, Found]:
-    """What each gate is to be multiplied by, from where it is now."""
+) -> tuple[dict[Piece, Found], dict[Piece, Piece]]:
+    """What each gate is to be multiplied by, from where it is now; and which pieces of both weights belong together."""
     seen: dict[tuple[Piece, Piece], list[Seen]] = defaultdict(list)
     for gates, ran in zip(several, rans, strict=True):
         for pieces, figure in figures(gates, layer, ran):
             seen[pieces].append(figure)
-    return {piece: found(figure, pieces[0]) for pieces, figure in seen.items() for piece in pieces}
+    return {piece: found(figure, pieces[0]) for pieces, figure in seen.items() for piece in pieces}, dict(seen.keys())
 
 
 def _times(weight: Tensor, factors: Mapping[Piece, Found], name: str) -> Tensor:

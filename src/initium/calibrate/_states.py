@@ -12,6 +12,8 @@ from initium.signal import LABELS, Gates
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch import Tensor
+
     from initium.calibrate._figures import Seen
     from initium.calibrate._lanes import Point
     from initium.signal import Layer, Ran
@@ -24,16 +26,24 @@ class GatesAt(Gates):
         super().__init__(op_name(point.node), point.args, [use.name for use in point.uses])
         self.point = point
 
+    def counts(self) -> Tensor | None:
+        """Which rows of the table of steps count; ``None`` for all, as in packed sequences, which hold no padding."""
+        if self.packed:
+            return None
+        found = self.point.lane.counting.at(self.point.args[0], -1, self.point.uses[0].name)
+        return found if found is None else self.by_step(found).reshape(-1)
+
 
 def figures(gates: GatesAt, layer: Layer, ran: Ran) -> Iterator[tuple[tuple[Piece, Piece], Seen]]:
     """The figures of each gate, with the pieces of both weights that make it."""
     labels = LABELS[gates.kind]
     units = ran.products.shape[-1] // len(labels)
+    counts = gates.counts()
     terms = sum(gates.weights[place].shape[-1] for place in layer.places[:2])
     for place, label in enumerate(labels):
         rows = slice(place * units, (place + 1) * units)
         added = ran.added[..., rows].reshape(-1, units)
-        seen = seen_of(ran.products[:, rows] + added, added, -1, terms)
+        seen = seen_of(ran.products[:, rows] + added, added, -1, terms, counts)
         spans = ((rows.start, rows.stop),) if label else ()
         here = [Piece(name, 0, spans, f"gate {label}" if label else "") for name in layer.names[:2]]
         yield (here[0], here[1]), seen

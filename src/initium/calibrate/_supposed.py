@@ -29,8 +29,8 @@ def supposed_of(use: Use, uses: Sequence[Use], points: Sequence[Point], target: 
     later = [each for each in uses if each.layout not in _LOOKUPS] if use.layout in _LOOKUPS else []
     found: list[Seen] = []
     for point in points if later else ():
-        table: Tensor = next(each for each in point.args if isinstance(each, torch.Tensor) and each.is_floating_point())
-        mean_square = float(table.float().square().mean())
+        table: Tensor = next(each for each in point.args if isinstance(each, torch.Tensor) and _numbers(each))
+        mean_square = float(table.abs().float().square().mean())
         nodes = {node.name: node for node in point.node.graph.nodes}
         for each in later:
             shape = shape_of(nodes[each.node])
@@ -39,3 +39,8 @@ def supposed_of(use: Use, uses: Sequence[Use], points: Sequence[Point], target: 
             zero = torch.zeros_like(var)
             found.append(Seen(math.prod(shape) // units, zero, var, zero, zero, zero, 0.0, 0.0))
     return found
+
+
+def _numbers(value: Tensor) -> bool:
+    """False for indices."""
+    return value.is_floating_point() or value.is_complex()

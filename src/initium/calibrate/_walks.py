@@ -11,7 +11,7 @@ from torch import Tensor
 
 from initium.calibrate._figures import seen_of, spread_of
 from initium.calibrate._found import Found, check_finite, found
-from initium.calibrate._lanes import mask_for, of_each_lane
+from initium.calibrate._lanes import of_each_lane
 from initium.calibrate._pieces import Piece
 from initium.calibrate._solve import solve, together
 from initium.calibrate._states import GatesAt, figures
@@ -72,7 +72,8 @@ class Seeing:
         for gates, ran in zip(several, rans, strict=True):
             kept: list[tuple[tuple[Piece, ...], Seen]] = [*figures(gates, layer, ran)]
             if layer.names[2]:
-                kept.append(((Piece(layer.names[2]),), seen_of(ran.outputs, None, -1, gates.weights[0].shape[-1])))
+                seen = seen_of(ran.outputs, None, -1, gates.weights[0].shape[-1], gates.counts())
+                kept.append(((Piece(layer.names[2]),), seen))
             for pieces, seen in kept:
                 check_finite(gates.point.uses[0], seen.largest)
                 for piece in pieces:
@@ -87,7 +88,8 @@ class Seeing:
             if output.numel() == 0:
                 continue
             bias = _bias(point, use, output)
-            seen = seen_of(output, bias, use.unit_axis, use.fan_in, mask_for(point.lane, output, use.unit_axis))
+            counts = point.lane.counting.at(output, use.unit_axis, use.name)
+            seen = seen_of(output, bias, use.unit_axis, use.fan_in, counts)
             if not seen.count:
                 continue
             check_finite(use, seen.largest)
@@ -115,6 +117,7 @@ class Settling(Seeing):
     ) -> None:
         super().__init__()
         self.found: dict[Piece, Found] = {}
+        self._open: dict[Piece, float] = {}
         self._choices, self._target, self._given = choices, target, given
         self._statistic: Statistic = statistic
 
@@ -129,11 +132,26 @@ class Settling(Seeing):
                 continue
             for part, several in new.items():
                 if part.piece not in self.found:
-                    self.found[part.piece] = self._settled(part.piece, use, several, points)
+                    self._settle(part.piece, use, several, points)
             if new:
                 self._rescale(points, index)
         for point in points:
             point.output = cast("Tensor", point.output).to(point.dtype)
+
+    def close(self) -> None:
+        """After a sweep: what no use by itself could settle is settled by all of them, or has the reason why not."""
+        for piece, target in self._open.items():
+            if piece not in self.found:
+                made = found(spread_of(self.seen[piece], self._statistic), target)
+                self.found[piece] = replace(made, factor=1.0)  # as all that reads it has seen it
+
+    def _settle(self, piece: Piece, use: Use, several: list[Seen], points: Sequence[Point]) -> None:
+        """By this use, or by a later one: a loop may begin with a state of zeros, which no factor changes."""
+        made = self._settled(piece, use, several, points)
+        if made.note and len(self._choices[use.name].uses) > 1:
+            self._open.setdefault(piece, made.target)
+        else:
+            self.found[piece] = made
 
     def _settled(self, piece: Piece, use: Use, several: list[Seen], points: Sequence[Point]) -> Found:
         firsts = of_each_lane(points)
@@ -149,7 +167,8 @@ class Settling(Seeing):
     def _rescale(self, points: Sequence[Point], index: int) -> None:
         for point in points:
             use = point.uses[index]
-            factors = [(part.units, self.found[part.piece].factor) for part in point.lane.parts[use.node, use.name]]
+            parts = point.lane.parts[use.node, use.name]
+            factors = [(part.units, self.found[part.piece].factor) for part in parts if part.piece in self.found]
             if any(factor != 1 for _, factor in factors):
                 output = cast("Tensor", point.output)
                 bias = _bias(point, use, output)
@@ -215,5 +234,5 @@ def _rescaled(point: Point, output: Tensor, bias: Tensor | None, factor: float |
 
 def _alone(output: Tensor, args: Sequence[object]) -> bool:
     memory = output.untyped_storage().data_ptr()
-    given = [each for each in args if isinstance(each, Tensor)]
+    given = [each for each in args if isinstance(each, Tensor) and each.layout == torch.strided]
     return all(each.untyped_storage().data_ptr() != memory for each in given)

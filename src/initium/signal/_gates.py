@@ -119,9 +119,13 @@ class Gates:
     def data(self) -> Tensor:
         """The input, step after step in one table."""
         given = cast("Tensor", self._given[0])
-        if not (self.cell or self.packed) and given.ndim > 2 and self._flags[5]:  # noqa: PLR2004
-            given = given.transpose(0, 1)
+        given = given if self.packed else self.by_step(given)
         return given.reshape(-1, given.shape[-1])
+
+    def by_step(self, given: Tensor) -> Tensor:
+        """What begins with batch and time as the input does, or, without a batch, with time: the time first."""
+        first = not self.cell and cast("Tensor", self._given[0]).ndim > 2 and bool(self._flags[5])  # noqa: PLR2004
+        return given.transpose(0, 1) if first else given
 
     def begins(self, index: int) -> tuple[Tensor, Tensor]:
         """State and cell state before the first step."""

@@ -1,0 +1,53 @@
+"""The search for factors of which figures are made many times over, on figures that are known."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from initium.calibrate._seek import Seeking
+
+Figures = Callable[[Mapping[str, float]], dict[str, float]]
+
+
+def tries(figures: Figures, names: str, uses: int, exact: float = 1e-4) -> int:
+    """How many tries it takes, from factors of 1, until no figure is off by more."""
+    seeking: Seeking[str] = Seeking(lambda _: uses)
+    places = dict.fromkeys(names, 0.0)
+    for count in range(1, 40):
+        off = figures(places)
+        if max(map(abs, off.values())) < exact:
+            return count
+        places = seeking.next(places, off)
+    return 40
+
+
+def test_a_figure_that_is_its_factor_alone_is_right_at_the_second_try() -> None:
+    assert tries(lambda at: {"a": at["a"] - 1.3}, "a", 1) == 2
+
+
+@pytest.mark.parametrize("power", [2, 6, 30])
+def test_a_figure_that_is_made_of_a_power_is_found(power: int) -> None:
+    assert tries(lambda at: {"a": power * (at["a"] + 0.4)}, "a", power) <= 4
+
+
+def test_an_explosion_is_come_back_from() -> None:
+    def explodes(at: Mapping[str, float]) -> dict[str, float]:
+        return {"a": math.log(math.exp(at["a"]) + math.exp(20 * at["a"])) - 0.5}
+
+    assert tries(explodes, "a", 20) <= 10
+
+
+@pytest.mark.parametrize("coupling", [0.3, -0.4, 0.8])
+def test_figures_that_hang_together_are_found_together(coupling: float) -> None:
+    def pair(at: Mapping[str, float]) -> dict[str, float]:
+        a, b = at["a"] + coupling * at["b"] - 1, at["b"] + coupling * math.sin(at["a"]) + 0.5
+        return {"a": a, "b": b}
+
+    assert tries(pair, "ab", 1) <= 9
+
+
+def test_a_figure_that_comes_later_begins_anew() -> None:
+    seeking: Seeking[str] = Seeking(lambda _: 1)
+    seeking.next({"a": 0.0}, {"a": 1.0})
+    assert seeking.next({"a": -1.0, "b": 0.0}, {"a": 0.0, "b": 0.5}) == {"a": -1.0, "b": -0.5}
