@@ -117,6 +117,15 @@ def test_sarif_names_the_layers_and_helps() -> None:
     assert explained("symmetry").not_a_fault in rules["symmetry"]["help"]["markdown"]
 
 
+def test_every_rule_has_what_code_scanning_asks_for() -> None:
+    rules = sarif(report())["runs"][0]["tool"]["driver"]["rules"]
+    assert rules
+    for rule in rules:
+        assert 0 < len(rule["fullDescription"]["text"]) <= 1024  # noqa: PLR2004 - GitHub's own limit
+        assert rule["name"].isidentifier()
+        assert rule["name"].lower() == rule["id"].replace("-", "")
+
+
 def test_findings_of_one_code_are_told_apart_from_run_to_run() -> None:
     first, second = (Finding("x", "info", (layer,), "", 0.0, 0.0, "", "") for layer in ("a", "b"))
     prints = [

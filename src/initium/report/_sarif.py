@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from importlib.metadata import version
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from initium.report._report import Report
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_LONGEST = 1024  # characters of a full description that GitHub's code scanning reads
 _LEVELS: dict[Severity, str] = {"error": "error", "warning": "warning", "info": "note"}
 
 
@@ -62,7 +64,9 @@ def _rule(code: str) -> dict[str, Any]:
     example = f"\n\n```python\n{told.example}\n```" if told.example else ""
     return {
         "id": code,
+        "name": "".join(word.capitalize() for word in code.split("-")),
         "shortDescription": {"text": _text(told.what or code)},
+        "fullDescription": {"text": shorten(_text(told.theory or told.what or code), _LONGEST, placeholder=" ...")},
         "help": {"text": _text(plain or code), "markdown": (marked or code) + example},
     }
 
