@@ -13,6 +13,7 @@ from initium.cli import app
 from initium.cli._views import Files
 from initium.diagnose import CHECKS, explained
 from initium.errors import ArgumentError
+from initium.records import Signal
 from initium.report import Report
 
 MODELS = """import torch
@@ -123,13 +124,19 @@ def test_annotations_stand_at_the_line_that_builds_the_model(folder: Path, monke
     assert f"::error file={folder.name}/starts.py,line={LINE}," in ran(*TARGET, "--format", "github")[1]
 
 
-def no_extra(report: Report) -> str:
+def page(report: Report, predicted: Signal | None, laws: dict[str, str]) -> str:
+    assert predicted is not None
+    assert {row.name for row in predicted.rows} <= laws.keys()
+    return f"<p>{report.title}</p>"
+
+
+def no_extra(report: Report, **_: object) -> str:
     raise ArgumentError(f"an HTML report of {report.title} needs altair: pip install 'initium[html]'.")
 
 
-@pytest.mark.parametrize(("form", "code"), [(lambda report: f"<p>{report.title}</p>", 1), (no_extra, 2)])
+@pytest.mark.parametrize(("form", "code"), [(page, 1), (no_extra, 2)])
 def test_a_page_is_written_by_the_report_itself(
-    form: Callable[[Report], str], code: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+    form: Callable[..., str], code: int, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Report, "html", form, raising=False)
     exit_code, text = ran(*TARGET, "--html", "report.html")

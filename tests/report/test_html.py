@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 
 import initium
 from diagnose.handmade import healthy, perceptron, with_rows
@@ -184,6 +185,15 @@ def test_a_prediction_is_drawn_beside_and_its_gradient_only_of_the_same_objectiv
         rows = data_of(told.html(predicted=predicted))["rows"]
         assert [row["predicted_unit_std"] for row in rows] == [0.5] * 3
         assert [row["predicted_grad_rms"] for row in rows] == [gradient] * 3
+
+
+def test_the_law_of_every_weight_has_a_column_where_it_is_known() -> None:
+    told = Report((), healthy(perceptron(3, 64)), "Net")
+    laws = initium.audit({row.name: torch.randn(64, 64) * 0.02 for row in told.signal.rows}).laws
+    assert set(laws.values()) == {"N(0, 0.02)"}
+    assert [row["law"] for row in data_of(told.html(laws=laws))["rows"]] == [laws[row.name] for row in told.signal.rows]
+    assert 'data-key="law"' in told.html(laws=laws)
+    assert 'data-key="law"' not in told.html()
 
 
 @pytest.mark.parametrize("package", ["altair", "vl_convert"])

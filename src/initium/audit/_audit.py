@@ -64,6 +64,11 @@ class Audit:
     def __repr__(self) -> str:
         return f"Audit({self.title}: {len(self.rows)} parameters, {counted(self.findings)})"
 
+    @property
+    def laws(self) -> dict[str, str]:
+        """By every name of every parameter, the law that its values look like in a few words: the recipe where one is known."""
+        return {name: row.recipes[0] if row.recipes else row.law for row in self.rows for name in row.names}
+
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
         """The findings of a severity and all graver ones.
 

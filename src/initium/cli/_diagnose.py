@@ -1,12 +1,13 @@
 """``initium diagnose``: whether a model starts healthy, for people and for CI."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from torch import nn
 
 from initium import _front
 from initium.cli import _target
@@ -15,9 +16,9 @@ from initium.cli._libraries import library_of
 from initium.cli._losses import said
 from initium.cli._options import BatchTarget, FailOn, Json, Least, Loss, Seed, Shape, Target, severity_of
 from initium.cli._place import place_of
-from initium.cli._views import Files
+from initium.cli._views import Beside, Files
 from initium.diagnose import explained
-from initium.errors import ArgumentError
+from initium.errors import ArgumentError, InitiumError
 from initium.records import Ignore
 from initium.report import accepted, github
 from initium.terminal import write
@@ -103,7 +104,7 @@ def diagnose(
     report = _front.diagnose(model, given, function).only(select or (), known)
     report = replace(report, signal=said(report.signal, function, noted=True))
     at = place_of(target)
-    files.write(report, at, least)
+    files.write(report, at, least, lambda: _beside(model, given, function))
     with reader_may_leave():
         if form is Format.github:
             write(github(report, at))
@@ -111,6 +112,16 @@ def diagnose(
             report.print()
     if least is not None and report.at_least(least):
         raise typer.Exit(FOUND)
+
+
+def _beside(model: nn.Module, given: object, loss: Callable[..., object] | None) -> Beside:
+    """The prediction, where there is one, and the laws."""
+    laws = _front.audit(model).laws
+    try:
+        return {"predicted": _front.predict(model, given, loss=loss), "laws": laws}
+    except InitiumError as error:
+        typer.echo(f"initium: the page shows no prediction: {error}", err=True)
+        return {"predicted": None, "laws": laws}
 
 
 def _known(select: Sequence[str], ignore: Sequence[str]) -> tuple[Ignore, ...]:

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from initium.cli._output import check_writable, say_written
 from initium.errors import ArgumentError
 from initium.report import junit, sarif
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from initium.records import Severity
+    from initium.records import Severity, Signal
     from initium.report import Place, Report
+
+
+class Beside(TypedDict):
+    """What a page shows beside what was measured: the prediction, and the law of every weight."""
+
+    predicted: Signal | None
+    laws: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +46,12 @@ class Files:
         for name, path in self._asked():
             check_writable(path, f"--{name}")
 
-    def write(self, report: Report, at: Place | None, fail_on: Severity | None) -> None:
-        """Writes those that were asked for, and says so."""
+    def write(self, report: Report, at: Place | None, fail_on: Severity | None, beside: Callable[[], Beside]) -> None:
+        """Writes those that were asked for, and says so; the page with what stands beside what was measured."""
         for name, path in self._asked():
-            path.write_text(_form(name, report, at, fail_on), encoding="utf-8")
+            # The extra that a page needs is told by the method itself.
+            text = report.html(**beside()) if name == "html" else _form(name, report, at, fail_on)
+            path.write_text(text, encoding="utf-8")
             say_written(path)
 
     def _asked(self) -> Iterator[tuple[str, Path]]:
@@ -52,8 +61,6 @@ class Files:
 
 def _form(name: str, report: Report, at: Place | None, fail_on: Severity | None) -> str:
     match name:
-        case "html":
-            return report.html()  # the extra that it needs is told by the method itself
         case "junit":
             return junit(report, fail_on)
         case "sarif":

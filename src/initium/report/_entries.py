@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from initium.report._labels import labels, with_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from initium.records import Signal, SignalRow
 
@@ -53,13 +53,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def entries(signal: Signal, predicted: Signal | None) -> list[dict[str, Figure]]:
-    """One entry a row, in execution order: its place from 1, its names, its figures."""
+def entries(signal: Signal, predicted: Signal | None, laws: Mapping[str, str] | None = None) -> list[dict[str, Figure]]:
+    """One entry a row, in execution order: its place from 1, its names, its weight's law where it is known, its figures."""
     told = {(row.name, row.use): row for row in predicted.rows} if predicted else {}
     # Gradients of two objectives are no prediction of each other.
     both = predicted is not None and predicted.objective == signal.objective
     named = zip(signal.rows, labels(signal.rows, _LABEL)[0], strict=True)
-    return [_entry(place, row, label, told, both=both) for place, (row, label) in enumerate(named, start=1)]
+    law = laws or {}
+    return [
+        _entry(place, row, label, told, both=both) | {"law": law.get(row.name, "")}
+        for place, (row, label) in enumerate(named, start=1)
+    ]
 
 
 def _entry(

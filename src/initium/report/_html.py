@@ -18,15 +18,23 @@ from initium.report._visible import visible
 from initium.terminal import number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Future
     from types import ModuleType
 
     from initium.records import Finding, Signal
+    from initium.report._entries import Figure
 
 _FOLDER = "_page"
 
 
-def html(findings: tuple[Finding, ...], signal: Signal, title: str, predicted: Signal | None) -> str:
+def html(
+    findings: tuple[Finding, ...],
+    signal: Signal,
+    title: str,
+    predicted: Signal | None = None,
+    laws: Mapping[str, str] | None = None,
+) -> str:
     """The page.
 
     Raises:
@@ -35,7 +43,7 @@ def html(findings: tuple[Finding, ...], signal: Signal, title: str, predicted: S
     altair, convert = (extra(package, "html", "an HTML report") for package in ("altair", "vl_convert"))
     with ThreadPoolExecutor(1) as beside:  # it takes longer than all the rest, and leaves Python to it
         vega = beside.submit(_vega, altair, convert)
-        return _page(altair, findings, signal, title, predicted, vega)
+        return _page(altair, findings, signal, title, entries(signal, predicted, laws), vega)
 
 
 def _page(  # noqa: PLR0917 - what a page is made of
@@ -43,10 +51,9 @@ def _page(  # noqa: PLR0917 - what a page is made of
     findings: tuple[Finding, ...],
     signal: Signal,
     title: str,
-    predicted: Signal | None,
+    rows: list[dict[str, Figure]],
     vega: Future[str],
 ) -> str:
-    rows = entries(signal, predicted)
     shown = panels(rows) if rows else ()
     last = max((place for place, panel in enumerate(shown) if not panel.nothing), default=0)
     charts = {
@@ -68,6 +75,7 @@ def _page(  # noqa: PLR0917 - what a page is made of
         last=last,
         columns=COLUMNS,
         rows=rows,
+        lawful=any(row["law"] for row in rows),
         cell=_cell,
         number=number,
         signal=signal,

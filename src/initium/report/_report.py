@@ -20,7 +20,7 @@ from initium.terminal import fitting, plain, show
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -210,7 +210,13 @@ class Report:
         """
         show(fitting(self.lines, file), file)
 
-    def html(self, path: str | os.PathLike[str] | None = None, *, predicted: Signal | None = None) -> str:
+    def html(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        predicted: Signal | None = None,
+        laws: Mapping[str, str] | None = None,
+    ) -> str:
         """The report as one HTML file: findings, figures over depth, and a table; it asks the network for nothing.
 
         Needs ``pip install 'initium[html]'``.
@@ -218,6 +224,7 @@ class Report:
         Args:
             path: Where to write it; ``None`` writes nothing.
             predicted: What :func:`initium.predict` gives for the model, to be drawn beside what was measured.
+            laws: By weight, the law that its values look like, for the table: what ``initium.audit(model).laws`` has.
 
         Returns:
             The page.
@@ -225,7 +232,7 @@ class Report:
         Raises:
             ArgumentError: The extra is not installed.
         """
-        page = html(self.findings, self.signal, self.title, predicted)
+        page = html(self.findings, self.signal, self.title, predicted, laws)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
