@@ -189,6 +189,7 @@ def test_a_prediction_is_drawn_beside_and_its_gradient_only_of_the_same_objectiv
 
 def test_the_law_of_every_weight_has_a_column_where_it_is_known() -> None:
     told = Report((), healthy(perceptron(3, 64)), "Net")
+    torch.manual_seed(0)
     laws = initium.audit({row.name: torch.randn(64, 64) * 0.02 for row in told.signal.rows}).laws
     assert set(laws.values()) == {"N(0, 0.02)"}
     assert [row["law"] for row in data_of(told.html(laws=laws))["rows"]] == [laws[row.name] for row in told.signal.rows]
