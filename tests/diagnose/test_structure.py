@@ -654,3 +654,52 @@ def test_a_gradient_that_grows_inside_a_fused_cell_is_found() -> None:
     assert one(Recurrent(nn.GRU, 1.0), given, "exploding-gradient", F.cross_entropy).severity == "error"
     for cell in (nn.GRU, nn.LSTM, nn.RNN):
         assert initium.diagnose(Recurrent(cell, None), given, F.cross_entropy).healthy
+
+
+class Shared(nn.Module):
+    """A stream to which one layer adds before every block, read behind norms or as it is."""
+
+    def __init__(self, *, normed: bool) -> None:
+        super().__init__()
+        blocks = range(14)
+        self.place, self.last, self.head = nn.Linear(WIDTH, WIDTH), nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) if normed else nn.Identity() for _ in blocks)
+        self.ups = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in blocks)
+        with torch.no_grad():
+            self.place.weight.copy_(0.9 * torch.eye(WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for norm, up in zip(self.norms, self.ups, strict=True):
+            x = x + self.place(x)
+            x = x + up(F.gelu(norm(x)))
+        return self.head(self.last(x))
+
+
+class Unrolled(nn.Module):
+    """A recurrence written out, of a matrix that doubles its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.step, self.head = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, CLASSES)
+        nn.init.orthogonal_(self.step.weight, 2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = self.enter(x)
+        for _ in range(14):
+            state = self.step(state)
+        return self.head(state)
+
+
+@pytest.mark.parametrize(
+    ("build", "code"),
+    [
+        (lambda: Shared(normed=True), ""),
+        (lambda: Shared(normed=False), "residual-growth"),
+        (Unrolled, "exploding-gradient"),
+    ],
+)
+def test_a_layer_of_many_uses_is_judged_by_what_its_stream_does(build, code) -> None:
+    torch.manual_seed(0)
+    batch = initium.Batch((torch.randn(64, WIDTH),), target=torch.randint(CLASSES, (64,)))
+    errors = [each.code for each in initium.diagnose(build(), batch, F.cross_entropy).at_least("error")]
+    assert code in errors if code else not errors

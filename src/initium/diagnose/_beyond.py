@@ -15,7 +15,9 @@ or by the signal's where its gain is above 2 as well.
 
 One weight that is used again and again, eight times or more, is a product of powers: its gradient's parts at all uses are
 added, so that the first steps alone are learned where the gradient grows on its way back. A thousandfold rise from the last use
-to the first, by the measure of the signal, is an error (Pascanu, Mikolov & Bengio 2013, section 2.1).
+to the first, by the measure of the signal, is an error (Pascanu, Mikolov & Bengio 2013, section 2.1). On a stream that others
+read behind a norm, a gradient falls as the stream has grown, and no step is lost by that: there the gradient counts times the
+signal, which no size of the stream changes.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ _CURE = "Rescale the weights on real data, or normalise the signal between the s
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
     yield from _signal([link for link in links(network, signal) if link.row.finite])
-    again = _again(signal)
+    again = _again(signal, _renewed(network))
     if again is not None:
         yield again
         return
@@ -93,14 +95,28 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
     )
 
 
-def _again(signal: Signal) -> Finding | None:
+def _renewed(network: Network) -> frozenset[str]:
+    """The weights that add to a stream that a branch reads behind a norm."""
+    streams = [(use, use.residual) for use in network.uses if use.residual and use.residual.stream]
+    behind = {place.stream.number for _, place in streams if place.norm_first and place.stream}
+    return frozenset(use.name for use, place in streams if place.stream and place.stream.number in behind)
+
+
+def _rise(rows: list[SignalRow], *, renewed: bool) -> float:
+    """By what the gradient grows from the last use back to the first, the size of a stream that norms renew left out."""
+    first, last = rows[0], rows[-1]
+    sizes = first.out_rms / last.out_rms if renewed and last.out_rms > 0 else 1.0
+    return sizes * first.grad_rms / last.grad_rms
+
+
+def _again(signal: Signal, renewed: frozenset[str]) -> Finding | None:
     """The weight through whose uses the gradient grows most, if that is beyond measure."""
     uses: dict[str, list[SignalRow]] = {}
     for row in signal.rows:
         uses.setdefault(row.name, []).append(row)
     grown = [
-        (rows[0].grad_rms / rows[-1].grad_rms, rows)
-        for rows in uses.values()
+        (_rise(rows, renewed=name in renewed), rows)
+        for name, rows in uses.items()
         if len(rows) >= _FEWEST and all(row.finite for row in rows) and rows[-1].grad_rms > 0
     ]
     # Where a sum feeds several of them the gradient is one: the last is what the others are added to.
