@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._balance import walked
-from initium.calibrate._rates import NEAR, cost, moved
+from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
-from initium.calibrate._written import CLOSE, LAYER, written_out
+from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
 from initium.errors import PlanError
 from initium.network import as_batch, read
 from initium.planning import asking
@@ -130,7 +131,7 @@ def auto(
     if found.pooled or arriving != scales:
         scales, found = arriving, walked(model, given, network, arriving, seed=seed, before=found)
     for _ in range(SETTLED):
-        followed = _followed(scales, found, begun=False)
+        followed = _joined(_followed(scales, found, begun=False), found)
         if followed == scales:
             break
         scales, found = followed, walked(model, given, network, followed, seed=seed, before=found)
@@ -222,6 +223,17 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
             ratio = min(max(scales.size(facts.name) / seen, 0.0 if answers else 1 / NEAR), NEAR)
             if abs(ratio - 1) > _APART:
                 ratios[facts.name] = ratio
+    return _rescaled(scales, ratios) if ratios else scales
+
+
+def _joined(scales: Scales, found: Round) -> Scales:
+    """With what several weights give together, and goes out, at the size of an output: each has its share."""
+    ratios = dict[str, float]()
+    for node, joint in scales.joints.items():
+        seen = found.joint.get(node, 0.0)
+        if seen > 0 and math.isfinite(seen) and abs(HEAD / seen - 1) > _APART:
+            share = min(max(HEAD / seen, 1 / FAR), FAR) ** (1 / joint.degree)
+            ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
     return _rescaled(scales, ratios) if ratios else scales
 
 

@@ -17,7 +17,7 @@ from initium.signal import Law, Predicting, laws_of, predicted_by
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from initium.calibrate._scales import Scales
     from initium.network import Batch, Facts, Network, Use
@@ -40,7 +40,15 @@ class Balancing(Predicting):
         self.squares: dict[str, list[tuple[float, int]]] = {}
         self.arrived: dict[str, float] = {}
         self._spreads: dict[str, float] = {}
-        self._goals, self._pooled = scales.goals, pooled
+        self.joint: dict[str, float] = {}
+        self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
+
+    def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
+        """Also the spread of what several weights give together."""
+        result = super().run_node(n)
+        if n.name in self._joints and isinstance(result, torch.Tensor) and result.numel():
+            self.joint[n.name] = _spread(result.detach())
+        return result
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
         """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
@@ -94,6 +102,7 @@ class Round:
         outputs: The rms of the output of every tied table where it is multiplied by.
         inputs: By weight, the rms of what it reads first.
         arrived: By weight, the rms of what the activation behind it sees first, or of what goes out.
+        joint: By value that goes out and that several weights give together, the std of its elements.
         pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
     """
 
@@ -102,6 +111,7 @@ class Round:
     outputs: dict[str, float]
     inputs: dict[str, float]
     arrived: dict[str, float]
+    joint: dict[str, float]
     pooled: dict[str, float]
 
 
@@ -142,7 +152,7 @@ def walked(
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
     pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
-    return Round(stds, rates, outputs, inputs, walk.arrived, pooled)
+    return Round(stds, rates, outputs, inputs, walk.arrived, walk.joint, pooled)
 
 
 def _pooled(found: Sequence[tuple[float, int]]) -> float:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._joint import Joint, joints
 from initium.calibrate._streams import Line, adds, end_size, lines_of
 from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
 from initium.errors import InitiumError
@@ -50,6 +51,7 @@ class Scales:
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
         closing: By scale of a norm that only outputs read, its value.
+        joints: By node that goes out, the bound ones that make it together.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -70,6 +72,7 @@ class Scales:
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
     closing: dict[str, float] = field(default_factory=dict[str, float])
+    joints: dict[str, Joint] = field(default_factory=dict[str, Joint])
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
 
     @property
@@ -106,6 +109,7 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         first.setdefault(use.name, use)
     read = frozenset(node for use in network.uses for node in use.sources)
     outputs = {use.name for use in network.uses if use.node not in read or _goes_out(use)}
+    answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
@@ -114,6 +118,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         if facts.role == "weight":
             found = _bound(facts, ends=name in outputs)
             (bound if found else free)[name] = found or (1.0, _reason(facts))
+        elif facts.role == "embedding" and name in answering:
+            bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
         elif facts.role == "embedding":
             free[name] = TABLE, "a table that is looked up"
     beside = frozenset(
@@ -137,11 +143,12 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         tied={
             name: HEAD / (CLOSE if name in closed else 1.0) / math.sqrt(known[name].fan_in or 1.0)
             for name in bound
-            if first[name].layout == "lookup"
+            if first[name].layout == "lookup" and known[name].role != "embedding"
         },
         lines=lines_of(network),
         layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
         closing=closing,
+        joints=joints(network, [name for name in bound if known[name].head or name in answering]),
         given=dict(given),
     )
     made = _with_ends(_with_tables(made), known, outputs)

@@ -34,7 +34,13 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
     biases, found = _biases(network, held), dict[str, str]()
     for facts in network.parameters:
         value = held[facts.name].detach()
-        if facts.role not in {"weight", "recurrent"} or value.is_meta or not value.numel() or facts.computed_by:
+        table = facts.role == "embedding" and facts.name in direct and facts.after.kind == "output"
+        if (
+            not (table or facts.role in {"weight", "recurrent"})
+            or value.is_meta
+            or not value.numel()
+            or facts.computed_by
+        ):
             continue
         first = value.flatten()[0]
         if bool((value == first).all()):

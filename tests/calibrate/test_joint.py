@@ -1,0 +1,105 @@
+"""Answers that several weights or tables give together start as small as those of one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import initium
+from initium.calibrate._joint import joints
+from initium.network import as_batch, read
+
+
+class Factors(nn.Module):
+    """Matrix factorisation, with a bias for each row and each column."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.user, self.item = nn.Embedding(400, width), nn.Embedding(300, width)
+        self.generous, self.good = nn.Embedding(400, 1), nn.Embedding(300, 1)
+
+    def forward(self, users, items):
+        matched = (self.user(users) * self.item(items)).sum(-1)
+        return matched + self.generous(users).squeeze(-1) + self.good(items).squeeze(-1)
+
+
+class Towers(nn.Module):
+    """Every left against every right."""
+
+    def __init__(self):
+        super().__init__()
+        self.left = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 64))
+        self.right = nn.Sequential(nn.Linear(24, 64), nn.ReLU(), nn.Linear(64, 64))
+
+    def forward(self, left, right):
+        return self.left(left) @ self.right(right).mT
+
+
+class Chain(nn.Module):
+    """The likelihood of labels under a linear-chain conditional random field."""
+
+    def __init__(self, labels=7):
+        super().__init__()
+        self.score = nn.Linear(32, labels)
+        self.change = nn.Parameter(torch.randn(labels, labels) / 10)
+
+    def forward(self, x, y):
+        given = self.score(x)
+        ahead, own = given[:, 0], given[:, 0].gather(1, y[:, :1]).squeeze(1)
+        for step in range(1, x.shape[1]):
+            ahead = (ahead[:, :, None] + self.change + given[:, step, None]).logsumexp(1)
+            own = own + self.change[y[:, step - 1], y[:, step]] + given[:, step].gather(1, y[:, step : step + 1])[:, 0]
+        return (ahead.logsumexp(-1) - own).mean()
+
+
+def draw(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+
+
+def whole(high, *shape):
+    return torch.randint(high, shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("build", "batch"),
+    [(Factors, (whole(400, 256), whole(300, 256))), (Towers, (draw(64, 32), draw(64, 24)))],
+    ids=["factors", "towers"],
+)
+def test_a_product_that_goes_out_starts_at_the_size_of_an_output(build, batch):
+    torch.manual_seed(0)
+    model = build()
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).std() < 0.3  # a tenth of 0.25 is left as it is
+
+
+def test_a_table_of_changes_between_labels_leaves_a_chain_near_guessing():
+    torch.manual_seed(0)
+    model, batch = Chain(), (draw(16, 12, 32), whole(7, 16, 12))
+    initium.initialize(model, batch, "auto", seed=0)
+    guessing = 12 * torch.tensor(7.0).log()
+    assert model(*batch) < guessing * 1.1
+
+
+def test_a_table_of_zeros_that_goes_out_is_kept():
+    model, batch = Factors(), (whole(400, 256), whole(300, 256))
+    nn.init.zeros_(model.good.weight)
+    row = initium.plan(model, batch, "auto")["good.weight"]
+    assert row.law == "keep"
+    assert "zero throughout" in row.reason
+
+
+def test_what_an_input_or_another_weight_has_a_part_in_is_not_sized_as_an_answer_of_several():
+    class Corrected(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.left, self.right = nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x):
+            y = self.inner(x).relu()
+            return x + self.left(y) * self.right(y), self.left(y) * self.right(y)
+
+    network = read(Corrected(), as_batch(draw(4, 8)))
+    (found,) = joints(network, ["left.weight", "right.weight"]).values()
+    assert found.names == ("left.weight", "right.weight")
+    assert found.degree == 2
