@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from initium.network._facts import Attends
 from initium.network._ops import ATTENTIONS, LINEAR, NOISE, PARTS, RESHAPES, SOFTMAXES, op_name, shape_of
 from initium.network._packed import arrivals, distinct_labels, labels_of
-from initium.network._sites import terms
+from initium.network._terms import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from initium.network._attention import every_attention, followers, made_of
 from initium.network._facts import HeadPart
 from initium.network._ops import ATTENTIONS, op_name, shape_of
 from initium.network._packed import arrivals, labels_of
-from initium.network._sites import terms
+from initium.network._terms import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch import fx
 
 from initium.network._ops import CELLS, CONVOLUTIONS, LOOKUPS, OTHER_LINEAR, PRODUCTS, RECURRENT, op_name, shape_of
+from initium.network._terms import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,13 +177,6 @@ def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     fan_out = math.prod(size[letter] for letter in outs)
     axis = _place(output, outs[-1]) if outs else -1
     yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, axis)
-
-
-def terms(equation: str) -> tuple[list[str], str]:
-    """The operands' letters and the output's, a dot for an ellipsis; with no arrow, whatever stands once comes out, sorted."""
-    left, arrow, output = equation.replace(" ", "").replace("...", ".").partition("->")
-    once = sorted(letter for letter in set(left) - {",", "."} if left.count(letter) == 1)
-    return left.split(","), output if arrow else "." * ("." in left) + "".join(once)
 
 
 def _place(output: str, letter: str) -> int:

@@ -27,6 +27,7 @@ from initium.network._hollow import HollowMode, PartlyHollow
 from initium.network._leaves import map_tensors, replaced, tensors_in
 from initium.network._noted import noting_shapes
 from initium.network._ops import QUESTIONS, op_name
+from initium.network._pairs import in_pairs
 from initium.network._rejoined import root
 from initium.network._trouble import (
     quiet,
@@ -240,6 +241,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         refuse_unseen(model, watch, graph)
     finally:
         watch.put_back()
+    in_pairs(graph.graph, len(parameters))
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
     asks = any(op_name(node) in QUESTIONS for node in graph.graph.nodes)
     choices = take_choices(graph.graph)
