@@ -199,3 +199,31 @@ def test_a_ramp_that_stands_in_every_row_was_written_so(values: torch.Tensor) ->
     assert not initium.audit({"mixer.A_log": values.expand(20, -1).clone()}).findings
     drawn = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(0))]
     assert "copies" in initium.audit({"mixer.A_log": drawn.expand(20, -1).clone()}).findings[0].message
+
+
+class Decays(nn.Module):
+    """Steps and decays of a state that nobody multiplies by, and a table too small to be judged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.rate = nn.ParameterList([torch.arange(16.0).repeat(8, 1) for _ in range(2)])
+        self.fade = nn.ParameterList([torch.linspace(-1, 0, 80) for _ in range(2)])
+        self.even = nn.ParameterList([torch.full((8, 16), -0.7) for _ in range(2)])
+        self.start = nn.Parameter(torch.zeros(7))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        for layer, rate, even, fade in zip((self.first, self.second), self.rate, self.even, self.fade, strict=True):
+            decay = torch.exp(-even.exp() * rate).sum(1) * fade.exp().mean()
+            x = torch.tanh(layer(x) * decay)
+        return x.sum(-1) + self.start[y]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_written_in_every_layer_alike_and_what_is_too_small_to_tell_are_no_findings(seed: int) -> None:
+    model, batch = Decays(), (torch.ones(4, 8), torch.arange(4))
+    initium.initialize(model, batch, "he_normal", seed=seed)
+    audit = initium.audit(model, "he_normal", batch)
+    assert not audit.findings
+    assert audit["rate.0"].kind == audit["fade.1"].kind == "ramp"
+    assert "trained" not in str(audit)

@@ -28,7 +28,8 @@ def alone(name: str, role: str, law: Law, copies: Repeated | None) -> Iterator[F
         if note.startswith("outliers"):
             cause = "values outside the truncation, memory that was never filled, or an edit"
             yield Found("outliers", "warning", name, f"has {note}", 0.0, 0.0, cause, _REDRAW)
-    if copies is not None:
+    written = law.kind == "constant" and _severity(role) == "info"  # a vector of decays or steps has no units
+    if copies is not None and not written:
         cause = (
             "one part was copied into the others: every shard drew from the same seed"
             if copies.first[0] == 0 and copies.of % copies.first[1] == 0 and copies.count >= copies.of // 2

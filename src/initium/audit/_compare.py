@@ -127,7 +127,7 @@ def _random(case: Case, fill: Random, std: float) -> Iterator[Found]:
     law = case.law
     if math.prod(case.piece.shape) == 1 and law.value:
         return  # one number is no constant yet
-    if law.kind in {"constant", "blocks", "identity"}:
+    if law.kind in {"constant", "blocks", "ramp", "identity"}:
         code = "unexpected-zeros" if law.kind == "constant" and not law.value else "not-random"
         told = f"is {law.text} where {case.row.law} was planned"
         yield case.found(code, "error", told, std, "it was set on purpose and the plan does not know, or never drawn")
@@ -161,11 +161,11 @@ def _family(case: Case, fill: Random, std: float) -> Iterator[Found]:
     elif "orthogonal" in kind:
         told = f"is not {kind.replace('_', '-')}: {law.text}"
         yield case.found("not-orthogonal", "warning", told, std, "another law of the same size was drawn")
-    elif law.kind == "other":
+    elif law.kind == "other" and not law.untold:
         yield case.found(
             "trained-or-mixed", "info", f"follows no known law: {law.evidence}", std, "trained, or a mixture"
         )
-    else:
+    elif not law.untold:
         told = f"is {law.text} where {case.row.law} was planned, with the right std"
         yield case.found("other-law", "info", told, std, "another law of the same size was drawn")
 

@@ -1,4 +1,4 @@
-"""Laws that are seen exactly: constants, runs of constants, identities; and rows that are zero."""
+"""Laws that are seen exactly: constants, runs of constants, ramps, identities; and rows that are zero."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _RUNS = 12
 _VECTOR, _MATRIX = 1, 2
 _PROBES = 8
+# The share of drawn lines that may be taken for ramps, and a length from which on none is.
+_OVERLOOKED, _LONG = 1e-3, 20
 
 
 def constant(values: Values) -> Law | None:
@@ -35,6 +37,26 @@ def blocks(tensor: torch.Tensor, values: Values) -> Law | None:
         return None
     told = ", ".join(f"{number(float(value))} x {int(length)}" for value, length in zip(found, lengths, strict=True))
     return Law("blocks", f"runs of constants: {told}", values.mean, values.std, evidence=f"{len(found)} runs")
+
+
+def ramp(tensor: torch.Tensor, values: Values) -> Law | None:
+    """Values that rise, or fall, from the first to the last, in every row or column alike: somebody wrote them."""
+    rows = tensor.reshape(-1, tensor.shape[-1]) if tensor.ndim > _VECTOR else tensor.reshape(1, -1)
+    columns = tensor.reshape(len(tensor), -1).T
+    for lines, where in ((rows, "row"), (columns, "column")):
+        first = lines[0]
+        if monotone(first) and torch.equal(lines, first.expand_as(lines)):
+            told = f"a ramp from {number(float(first[0]))} to {number(float(first[-1]))}"
+            told += f" in every {where}" if len(lines) > 1 else ""
+            return Law("ramp", told, values.mean, values.std, evidence=f"{len(first)} values in order")
+    return None
+
+
+def monotone(line: torch.Tensor) -> bool:
+    """Whether values rise, or fall, throughout, and are so many that drawn ones do not: n of them do 2 in n! times."""
+    steps = line.diff()
+    ordered = bool((steps > 0).all()) or bool((steps < 0).all())
+    return ordered and 2 / math.factorial(min(len(line), _LONG)) < _OVERLOOKED
 
 
 def centre_tap(tensor: torch.Tensor) -> torch.Tensor | None:

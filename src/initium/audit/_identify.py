@@ -7,7 +7,7 @@ import math
 import torch
 
 from initium.audit._drawn import drawn
-from initium.audit._exact import blocks, constant, identity, zero_rows
+from initium.audit._exact import blocks, constant, identity, ramp, zero_rows
 from initium.audit._law import Law, number
 from initium.audit._orthogonal import orthogonal
 from initium.audit._repeated import Repeated, repeated
@@ -54,7 +54,7 @@ def _unfit(tensor: torch.Tensor) -> Law | None:
 
 
 def _finite(wide: torch.Tensor, values: Values, parts: int, level: float) -> tuple[Law, Repeated | None]:
-    exact = constant(values) or blocks(wide, values) or identity(wide, values)
+    exact = constant(values) or blocks(wide, values) or ramp(wide, values) or identity(wide, values)
     if exact:
         copied = _equal_rows(wide) if exact.kind == "constant" and values.low else None
         return exact, copied

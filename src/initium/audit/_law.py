@@ -15,7 +15,7 @@ class Law:
     """A law and its figures.
 
     Attributes:
-        kind: ``constant``, ``blocks`` (runs of constants), ``identity``, ``uniform``, ``normal``, ``truncated_normal``,
+        kind: ``constant``, ``blocks`` (runs of constants), ``ramp``, ``identity``, ``uniform``, ``normal``, ``truncated_normal``,
             ``orthogonal``, ``delta_orthogonal``, ``sparse``, ``other``, ``nonfinite``, ``integers`` or ``empty``.
         text: The law in the field's words, without its std.
         mean: The mean of the values.
@@ -43,6 +43,11 @@ class Law:
     def random(self) -> bool:
         """True where values were drawn."""
         return self.kind in RANDOM
+
+    @property
+    def untold(self) -> bool:
+        """True where there are too few values to say anything."""
+        return self.kind == "other" and self.high == math.inf
 
     def noting(self, *notes: str) -> Law:
         """The same, with more that was seen."""

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.audit._exact import probes
+from initium.audit._exact import monotone, probes
 
 if TYPE_CHECKING:
     from initium.audit._values import Values
 
 _MATRIX = 2
 _SHARDS = (2, 3, 4, 8)
-# The share of true copies that may be taken for ramps, and a length from which on none is.
-_OVERLOOKED, _LONG = 1e-3, 20
 _MULTIPLIER = 0x9E3779B97F4A7C1  # odd, and its products wrap round
 
 
@@ -55,15 +53,8 @@ def repeated(tensor: torch.Tensor, values: Values, level: float) -> Repeated | N
         chance = 2 * math.log(max(count, 1)) + width * math.log(min(1.0, 4 * values.step))
         found = _copies(lines, what) if count > 1 and chance < math.log(level) else None
         if found and _told_apart(lines) * math.log(0.5) + 2 * math.log(count) < math.log(level):
-            return None if _written(lines[found.first[0]]) else found
+            return None if monotone(lines[found.first[0]]) else found
     return None
-
-
-def _written(line: torch.Tensor) -> bool:
-    """Whether values rise, or fall, from the first to the last: a ramp that somebody wrote; n drawn ones do 2 in n! times."""
-    steps = line.diff()
-    monotone = bool((steps > 0).all()) or bool((steps < 0).all())
-    return monotone and 2 / math.factorial(min(len(line), _LONG)) < _OVERLOOKED
 
 
 def _told_apart(lines: torch.Tensor) -> float:

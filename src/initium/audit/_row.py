@@ -19,8 +19,8 @@ class AuditRow:
         shape: The shape.
         dtype: The dtype, such as ``float32``.
         role: What the parameter does, as :class:`~initium.network.Facts` has it; empty where there are shapes alone.
-        kind: ``constant``, ``blocks`` (runs of constants), ``identity``, ``uniform``, ``normal``, ``truncated_normal``,
-            ``orthogonal``, ``delta_orthogonal``, ``sparse``, ``other`` (trained, or a mixture), ``nonfinite``,
+        kind: ``constant``, ``blocks`` (runs of constants), ``ramp``, ``identity``, ``uniform``, ``normal``,
+            ``truncated_normal``, ``orthogonal``, ``delta_orthogonal``, ``sparse``, ``other`` (trained, or a mixture), ``nonfinite``,
             ``integers`` or ``empty``.
         law: The law in words.
         mean: The law's mean; 0 where the values' mean is 0 up to chance.

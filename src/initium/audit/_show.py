@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from initium.audit._law import RANDOM, number
@@ -56,7 +57,7 @@ def _named(row: AuditRow) -> str:
         "; ".join(filter(None, [first + more, tied]))
         if row.kind in RANDOM
         else "trained, or a mixture"
-        if row.kind == "other"
+        if row.kind == "other" and math.isfinite(row.high)
         else ""
     )
 
