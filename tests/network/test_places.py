@@ -416,3 +416,19 @@ LEAVING = [
 def test_what_goes_out_as_it_is_is_known_whoever_else_reads_it(function, out):
     network = network_of(function, **linears("a b"))
     assert {use.name[0] for use in network.uses if use.leaves} == out
+
+
+@pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
+@pytest.mark.parametrize(("offset", "neutral"), [(0.0, 1.0), (1.0, 0.0)])
+def test_a_scale_beside_a_norm_that_has_none_closes_too(norm, offset, neutral):
+    class Norm(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gamma = nn.Parameter(torch.full((8,), 1.0 - offset))
+
+        def forward(self, x):
+            return norm(x, (8,)) * (self.gamma + offset if offset else self.gamma)
+
+    network = read(nn.Sequential(nn.Linear(8, 8), Norm(), nn.Linear(8, 3)), as_batch(torch.ones(4, 8)))
+    facts = network.facts("1.gamma")
+    assert (facts.closes, facts.neutral) == (("2.weight",), neutral)

@@ -50,7 +50,8 @@ def auto(
 
     Formula:
         Every weight has a size, the rms of its output (of a table its std), from which it may move, and a rate
-        ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 for an output,
+        ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 for an output
+    (of what goes out, where several weights or tables give it together),
         ``stream * sqrt(0.25 / branches)`` for the last weight of a residual branch behind which no norm stands; 0.6 for a
         table that is looked up, 0.02 for one that stands beside the data. Then, by the log10 of sizes y and of rates r, in
         a few walks over the graph: the y that minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a

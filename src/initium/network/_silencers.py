@@ -33,11 +33,13 @@ def names_of(flow: Flow, node: object) -> tuple[str, ...]:
 
 
 def scale_of(flow: Flow, norm: fx.Node) -> Iterator[str]:
-    """The scale of a norm: an argument of it, or what multiplies it next where it is written out."""
+    """The scale of a norm: an argument of it, or what multiplies it next where it is written out or given none."""
     if op_name(norm) in NORMS:
         place = NORMS[op_name(norm)][0]
-        yield from names_of(flow, norm.args[place] if len(norm.args) > place else None)
-        return
+        given = norm.args[place] if len(norm.args) > place else None
+        if given is not None:
+            yield from names_of(flow, given)
+            return
     here = norm
     while len(flow.users[here]) == 1:
         (here,) = flow.users[here]
