@@ -26,6 +26,7 @@ import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import shown
+from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links
 from initium.diagnose._words import LSUV, TEXTBOOK
 from initium.records import Finding
@@ -45,7 +46,9 @@ _CURE = "Rescale the weights on real data, or normalise the signal between the s
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
-    yield from _signal([link for link in links(network, signal) if link.row.finite])
+    # What a table that drowns the signal adds to it is no growth of the signal.
+    told = "large-bias" if drowning(signal) else ""
+    yield from _signal([link for link in links(network, signal) if link.row.finite], told)
     again = _again(signal, _renewed(network))
     if again is not None:
         yield again
@@ -69,7 +72,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _gradient(late, early)
 
 
-def _signal(every: list[Link]) -> Iterator[Finding]:
+def _signal(every: list[Link], told: str) -> Iterator[Finding]:
     hidden = [link for link in every if link.hidden]
     if len(hidden) < 2:  # noqa: PLR2004 - a first and a later one
         return
@@ -92,6 +95,7 @@ def _signal(every: list[Link]) -> Iterator[Finding]:
         cure="Make the last weight of each branch small (zero, or 1 / sqrt(branches)), or normalise what a branch reads; "
         "or rescale the weights on real data.",
         remedy=LSUV,
+        part_of=told,
     )
 
 

@@ -5,7 +5,8 @@ sign of a unit's input is a fair coin however alike the samples are: at most hal
 infinite depth (all samples alike) exactly half. More than that is a bias, a shifted input, or a collapse.
 
 Limits: more than 1/2 plus 4 standard deviations of a fair coin thrown once a unit, ``4 * sqrt(1 / (4 n))``. A warning; an
-error from 90 % on, or where the layer that reads these units learns nothing of the input any more.
+error from 90 % on, or where the layer that reads these units learns nothing of the input any more. An answer of one unit that
+is dead is an error: chance would have it, but no weight learns.
 
 Not a fault: many dead units in a deep network of right gain (30 layers: a third).
 
@@ -50,7 +51,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers with too many dead units."""
     every = links(network, signal)
     # An input of exactly nothing (zero weights, underflow) is not what kills a unit.
-    dead = tuple(link for link in every if link.row.out_rms > 0 and link.row.dead > _bound(link))
+    dead = tuple(link for link in every if link.row.out_rms > 0 and (link.row.dead > _bound(link) or _silent(link)))
     if dead:
         yield _finding(dead, _severity(dead, every))
 
@@ -60,9 +61,14 @@ def _bound(link: Link) -> float:
     return min(0.5 + _SIGMAS * math.sqrt(0.25 / link.units), 1 - 0.5 / link.units) if link.units > 1 else 1.0
 
 
+def _silent(link: Link) -> bool:
+    """The answer is one unit, and that one is dead: no weight learns, whatever the chance of it was."""
+    return bool(link.use.head) and link.units == 1 and link.row.dead == 1 and link.row.grad_rms == 0
+
+
 def _severity(dead: tuple[Link, ...], every: tuple[Link, ...]) -> Severity:
     worst = max(link.row.dead for link in dead)
-    return "error" if worst >= _MOSTLY and (2 * len(dead) >= len(every) or _blocked(every)) else "warning"
+    return "error" if worst >= _MOSTLY and (2 * len(dead) >= len(every) or _blocked(every) or any(map(_silent, dead))) else "warning"
 
 
 def _blocked(every: tuple[Link, ...]) -> bool:

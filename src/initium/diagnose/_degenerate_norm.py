@@ -7,7 +7,8 @@ eval mode a BatchNorm uses what it has stored: as it was made, mean 0 and varian
 
 Limits: one value is an error where a weight loses its gradient to it, a warning where other ways lead around it (a branch that is
 constant beside what goes on). Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
-branch, whose values are the samples of this batch). More than half of the channels below eps in at least half of the norms are a warning. Stored
+branch, whose values are the samples of this batch). A BatchNorm in train mode on one sample is a warning where a loss is given,
+which makes it a step of training. More than half of the channels below eps in at least half of the norms are a warning. Stored
 statistics as they were made are an info, and a warning where what they should normalise is more than ten times off unit std.
 
 Not a fault: some channels that are constant (dead units, a branch that begins at zero), a zero scale, a BatchNorm in eval mode
@@ -65,6 +66,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _single(single, "error" if _cut_off(network, signal) else "warning")
     if pairs:
         yield _pairs(pairs, "warning" if 2 * len(pairs) >= len(live) else "info")
+    batched = [row for row in live if row.op == _BATCH]
+    if signal.samples == 1 and signal.loss is not None and batched and not (single or pairs):
+        yield _of_one_sample(batched)
     if constant and 2 * len(constant) >= len(live) and not _told(network, signal):
         yield _constant(constant, len(live))
     if stored:
@@ -129,6 +133,21 @@ def _pairs(rows: Sequence[NormRow], severity: Severity) -> Finding:
         "comes in.",
         (2.0, 3.0),
         _SAMPLES if rows[0].op == _BATCH else _FEATURES,
+    )
+
+
+def _of_one_sample(rows: Sequence[NormRow]) -> Finding:
+    return _finding(
+        "warning",
+        rows,
+        f"{several(len(rows), 'BatchNorm')} of a batch of one sample, first `{rows[0].name}`: each sample is normalised by itself.",
+        (1.0, 2.0),
+        Because(
+            f"the statistics are of one sample (as few as {min(row.values for row in rows)} values); what tells it from others in mean and size "
+            "is taken away, and in eval mode, by the statistics of many, it comes back: the two modes are different networks.",
+            "Train with larger batches, or normalise over features (GroupNorm, LayerNorm, InstanceNorm), which is the same in both modes.",
+            None,
+        ),
     )
 
 

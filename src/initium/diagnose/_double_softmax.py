@@ -3,15 +3,15 @@ r"""``double-softmax``: the model ends in a softmax, a sigmoid or a ReLU, and th
 Theory: ``CE(z, y) = -log softmax(z)_y`` takes scores of any size. Of probabilities, which lie between 0 and 1, it cannot fall
 below ``log(1 + (K - 1) / e)``, whatever the network learns, and its gradient passes the inner softmax, whose slope is
 about ``p (1 - p)``, at the start ``1 / K``. Likewise a sigmoid before a loss that applies one: the answer stays between 0.5
-and 0.73. A softmax over one unit is the constant 1; over the batch's axis the answer to one sample depends on the others. A
-ReLU leaves every negative score without a gradient, and without a way to say no.
+and 0.73. A softmax over one unit, in the model or in the loss, is the constant 1. A ReLU leaves every negative score without a gradient, and without a way to say no.
 
 Limits: the loss is recomputed from the output and is, up to rounding, the cross-entropy of it, and each row of the output sums
 to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all classes; for the sigmoid and the ReLU the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
-below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit or over the batch.
+below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit; of a loss, that is asked: it has one unit and
+is zero for any answer.
 
 Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
-recognised, or none; a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
+recognised, or none; a softmax over another axis (``softmax-axis``); a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
 
 Example:
     >>> import torch, initium
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _MANY_CLASSES = 1000
 _SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
-_SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
+SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
 _ONE_SIDED = frozenset({"relu", "relu6"})
 _MATRIX = 2
 
@@ -68,7 +68,7 @@ def head_of(every: tuple[Link, ...]) -> tuple[str, ...]:
 
 
 def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
-    if end.op not in _SOFTMAXES or not end.shape:
+    if end.op not in SOFTMAXES or not end.shape:
         return None
     units = end.shape[end.axis]
     if units == 1:
@@ -81,23 +81,13 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
             "gradient.",
             "One unit takes a sigmoid (inside the loss: F.binary_cross_entropy_with_logits); a softmax takes one unit a class.",
         )
-    over_the_batch = (
-        end.axis == 0 and len(end.shape) == _MATRIX and end.shape[1] > 1 and end.shape[0] == end.samples > 1
-    )
-    if over_the_batch:
-        return _finding(
-            "error",
-            layers,
-            f"The softmax at the model's end goes over the batch (axis 0 of {end.shape}), not over the classes.",
-            (float(end.axis), 1.0),
-            "the answers to one sample then depend on the other samples, and the chances of its classes do not sum to 1.",
-            "Let it go over the last axis, dim=-1; before F.cross_entropy leave it out.",
-        )
     return None
 
 
 def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Finding | None:
     squashed = end is not None and end.op in _SQUASHING
+    if signal.misfit == "one class":
+        return _of_one_class(layers)
     if signal.misfit == "softmax twice":
         if not signal.classes:
             return _of_another_form(layers)
@@ -122,6 +112,17 @@ def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Findi
             "Return the scores before the sigmoid, or take the loss of chances (F.binary_cross_entropy).",
         )
     return None
+
+
+def _of_one_class(layers: tuple[str, ...]) -> Finding:
+    return _finding(
+        "error",
+        layers,
+        "The loss takes a softmax over one unit: it is zero whatever the model answers, and no weight gets a gradient.",
+        (1.0, 2.0),
+        "the output has one unit along the axis of classes, whose softmax is the constant 1 (F.cross_entropy takes one unit a class).",
+        "One unit takes F.binary_cross_entropy_with_logits; F.cross_entropy takes two or more, and the number of the class.",
+    )
 
 
 def _of_another_form(layers: tuple[str, ...]) -> Finding:

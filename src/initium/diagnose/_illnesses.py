@@ -38,6 +38,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "shared-weight": (*_SIGNAL, "exploding-signal", "exploding-gradient", "missing-activation"),
     "degenerate-batchnorm": (*_SIGNAL, "dead-units"),
     "double-softmax": ("output-prior", "missing-softmax", "vanishing-gradient"),
+    "softmax-axis": ("double-softmax", "missing-softmax", "output-prior", "vanishing-gradient", "attention-collapse"),
     "missing-softmax": ("output-prior",),
     "unused-parameter": ("vanishing-gradient", "update-ratio"),
     "symmetry": (*_SIGNAL, "identical-shards", "output-prior"),

@@ -9,11 +9,12 @@ Limits: measured at the weight, after what the model itself does to its input. `
 gradient is too large by :mod:`._slopes`' measure (s above 5.5); so is ``(mean / std)^2`` above 100, the same measure's
 wild one, since images from 0 to 1 have 10 and more and train; so is an input without any value above a hundredth. An error
 where the consequence is there already: at that weight most of a bounded activation, a gate or a softmax of attention is
-saturated or nearly all units are dead, or the loss begins at ten times what guessing costs.
+saturated or nearly all units are dead, or the loss begins at ten times what guessing costs; and where every input is one number
+throughout, while a target that was recognised tells the samples apart.
 
 Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to
 1; one-hot and sparse inputs, whose rms is small and whose largest value is not; an input that is the same number
-everywhere (a stand-in for data), of which nothing can be said; coordinates that only go into sines.
+everywhere (a stand-in for data), of which nothing can be said unless targets tell its samples apart; coordinates that only go into sines.
 
 Example:
     >>> import torch, initium
@@ -53,12 +54,21 @@ _CURE = (
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for every input of the batch that is too large or too far from zero where it is first read."""
     readers = {link.use.name: link for link in reversed(links(network, signal))}
+    if signal.told_apart and _nothing(signal.inputs, readers):
+        yield _constant(signal.inputs[0])
+        return
     told = set[str]()
     for row in signal.inputs:
         link = readers.get(row.weight)
         if link is not None and row.name not in told and not link.use.normalised and off(row) and _its_own(row, link):
             told.add(row.name)
             yield _finding(row, link, _severity(link, signal))
+
+
+def _nothing(rows: tuple[InputRow, ...], readers: dict[str, Link]) -> bool:
+    """Every input is one number throughout, and is so as it comes."""
+    given = [row.std == 0 and row.weight in readers and readers[row.weight].use.before.kind == "input" for row in rows]
+    return bool(given) and all(given)
 
 
 def _its_own(row: InputRow, link: Link) -> bool:
@@ -79,6 +89,21 @@ def _severity(link: Link, signal: Signal) -> Severity:
     sharp = [row.saturated > _HALF for row in signal.attentions if link.use.name in (*row.queries, *row.keys)]
     held = [row.saturated > _HALF for row in signal.gates if row.name == link.use.name]
     return "error" if lost or flat or any((*sharp, *held)) else "warning"
+
+
+def _constant(row: InputRow) -> Finding:
+    return Finding(
+        code="input-scale",
+        severity="error",
+        layers=(row.weight,),
+        message=f"The input `{row.name}` is {shown(row.mean)} everywhere, in every sample, and the targets of the samples differ.",
+        measured=0.0,
+        expected=1.0,
+        cause="nothing that tells one sample from another comes in.",
+        cure="Look at what the data loader gives: whole numbers divided by whole numbers (x // 255), a scale that was applied twice, a file "
+        "that was not read.",
+        remedy=Code("x = x.float() / 255  # before anything else is done to it"),
+    )
 
 
 def _finding(row: InputRow, link: Link, severity: Severity) -> Finding:

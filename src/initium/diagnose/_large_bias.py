@@ -56,10 +56,15 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
         yield _finding(large, len(biased))
     yield from held(signal)
-    tables = [row for row in signal.added if row.std > 0 and row.rms > _DROWNED * row.std]
+    tables = drowning(signal)
     if tables:
         sharp = any(row.saturated > _HALF for row in signal.attentions)
         yield _table(tables, "error" if sharp else "warning")
+
+
+def drowning(signal: Signal) -> list[AddedRow]:
+    """The tables beside which what they are added to is nothing."""
+    return [row for row in signal.added if row.std > 0 and row.rms > _DROWNED * row.std]
 
 
 def drowns(link: Link) -> bool:

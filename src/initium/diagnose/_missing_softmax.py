@@ -2,10 +2,12 @@ r"""``missing-softmax``: a likelihood is taken of numbers that are no log-probab
 
 Theory: ``NLL(z, y) = -z_y`` is the log-likelihood of the target only where ``sum_c exp(z_c) = 1``. Of raw scores it has no lower
 bound: its gradient is ``-1`` for the target and 0 for every other class, whatever the network answers, so that the scores
-grow for ever. Of probabilities (the logarithm forgotten) it lies between -1 and 0, and rare classes are given up.
+grow for ever. Of probabilities (the logarithm forgotten) it lies between -1 and 0, and rare classes are given up. Likewise
+a divergence (``KL``), and the likelihood of an alignment (CTC).
 
 Limits: exact. The loss is recomputed from the output: it is, up to rounding, the mean of ``-output[target]``, is not 0, and in
-some row the exponentials do not sum to 1. An error of raw scores, a warning of probabilities.
+some row the exponentials do not sum to 1. A loss of another form, of classes or of their probabilities, is asked: it is a
+likelihood where ``L(z + c) = L(z) - k c`` for every c, with one k above 0. An error of raw scores, a warning of probabilities.
 
 Not a fault: log-probabilities; a loss that is not recognised.
 
@@ -49,10 +51,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         "log-probabilities.",
         measured=signal.loss,
         expected=0.0,
-        cause="it is the mean of -output[target], and the exponentials of the output do not sum to 1: it has no lower bound, and the "
+        cause="it falls with everything that is added to the output, and the exponentials of the output do not sum to 1: it has no lower bound, and the "
         "scores grow for ever."
         if raw
-        else "it is the mean of -output[target], and each row of the output sums to 1: the logarithm is missing.",
+        else "it falls with everything that is added to the output, and each row of the output sums to 1: the logarithm is missing.",
         cure="Take F.cross_entropy of the scores, which applies the log_softmax; or end the model in F.log_softmax(scores, dim=-1).",
         remedy=Code("loss = torch.nn.functional.cross_entropy  # of the scores, with no softmax in the model"),
     )

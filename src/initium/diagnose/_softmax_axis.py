@@ -1,14 +1,15 @@
-"""``softmax-axis``: a softmax on the way goes over the samples, so that they compete with each other.
+"""``softmax-axis``: a softmax goes over the samples, so that they compete with each other.
 
 Theory: the weights of an attention are to sum to 1 over the keys of one query. Over the first axis they sum to 1 over the
 batch: what one sample attends to depends on who else is in the batch, shrinks as the batch grows, and is 1 throughout for
 a batch of one.
 
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
-sample by sample. An error.
+sample by sample; one over the first axis of the answer, two axes; and, where the target is one number for each sample, attentions
+whose keys are the samples, at each of several positions (``batch_first`` forgotten). An error.
 
 Not a fault: a softmax over nodes of one graph or members of one set, which has no axis of samples; over time in a layout
-of time first, where no batched product follows; the answer's own, which ``double-softmax`` judges.
+of time first, where no batched product follows.
 
 Example:
     >>> import torch, initium
@@ -31,32 +32,82 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose._double_softmax import SOFTMAXES, head_of
+from initium.diagnose._figures import several
 from initium.diagnose._links import links
-from initium.network import across_samples
+from initium.network import across_samples, ending, transposed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from initium.network import Network
+    from initium.network import Ending, Network
     from initium.records import Signal
+
+_MATRIX = 2
+_KEYS = (
+    "what is to be weighed",
+    "the weights of one sample then depend on the other samples, and do not sum to 1 over its keys.",
+    "Let it go over the keys: softmax(dim=-1) of queries by keys.",
+)
+_CLASSES = (
+    "the classes",
+    "the answers to one sample then depend on the other samples, and the chances of its classes do not sum to 1.",
+    "Let it go over the last axis, dim=-1; before F.cross_entropy leave it out.",
+)
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for all softmaxes over samples."""
+    """A finding for the softmaxes over samples on the way, one for the answer's, one for attentions that take samples for positions."""
+    end = ending(network)
+    if end is not None and _over_the_batch(end):
+        yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
     found = across_samples(network)
-    if not found:
-        return
-    name, shape = found[0]
-    makers = {each for attends in network.attends if attends.node == name for each in (*attends.queries, *attends.keys)}
-    yield Finding(
+    if found:
+        yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
+    turned = transposed(network, signal.samples) if signal.singly else ()
+    if turned and not found:
+        yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
+
+
+def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[str, ...]:
+    """The names of the weights that make queries and keys of these."""
+    nodes = {name for name, _ in found}
+    makers = {each for attends in network.attends if attends.node in nodes for each in (*attends.queries, *attends.keys)}
+    return tuple(dict.fromkeys(link.use.name for link in links(network, signal) if link.use.name in makers))
+
+
+def _over_the_batch(end: Ending) -> bool:
+    over = end.axis == 0 and len(end.shape) == _MATRIX and end.shape[1] > 1
+    return end.op in SOFTMAXES and over and end.shape[0] == end.samples > 1
+
+
+def _finding(layers: tuple[str, ...], what: str, shape: tuple[int, ...], told: tuple[str, str, str]) -> Finding:
+    over, cause, cure = told
+    return Finding(
         code="softmax-axis",
         severity="error",
-        layers=tuple(dict.fromkeys(link.use.name for link in links(network, signal) if link.use.name in makers)),
-        message=f"{len(found)} softmax on the way goes over the batch (axis 0 of {shape}), not over what is to be weighed.",
+        layers=layers,
+        message=f"{what} goes over the batch (axis 0 of {shape}), not over {over}.",
         measured=0.0,
         expected=float(len(shape) - 1),
-        cause="the weights of one sample then depend on the other samples, and do not sum to 1 over its keys.",
-        cure="Let it go over the keys: softmax(dim=-1) of queries by keys.",
+        cause=cause,
+        cure=cure,
         remedy=Code("weights = scores.softmax(dim=-1)"),
+    )
+
+
+def _turned(layers: tuple[str, ...], count: int, shape: tuple[int, ...]) -> Finding:
+    return Finding(
+        code="softmax-axis",
+        severity="error",
+        layers=layers,
+        message=f"{several(count, 'attention')} of the samples among each other: scores of shape {shape} weigh the {shape[-1]} samples of the "
+        "batch, at each position by itself.",
+        measured=float(shape[-1]),
+        expected=float(shape[0]),
+        cause="the batch's first axis is read as that of the positions (nn.MultiheadAttention and nn.TransformerEncoderLayer take positions "
+        "first, unless batch_first=True), and each sample has an answer of its own.",
+        cure="Make it with batch_first=True, or transpose what it reads: x.transpose(0, 1).",
+        remedy=Code("layer = torch.nn.MultiheadAttention(width, heads, batch_first=True)"),
     )

@@ -7,7 +7,7 @@ ever.
 
 Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the
 last operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
-a target beyond 0 to 1: an error.
+a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, of a target of which a row sums to 2 or more: a warning.
 
 Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last
 activation.
@@ -56,6 +56,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     head = head_of(links(network, signal))
     if signal.misfit == "no chances" and signal.loss is not None:
         yield _no_chances(head, signal.loss)
+    if signal.misfit == "one of several" and signal.loss is not None:
+        yield _one_of_several(head)
     row, end = signal.regression, ending(network)
     if row is None or end is None or end.op not in _REACHES:
         return
@@ -77,6 +79,20 @@ def _no_chances(head: tuple[str, ...], loss: float) -> Finding:
         "labels -1 and 1, or 1 and 2).",
         cure="Bring the target to 0 and 1: target / 255, (target + 1) / 2, target - 1.",
         remedy=Code("target = (target > 0).float()"),
+    )
+
+
+def _one_of_several(head: tuple[str, ...]) -> Finding:
+    return Finding(
+        code="target-range",
+        severity="warning",
+        layers=head,
+        message="The model gives each class a share of 1, and the target has samples of several classes: their ones sum to more.",
+        measured=1.0,
+        expected=2.0,
+        cause="each row of the output sums to 1 (a softmax), so that a class can only be answered at the cost of the others.",
+        cure="Classes that exclude nothing take a sigmoid each: return scores, and take F.binary_cross_entropy_with_logits.",
+        remedy=Code("loss = torch.nn.functional.binary_cross_entropy_with_logits  # of the scores, with no softmax in the model"),
     )
 
 

@@ -6,7 +6,8 @@ is rounded to zero. Rounding to a step u has the standard deviation ``u / sqrt(1
 bfloat16 has the range of float32, and its u is 2^-133 = 9.2e-41.
 
 Limits: an rms r at which the error is above a tenth, ``r < 10 u / sqrt(12)`` (1.7e-7 in float16), or a gradient of zero at a
-weight whose readers have one that is zero for the same reason or within ten times that limit, in at least a quarter of the uses: a
+weight whose readers have one that is zero for the same reason or within ten times that limit, or that makes the answer to a loss
+that is not zero, in at least a quarter of the uses: a
 warning; an error where none of those weights gets a gradient at all.
 
 Not a fault: anything in float32 or float64; a gradient that is zero because a weight behind it is (a zero head, a branch that begins at
@@ -48,7 +49,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for the signals that underflow, and one for the gradients."""
     half = [link for link in links(network, signal) if link.row.dtype in _STEPS and link.row.finite]
     signals = tuple(link for link in half if 0 < link.row.out_rms < _floor(link))
-    gradients = _lost(half)
+    gradients = _lost(half, signal)
     if signals and _QUARTER * len(signals) >= len(half):
         yield _of_signals(signals, len(half))
     if gradients and _QUARTER * len(gradients) >= len(half):
@@ -59,7 +60,7 @@ def _floor(link: Link) -> float:
     return _TENTH * _STEPS[link.row.dtype]
 
 
-def _lost(half: list[Link]) -> tuple[Link, ...]:
+def _lost(half: list[Link], signal: Signal) -> tuple[Link, ...]:
     """The uses whose gradient is lost in rounding; those of a reader come later, so that its case is known first."""
     readers: dict[str, list[Link]] = {}
     for link in half:
@@ -72,9 +73,15 @@ def _lost(half: list[Link]) -> tuple[Link, ...]:
             each.row.weight_rms > 0 and (each.use.node in found or 0 < each.row.grad_rms < _NEAR * _floor(each))
             for each in behind
         )
-        if 0 < link.row.grad_rms < _floor(link) or (link.row.grad_rms == 0 and fell):
+        faint = 0 < link.row.grad_rms < _floor(link) or _faint_loss(link, signal)
+        if faint or (link.row.grad_rms == 0 and fell):
             found[link.use.node] = link
     return tuple(link for link in half if link.use.node in found)
+
+
+def _faint_loss(link: Link, signal: Signal) -> bool:
+    """A loss that is something, and whose gradient is nothing where it first comes into half precision."""
+    return link.use.after.kind == "output" and link.row.grad_rms == 0 and bool(signal.loss) and not signal.misfit
 
 
 def _of_signals(faint: tuple[Link, ...], count: int) -> Finding:

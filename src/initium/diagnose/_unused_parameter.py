@@ -10,7 +10,8 @@ warning where a weight is cut off in the middle: weights behind it learn, it nev
 reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that can be trained: a layer that was made and not
 called. An info for everything else.
 
-A warning too where weights reach the output by way of a choice alone (argmax, a comparison) and a loss was given.
+A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
+was given: an encoder before a codebook, with no straight-through estimator.
 
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a
 straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
@@ -70,13 +71,20 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _severed(cut, cuts, "error" if whole else "warning", len({link.use.name for link in every}))
     owners = {_owner(link.use.name) for link in cut}
     rest = tuple(name for name in lost if _owner(name) not in owners)
-    weights = {link.facts.name for link in every if link.use.layout not in _LOOKUP and link.use.sources}
-    by_choice = tuple(name for name in rest if name in weights & chosen(network)) if signal.loss is not None else ()
+    by_choice = _chosen(network, every, rest) if signal.loss is not None else ()
     if by_choice:
         yield _by_choice(by_choice)
         rest = tuple(name for name in rest if _owner(name) not in {_owner(each) for each in by_choice})
     if rest:
         yield _unused(network, rest)
+
+
+def _chosen(network: Network, every: tuple[Link, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
+    """The weights that lead to the output, or to a weight that learns, by way of a choice alone."""
+    weights = {link.facts.name for link in every if link.use.layout not in _LOOKUP and link.use.sources}
+    learning = {link.use.node for link in every if link.use.name not in rest and not link.facts.frozen}
+    led = chosen(network) | chosen(network, learning)
+    return tuple(name for name in rest if name in weights & led)
 
 
 def _owner(name: str) -> str:

@@ -5,7 +5,7 @@ Theory: crossing a weight and the activation before it multiplies the gradient's
 the signal falls towards the output while the gradient falls towards the input: the two lines cross like an X, and the
 gradient of every *weight* is small by the same factor, so the ratio of weight gradients, the usual test, sees nothing.
 
-Limits: see :mod:`._slopes`.
+Limits: see :mod:`._slopes`; of softmaxes between weights, :mod:`._squashed`.
 
 Not a fault: a zero weight on purpose (a zero head, the last layer of a residual branch, LoRA's B), through which no
 gradient passes at the first step; a gradient before a normalisation, whose scale is free; a residual stream; the fall that
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
+from initium.diagnose._squashed import squashed
 from initium.diagnose._trend import backward
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
@@ -49,6 +50,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if stuck:
         learning = any(link.row.weight_grad_norm > 0 and not link.facts.frozen for link in every if link.hidden)
         yield _never(stuck, "warning" if learning else "error")
+    yield from squashed(every)
     for chain in trunks(network, signal):
         trend = backward(chain)
         severity = falling(trend) if trend else None

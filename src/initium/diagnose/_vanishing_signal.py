@@ -6,7 +6,8 @@ the std of all elements stays where it is while ``unit_std`` goes to nothing. Th
 whole layer, and is told as evidence: by itself it is no finding, since what forgets its inputs behind sums and norms (a
 positional table a thousand times the token's) was measured to train as others do.
 
-Limits: no hidden weight depends on the input at all (zero weights behind random biases); else see :mod:`._slopes`; what a
+Limits: no hidden weight depends on the input at all (zero weights behind random biases, or samples that are all the same and
+whose targets differ); else see :mod:`._slopes`; what a
 critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than
 a hundredth of what it reads (of 1, where that is larger) is a warning.
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import Signal
+    from initium.records import Severity, Signal
 
 _ROUNDING = 1e-6
 
@@ -53,7 +54,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for a network that answers the same to everything, else for every chain and every recurrent layer that loses it."""
     deaf = _deaf(network, signal)
     if deaf and _unvaried(deaf):
-        yield _same_samples(deaf)
+        yield _same_samples(deaf, "error" if signal.told_apart else "info")
     elif deaf:
         yield _answers_the_same(deaf)
     for chain in () if deaf else trunks(network, signal):
@@ -97,16 +98,22 @@ def _unvaried(hidden: tuple[Link, ...]) -> bool:
     )
 
 
-def _same_samples(hidden: tuple[Link, ...]) -> Finding:
+def _same_samples(hidden: tuple[Link, ...], severity: Severity) -> Finding:
+    grave = severity == "error"
     return Finding(
         code="vanishing-signal",
-        severity="info",
+        severity=severity,
         layers=names(hidden),
-        message="The batch holds one sample, or the same one again: what depends on the input was not measured.",
+        message="All samples of the batch are the same to the network, and their targets differ: there is nothing to learn."
+        if grave
+        else "The batch holds one sample, or the same one again: what depends on the input was not measured.",
         measured=0.0,
         expected=1.0,
         cause=f"`{hidden[0].use.name}` gives the same to every sample, though its weights are not zero.",
-        cure="Diagnose on a batch of different samples.",
+        cure="Look at what the data loader gives: all of it zero (a division of whole numbers), or one sample again and again."
+        if grave
+        else "Diagnose on a batch of different samples.",
+        part_of="input-scale",
     )
 
 

@@ -1,10 +1,10 @@
-"""Softmaxes that mix samples: they go over the axis along which samples stand, and a product keeps that axis."""
+"""Attentions that mix samples: their keys stand along the axis of the samples."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.network._ops import op_name, shape_of
+from initium.network._ops import ATTENTIONS, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SOFTMAXES = frozenset({"softmax", "_softmax"})
 _PRODUCTS = frozenset({"matmul", "bmm", "baddbmm"})
-_BATCHED, _AXIS = 3, 1
+_BATCHED, _AXIS, _HEADS = 3, 1, 4
 
 
 def across_samples(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -48,3 +48,44 @@ def _by_sample(user: fx.Node, node: fx.Node) -> bool:
     if op_name(user) == "dropout":
         return any(_by_sample(each, node) for each in user.users)
     return op_name(user) in _PRODUCTS and shape_of(user)[:1] == shape_of(node)[:1] and len(shape_of(user)) >= _BATCHED
+
+
+def transposed(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The attentions that take the samples for positions: a batch that comes first, where positions are to come first.
+
+    Their keys are as many as the samples, of one head after the other, for each of several things that are no multiple of the
+    samples: these are the positions. Attention among the members of one set has one such thing.
+
+    Args:
+        network: A network that was read with a batch.
+        samples: How many samples the batch holds along its first axis.
+
+    Returns:
+        The name of each node and the shape of its scores, positions first.
+    """
+    if network.trace is None or samples <= 1:
+        return ()
+    nodes = list(network.trace.graph.graph.nodes)
+    held = len(network.trace.parameters) + len(network.trace.buffers)
+    entries = [shape_of(node) for node in nodes if node.op == "placeholder"][held:]
+    positions = {shape[1] for shape in entries if len(shape) > 1 and shape[0] == samples} - {1}
+    scored = [(node, _scores(node)) for node in nodes]
+    return tuple((node.name, shape) for node, shape in scored if _samples_last(shape, samples, positions))
+
+
+def _scores(node: fx.Node) -> tuple[int, ...]:
+    """The shape of the scores of an attention, or of a softmax over a last axis."""
+    if op_name(node) in ATTENTIONS:
+        query, key = (shape_of(each) for each in node.args[:2])
+        return (*query[:-1], key[-2]) if len(query) > 1 and len(key) > 1 else ()
+    if op_name(node) in _SOFTMAXES and any(op_name(user) in _PRODUCTS | {"dropout"} for user in node.users):
+        shape = shape_of(node)
+        axis = node.args[_AXIS] if len(node.args) > _AXIS else node.kwargs.get("dim")
+        return shape if shape and isinstance(axis, int) and axis % len(shape) == len(shape) - 1 else ()
+    return ()
+
+
+def _samples_last(shape: tuple[int, ...], samples: int, positions: set[int]) -> bool:
+    if len(shape) < _BATCHED or shape[-1] != samples or shape[-2] != samples or shape[0] % samples == 0:
+        return False
+    return shape[0] > 1 if len(shape) >= _HEADS else any(shape[0] % each == 0 for each in positions)

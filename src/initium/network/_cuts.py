@@ -9,6 +9,8 @@ import torch
 from initium.network._ops import is_float, op_name
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from torch import fx
 
     from initium.network._network import Network
@@ -45,20 +47,22 @@ def severed(network: Network) -> dict[str, str]:
     return {name: _first(node, cuts, out) for name, node in places.items() if node in out - alive}
 
 
-def chosen(network: Network) -> frozenset[str]:
+def chosen(network: Network, goals: AbstractSet[str] | None = None) -> frozenset[str]:
     """The parameters whose values go out by way of whole numbers or truth values alone: of a choice (argmax, a comparison).
 
     Args:
         network: A network that was read with a batch; of any other nothing is known.
+        goals: The operations to which the values go, by node; the output where none are given.
     """
     if network.trace is None:
         return frozenset()
     nodes = list(network.trace.graph.graph.nodes)
     smooth, reaching = set["fx.Node"](), set["fx.Node"]()
     for node in reversed(nodes):
-        if any(user.op == "output" or user in reaching for user in node.users):
+        ends = any(user.op == "output" if goals is None else user.name in goals for user in node.users)
+        if ends or any(user in reaching for user in node.users):
             reaching.add(node)
-        if is_float(node) and any(user.op == "output" or (user in smooth and is_float(user)) for user in node.users):
+        if is_float(node) and (ends or any(user in smooth and is_float(user) for user in node.users)):
             smooth.add(node)
     places = dict(zip(network.trace.parameters, nodes, strict=False))
     return frozenset(name for name, node in places.items() if node in reaching - smooth)

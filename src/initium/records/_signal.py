@@ -126,13 +126,16 @@ class Signal:
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
-            1); empty
+            1), ``one of several`` (chances that sum to 1, of a target with several ones), ``one class`` (one unit, and a loss that
+            is zero whatever it answers); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
         scales: The learned scales of normalisations.
         tables: The tables that are looked up by index.
         added: The tables of the model that are added to what depends on the input.
+        samples: How many samples the batch holds: the first size that its tensors share; 0 where they share none.
+        singly: True where the target is one number, or one class, for each of these samples.
         regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 
@@ -159,6 +162,14 @@ class Signal:
     tables: tuple[TableRow, ...] = ()
     added: tuple[AddedRow, ...] = ()
     regression: TargetRow | None = None
+    samples: int = 0
+    singly: bool = False
+
+    @property
+    def told_apart(self) -> bool:
+        """True where a target that was recognised differs from sample to sample: two that look the same have two answers."""
+        told = self.prior_loss or (self.regression.std if self.regression else 0.0)
+        return self.samples > 1 and told > 0
 
     def to_dict(self) -> dict[str, Any]:
         """The signal as plain lists, numbers and strings, ready for JSON."""

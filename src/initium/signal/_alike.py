@@ -24,6 +24,11 @@ def batch_size(inputs: list[Tensor], targets: list[Tensor]) -> int:
     return sizes.pop() if len(sizes) == 1 else 0
 
 
+def one_each(target: object, samples: int) -> bool:
+    """Whether a target holds one number for each sample."""
+    return isinstance(target, torch.Tensor) and target.ndim > 0 and target.shape[0] == samples == target.numel()
+
+
 def apart(value: Tensor, samples: int) -> Tensor | None:
     """1 less the mean cosine between two samples along the first axis; ``None`` where that axis holds no samples.
 

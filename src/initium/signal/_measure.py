@@ -12,7 +12,7 @@ import torch
 
 from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing
 from initium.records import Signal
-from initium.signal._alike import batch_size
+from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._copies import Alike, alike, comparable
@@ -164,8 +164,10 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
-        misfit=misfit(output, batch, aim.loss, loss),
+        misfit=misfit(output, batch, aim.loss, loss, known=known is not None),
         regression=regression(output, batch, aim.loss, loss),
+        samples=walk.samples,
+        singly=one_each(batch.target, walk.samples),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
     return replace(found, **beside(walk.places, walk.beside.values(), batch))

@@ -10,7 +10,9 @@ from torch.nn import functional as F
 
 from initium.network import map_tensors
 from initium.signal._asking import asking
+from initium.signal._broadcast import spread_out
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
+from initium.signal._likelihoods import takes_logarithms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,9 @@ _ROUNDINGS = 64
 _ROOM = 0.01
 
 
-def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | None = None) -> str:
+def misfit(
+    output: object, batch: Batch, loss: Tensor | None, function: Loss | None = None, *, known: bool = False
+) -> str:
     r"""How an output does not fit its loss; empty where it does, or where the loss is not recognised.
 
     Formula:
@@ -35,13 +39,15 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
         before. ``NLL(z, y) = -z_y`` is a likelihood only where ``sum_c exp(z_c) = 1``. A loss of another form (class
         weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
         classes of a sample, and ``L(z / 2)`` is another. Where an output and a target have as many elements, and shapes that
-        broadcast to more, each number is compared with each if the loss of both broadcast is the same.
+        broadcast to more, each number is compared with each if the loss of both broadcast is the same. Chances of which one
+        row sums to 1 are those of one class, and a target of ones in several places wants several.
 
     Args:
         output: What the model returned.
         batch: With the target, or with labels among what the model was called with.
         loss: The loss that was computed; ``None`` for none.
         function: What computed it, to be asked again where its value tells nothing.
+        known: That the loss is a cross-entropy of scores, which need not be asked whether it is another.
     """
     asked = compared(output, batch)
     if loss is None or asked is None:
@@ -50,7 +56,7 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
     if not scores.is_floating_point() or scores.numel() == 0 or scores.element_size() == 1:
         return ""
     with torch.no_grad():
-        if _spread_out(scores, target, batch, loss.detach(), function):
+        if spread_out(scores, target, batch, loss.detach(), function):
             return "broadcast"
         rounding = _ROUNDINGS * torch.finfo(scores.dtype).eps
         wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
@@ -59,22 +65,13 @@ def misfit(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
             if target.is_floating_point()
             else next(_of_classes(wide, target, loss.detach(), rounding), "")
         )
-        return told or (_by_asking(scores, batch, function, rounding) if isinstance(output, torch.Tensor) else "")
-
-
-def _spread_out(output: Tensor, target: Tensor, batch: Batch, loss: Tensor, function: Loss | None) -> bool:
-    """Whether the loss compares each number with each: a column against a row."""
-    if function is None or batch.target is None or output.shape == target.shape or output.numel() != target.numel():
-        return False
-    try:
-        wide = torch.broadcast_shapes(output.shape, target.shape)
-        if wide.numel() == output.numel():
-            return False
-        with asking(function):
-            asked = function(output.expand(wide).clone(), target.expand(wide).clone())
-    except Exception:  # noqa: BLE001 - shapes that do not broadcast, and somebody's loss, which need not answer this question
-        return False
-    return isinstance(asked, torch.Tensor) and asked.numel() == 1 and same(asked, loss)
+        if told or not isinstance(output, torch.Tensor):
+            return told
+        return (
+            _by_asking(scores, batch, function, rounding)
+            or _of_one_class(wide, batch, function)
+            or ("" if known else _without_bottom(scores, batch, function, rounding))
+        )
 
 
 def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -> Iterator[str]:
@@ -106,21 +103,42 @@ def _by_asking(scores: Tensor, batch: Batch, function: Loss | None, rounding: fl
     return ""
 
 
+def _of_one_class(scores: Tensor, batch: Batch, function: Loss | None) -> str:
+    """One unit, and a loss that is zero whatever it answers: the logarithm of a softmax over it, which is 1."""
+    if function is None or batch.target is None or scores.ndim < _MATRIX or scores.shape[1] != 1:
+        return ""
+    asked = _asked(function, batch, (scores, 2 * scores + 1, -scores))
+    return "one class" if asked and not any(bool(each) for each in asked) else ""
+
+
+def _without_bottom(scores: Tensor, batch: Batch, function: Loss | None, rounding: float) -> str:
+    """A likelihood of another form (a divergence, CTC) of numbers that are no log-probabilities."""
+    axes = {1, scores.ndim - 1} if scores.ndim >= _MATRIX else set[int]()
+    if any(_sums_to_one(scores.movedim(axis, 1).exp(), rounding) for axis in axes):
+        return ""
+    if not takes_logarithms(scores, batch, function):
+        return ""
+    likely = _chances(scores) and any(_sums_to_one(scores.movedim(axis, 1), rounding) for axis in axes)
+    return "no log" if likely else "no softmax"
+
+
+def _asked(function: Loss, batch: Batch, others: tuple[Tensor, ...]) -> list[Tensor]:
+    """The losses of other outputs; none where it does not answer."""
+    try:
+        with asking(function):
+            asked = [function(each, map_tensors(batch.target, torch.clone)) for each in others]
+    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
+        return []
+    return asked if all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in asked) else []
+
+
 def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
     """Whether a loss takes a softmax over this axis; asked of chances alone, since a loss of chances may refuse others."""
     room = (1 - scores.amax(axis, keepdim=True)) / 2
     if float(room.max()) < _ROOM:
         return False
-    try:
-        with asking(function):
-            asked = [
-                function(each, map_tensors(batch.target, torch.clone)) for each in (scores, scores + room, scores / 2)
-            ]
-    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
-        return False
-    if not all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in asked):
-        return False
-    return same(asked[1], asked[0]) and not same(asked[2], asked[0])
+    asked = _asked(function, batch, (scores, scores + room, scores / 2))
+    return bool(asked) and same(asked[1], asked[0]) and not same(asked[2], asked[0])
 
 
 def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
@@ -132,6 +150,9 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
         return "no chances" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
     if not _chances(scores):
         return ""
+    several = scores.ndim >= _MATRIX and bool((labels.sum(1) >= _MATRIX).any())
+    if several and _sums_to_one(scores, _ROUNDINGS * torch.finfo(scores.dtype).eps):
+        return "one of several"
     return "chances as logits" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
 
 
