@@ -147,9 +147,9 @@ def test_a_softmax_over_one_unit_is_the_constant_one() -> None:
 
 
 def test_a_softmax_over_the_batch_is_found() -> None:
-    assert one(ending(nn.Softmax(0)), classes(), "double-softmax", F.cross_entropy).severity == "error"
+    assert one(ending(nn.Softmax(0)), classes(), "softmax-axis", F.cross_entropy).severity == "error"
     over_nodes = Calls(lambda m, x: torch.softmax(m.body(x), 0), body=ending(count=1))
-    assert found(over_nodes, rows(), "double-softmax") == []
+    assert found(over_nodes, rows(), "softmax-axis") == []
 
 
 def test_a_likelihood_of_scores_has_no_bound() -> None:

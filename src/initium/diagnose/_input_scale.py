@@ -9,8 +9,8 @@ Limits: measured at the weight, after what the model itself does to its input. `
 gradient is too large by :mod:`._slopes`' measure (s above 5.5); so is ``(mean / std)^2`` above 100, the same measure's
 wild one, since images from 0 to 1 have 10 and more and train; so is an input without any value above a hundredth. An error
 where the consequence is there already: at that weight most of a bounded activation, a gate or a softmax of attention is
-saturated or nearly all units are dead, or the loss begins at ten times what guessing costs; and where every input is one number
-throughout, while a target that was recognised tells the samples apart.
+saturated or nearly all units are dead, or the loss begins at ten times what guessing costs. Every input is one number
+throughout, while a target that was recognised tells the samples apart: a warning.
 
 Not a fault: an input of any size before a normalisation, or whose first weight a normalisation follows; images from 0 to
 1; one-hot and sparse inputs, whose rms is small and whose largest value is not; an input that is the same number
@@ -94,7 +94,7 @@ def _severity(link: Link, signal: Signal) -> Severity:
 def _constant(row: InputRow) -> Finding:
     return Finding(
         code="input-scale",
-        severity="error",
+        severity="warning",
         layers=(row.weight,),
         message=f"The input `{row.name}` is {shown(row.mean)} everywhere, in every sample, and the targets of the samples differ.",
         measured=0.0,

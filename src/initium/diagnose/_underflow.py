@@ -6,8 +6,8 @@ is rounded to zero. Rounding to a step u has the standard deviation ``u / sqrt(1
 bfloat16 has the range of float32, and its u is 2^-133 = 9.2e-41.
 
 Limits: an rms r at which the error is above a tenth, ``r < 10 u / sqrt(12)`` (1.7e-7 in float16), or a gradient of zero at a
-weight whose readers have one that is zero for the same reason or within ten times that limit, or that makes the answer to a loss
-that is not zero, in at least a quarter of the uses: a
+weight whose readers have one that is zero for the same reason or within ten times that limit, or zero everywhere while the loss of
+the same output in double precision has one, in at least a quarter of the uses: a
 warning; an error where none of those weights gets a gradient at all.
 
 Not a fault: anything in float32 or float64; a gradient that is zero because a weight behind it is (a zero head, a branch that begins at
@@ -73,15 +73,10 @@ def _lost(half: list[Link], signal: Signal) -> tuple[Link, ...]:
             each.row.weight_rms > 0 and (each.use.node in found or 0 < each.row.grad_rms < _NEAR * _floor(each))
             for each in behind
         )
-        faint = 0 < link.row.grad_rms < _floor(link) or _faint_loss(link, signal)
-        if faint or (link.row.grad_rms == 0 and fell):
+        fell |= signal.rounded_away
+        if 0 < link.row.grad_rms < _floor(link) or (link.row.grad_rms == 0 and fell):
             found[link.use.node] = link
     return tuple(link for link in half if link.use.node in found)
-
-
-def _faint_loss(link: Link, signal: Signal) -> bool:
-    """A loss that is something, and whose gradient is nothing where it first comes into half precision."""
-    return link.use.after.kind == "output" and link.row.grad_rms == 0 and bool(signal.loss) and not signal.misfit
 
 
 def _of_signals(faint: tuple[Link, ...], count: int) -> Finding:

@@ -6,8 +6,8 @@ the std of all elements stays where it is while ``unit_std`` goes to nothing. Th
 whole layer, and is told as evidence: by itself it is no finding, since what forgets its inputs behind sums and norms (a
 positional table a thousand times the token's) was measured to train as others do.
 
-Limits: no hidden weight depends on the input at all (zero weights behind random biases, or samples that are all the same and
-whose targets differ); else see :mod:`._slopes`; what a
+Limits: no hidden weight depends on the input at all (zero weights behind random biases; a warning where the samples are all the
+same and their targets differ); else see :mod:`._slopes`; what a
 critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than
 a hundredth of what it reads (of 1, where that is larger) is a warning.
 
@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._chance import difference
 from initium.diagnose._figures import several, shown
 from initium.diagnose._gates import faint
+from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._trend import forward
@@ -53,16 +54,17 @@ _ROUNDING = 1e-6
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for a network that answers the same to everything, else for every chain and every recurrent layer that loses it."""
     deaf = _deaf(network, signal)
+    table = "large-bias" if drowning(signal) else ""
     if deaf and _unvaried(deaf):
-        yield _same_samples(deaf, "error" if signal.told_apart else "info")
+        yield _same_samples(deaf, "warning" if signal.told_apart else "info")
     elif deaf:
-        yield _answers_the_same(deaf)
+        yield _answers_the_same(deaf, table)
     for chain in () if deaf else trunks(network, signal):
         trend = forward(chain)
         severity = falling(trend) if trend else None
         if trend and severity:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
-            yield replace(told, cause=f"{told.cause}{_forgotten(chain)}")
+            yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)
     yield from () if deaf else faint(network, signal)
 
 
@@ -99,7 +101,7 @@ def _unvaried(hidden: tuple[Link, ...]) -> bool:
 
 
 def _same_samples(hidden: tuple[Link, ...], severity: Severity) -> Finding:
-    grave = severity == "error"
+    grave = severity != "info"
     return Finding(
         code="vanishing-signal",
         severity=severity,
@@ -117,7 +119,7 @@ def _same_samples(hidden: tuple[Link, ...], severity: Severity) -> Finding:
     )
 
 
-def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
+def _answers_the_same(hidden: tuple[Link, ...], part_of: str) -> Finding:
     zero = sum(link.zeroed for link in hidden)
     return Finding(
         code="vanishing-signal",
@@ -131,4 +133,5 @@ def _answers_the_same(hidden: tuple[Link, ...]) -> Finding:
         else "what depends on the input is lost beside the biases.",
         cure="Draw the weights at random; zeros are for biases.",
         remedy=TEXTBOOK,
+        part_of=part_of,
     )

@@ -136,6 +136,7 @@ class Signal:
         added: The tables of the model that are added to what depends on the input.
         samples: How many samples the batch holds: the first size that its tensors share; 0 where they share none.
         singly: True where the target is one number, or one class, for each of these samples.
+        rounded_away: True where no weight got a gradient in half precision, and the loss of the same output in double has one.
         regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 
@@ -164,6 +165,7 @@ class Signal:
     regression: TargetRow | None = None
     samples: int = 0
     singly: bool = False
+    rounded_away: bool = False
 
     @property
     def told_apart(self) -> bool:

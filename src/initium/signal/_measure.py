@@ -21,6 +21,7 @@ from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
 from initium.signal._objective import Loss, check_loss, objective
 from initium.signal._regression import regression
+from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
 from initium.signal._tables import scale_rows, table_rows
 from initium.signal._values import needs_values
@@ -167,6 +168,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         misfit=misfit(output, batch, aim.loss, loss, known=known is not None),
         regression=regression(output, batch, aim.loss, loss),
         samples=walk.samples,
+        rounded_away=rounded_away(output, batch, loss, measured),
         singly=one_each(batch.target, walk.samples),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
