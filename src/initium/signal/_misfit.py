@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from initium.network import map_tensors
 from initium.signal._asking import asking
-from initium.signal._broadcast import spread_out
+from initium.signal._broadcast import spread_inside, spread_out
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
+from initium.signal._inside import inside
 from initium.signal._likelihoods import takes_logarithms
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from initium.network import Batch
+    from initium.signal._inside import Compared
     from initium.signal._objective import Loss
 
 _MATRIX = 2
@@ -40,7 +42,8 @@ def misfit(
         weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
         classes of a sample, and ``L(z / 2)`` is another. Where an output and a target have as many elements, and shapes that
         broadcast to more, each number is compared with each if the loss of both broadcast is the same. Chances of which one
-        row sums to 1 are those of one class, and a target of ones in several places wants several.
+        row sums to 1 are those of one class, and a target of ones in several places wants several. What nothing of this tells, the
+        loss itself may: what it hands to torch's losses is looked at.
 
     Args:
         output: What the model returned.
@@ -49,29 +52,62 @@ def misfit(
         function: What computed it, to be asked again where its value tells nothing.
         known: That the loss is a cross-entropy of scores, which need not be asked whether it is another.
     """
+    if loss is None:
+        return ""
     asked = compared(output, batch)
-    if loss is None or asked is None:
-        return ""
-    scores, target = asked
-    if not scores.is_floating_point() or scores.numel() == 0 or scores.element_size() == 1:
-        return ""
     with torch.no_grad():
-        if spread_out(scores, target, batch, loss.detach(), function):
-            return "broadcast"
-        rounding = _ROUNDINGS * torch.finfo(scores.dtype).eps
-        wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        told = (
-            _of_chances(wide, target, loss.detach())
-            if target.is_floating_point()
-            else next(_of_classes(wide, target, loss.detach(), rounding), "")
-        )
-        if told or not isinstance(output, torch.Tensor):
+        told = _by_value(*asked, batch, loss.detach(), function) if asked else ""
+        if told or known:
             return told
-        return (
-            _by_asking(scores, batch, function, rounding)
-            or _of_one_class(wide, batch, function)
-            or ("" if known else _without_bottom(scores, batch, function, rounding))
-        )
+        if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
+            told = _by_asking(asked[0], batch, function)
+        return told or next(_by_watching(inside(output, batch, function)), "")
+
+
+def _by_value(scores: Tensor, target: Tensor, batch: Batch, loss: Tensor, function: Loss | None) -> str:
+    if not _numbers(scores):
+        return ""
+    if spread_out(scores, target, batch, loss, function):
+        return "broadcast"
+    wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if target.is_floating_point():
+        return _of_chances(wide, target, loss)
+    return next(_of_classes(wide, target, loss, _rounding(scores)), "")
+
+
+def _numbers(scores: Tensor) -> bool:
+    return scores.is_floating_point() and scores.numel() > 0 and scores.element_size() > 1
+
+
+def _rounding(scores: Tensor) -> float:
+    return _ROUNDINGS * torch.finfo(scores.dtype).eps
+
+
+def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
+    """What the loss itself hands to torch's losses."""
+    if spread_inside(seen):
+        yield "broadcast"
+    for each in seen:
+        if each.kind == "distance" or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
+            continue
+        axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
+        shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
+        if each.kind == "cross-entropy":
+            if shares and each.mine.shape[1] > 1:
+                yield "softmax twice"
+        elif not (each.kind == "kl" and not _distribution(each.theirs)) and not _sums_to_one(
+            each.mine.exp().movedim(axis, 1), rounding
+        ):
+            yield "no log" if shares else "no softmax"
+
+
+def _distribution(target: Tensor) -> bool:
+    """Along the axis of classes, as they are or as logarithms."""
+    return any(
+        _chances(each) and _sums_to_one(each, _rounding(target))
+        for each in (target, target.exp())
+        if target.is_floating_point()
+    )
 
 
 def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -> Iterator[str]:
@@ -91,13 +127,22 @@ def _of_likelihoods(scores: Tensor, rounding: float) -> Iterator[str]:
         yield "no log" if _chances(scores) and _sums_to_one(scores, rounding) else "no softmax"
 
 
-def _by_asking(scores: Tensor, batch: Batch, function: Loss | None, rounding: float) -> str:
-    """For losses whose value nobody can recompute: they are asked about scores that are shifted."""
+def _by_asking(scores: Tensor, batch: Batch, function: Loss | None) -> str:
+    """For losses whose value nobody can recompute: they are asked about other scores."""
+    return (
+        _of_another_form(scores, batch, function)
+        or _of_one_class(scores, batch, function)
+        or _without_bottom(scores, batch, function)
+    )
+
+
+def _of_another_form(scores: Tensor, batch: Batch, function: Loss | None) -> str:
+    """A loss that takes a softmax or a sigmoid of what is chances already."""
     if function is None or batch.target is None or scores.ndim < _MATRIX or not _chances(scores):
         return ""
     if isinstance(function, nn.BCEWithLogitsLoss):
         return "chances as logits"
-    axes = [axis for axis in {1, scores.ndim - 1} if _sums_to_one(scores.movedim(axis, 1), rounding)]
+    axes = [axis for axis in {1, scores.ndim - 1} if _sums_to_one(scores.movedim(axis, 1), _rounding(scores))]
     if any(scores.shape[axis] > 1 and _shiftless(scores, batch, function, axis) for axis in axes):
         return "softmax twice"
     return ""
@@ -111,9 +156,9 @@ def _of_one_class(scores: Tensor, batch: Batch, function: Loss | None) -> str:
     return "one class" if asked and not any(bool(each) for each in asked) else ""
 
 
-def _without_bottom(scores: Tensor, batch: Batch, function: Loss | None, rounding: float) -> str:
+def _without_bottom(scores: Tensor, batch: Batch, function: Loss | None) -> str:
     """A likelihood of another form (a divergence, CTC) of numbers that are no log-probabilities."""
-    axes = {1, scores.ndim - 1} if scores.ndim >= _MATRIX else set[int]()
+    axes, rounding = {1, scores.ndim - 1} if scores.ndim >= _MATRIX else set[int](), _rounding(scores)
     if any(_sums_to_one(scores.movedim(axis, 1).exp(), rounding) for axis in axes):
         return ""
     if not takes_logarithms(scores, batch, function):
@@ -151,7 +196,7 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
     if not _chances(scores):
         return ""
     several = scores.ndim >= _MATRIX and bool((labels.sum(1) >= _MATRIX).any())
-    if several and _sums_to_one(scores, _ROUNDINGS * torch.finfo(scores.dtype).eps):
+    if several and _sums_to_one(scores, _rounding(scores)):
         return "one of several"
     return "chances as logits" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
 

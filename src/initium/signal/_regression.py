@@ -11,12 +11,14 @@ from initium.network import map_tensors
 from initium.records import TargetRow
 from initium.signal._asking import asking
 from initium.signal._fetched import fetched
+from initium.signal._inside import inside
 from initium.signal._moments import all_moments
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from initium.network import Batch
+    from initium.signal._inside import Compared
     from initium.signal._objective import Loss
 
 # What a loss of nothing may be beside the loss, and by how much the loss of twice as much has to differ.
@@ -28,7 +30,8 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
 
     Formula:
         A distance has ``L(t, t) = 0`` and ``L(y, t) > 0``. It feels the size where ``L(2 y, 2 t)`` is not ``L(y, t)``: a cosine
-        and a relative error do not, nor does a loss of chances, which takes no numbers above 1.
+        and a relative error do not, nor does a loss of chances, which takes no numbers above 1. Where the shapes differ, the loss is
+        watched: a difference, or a distance of torch's, of some of the output's numbers and the whole target.
 
     Args:
         output: What the model returned.
@@ -39,14 +42,20 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
     target = batch.target
     if loss is None or function is None or not isinstance(output, torch.Tensor) or not isinstance(target, torch.Tensor):
         return None
-    if (
-        not (output.is_floating_point() and target.is_floating_point())
-        or output.shape != target.shape
-        or not output.numel()
-    ):
+    if not (output.is_floating_point() and target.is_floating_point()) or not output.numel():
         return None
     answer = output.detach()
-    return _row(answer, target) if _is_distance(answer, target, float(loss.detach()), function) else None
+    if output.shape == target.shape:
+        return _row(answer, target) if _is_distance(answer, target, float(loss.detach()), function) else None
+    picked = (each for each in inside(output, batch, function) if each.kind == "distance")
+    return next((_row(each.mine, each.theirs) for each in picked if _are_picked(each, answer, target)), None)
+
+
+def _are_picked(pair: Compared, output: Tensor, target: Tensor) -> bool:
+    """Some of the output's own numbers (an action's value) beside all of the target's, in one shape."""
+    mine, theirs = pair.mine, pair.theirs
+    whole = mine.shape == theirs.shape and theirs.numel() == target.numel() and bool((theirs.flatten() == target.flatten()).all())
+    return whole and mine.dtype == output.dtype and bool(torch.isin(mine, output).all())
 
 
 def _is_distance(output: Tensor, target: Tensor, loss: float, function: Loss) -> bool:
