@@ -15,6 +15,8 @@ CODES = {
     "target-range",
     "double-softmax",
     "softmax-axis",
+    "batch-axis",
+    "target-scale",
     "missing-softmax",
     "broadcast-target",
     "unused-parameter",
@@ -105,7 +107,7 @@ def test_an_alignment_wants_log_probabilities(logs: bool) -> None:  # noqa: FBT0
     "loss",
     [
         lambda output, target: F.cross_entropy(output, target, label_smoothing=0.1),
-        lambda output, target: F.multi_margin_loss(output, target),
+        F.multi_margin_loss,
         lambda output, target: (output.sum(1) - target.float()).abs().mean(),
         lambda output, target: -output.log_softmax(-1).gather(1, target[:, None]).mean(),
     ],
@@ -142,7 +144,9 @@ def test_a_softmax_has_one_class_a_sample() -> None:
 @pytest.mark.filterwarnings("ignore:Using a target size")
 def test_what_a_loss_picks_may_broadcast_inside_of_it(loss: Callable[..., Tensor]) -> None:
     action, gain = torch.arange(64)[:, None] % 10, torch.randn(64)
-    assert told(found(mlp(), rows(), gain, lambda q, r: loss(q.gather(1, action), r))) == [("error", "broadcast-target")]
+    assert told(found(mlp(), rows(), gain, lambda q, r: loss(q.gather(1, action), r))) == [
+        ("error", "broadcast-target")
+    ]
     assert found(mlp(), rows(), gain, lambda q, r: loss(q.gather(1, action).squeeze(1), r)) == []
 
 
@@ -154,7 +158,73 @@ def test_pairs_that_are_meant_do_not_broadcast_by_mistake() -> None:
     assert found(mlp(units=1), rows(), torch.randn(64), ranks) == []
 
 
+def distilled(output: Tensor, target: Tensor) -> Tensor:
+    return F.kl_div(F.log_softmax(output / 3, -1), F.softmax(target / 3, -1), reduction="batchmean")
+
+
+def without_logarithm(output: Tensor, target: Tensor) -> Tensor:
+    return F.kl_div(F.softmax(output / 3, -1), F.softmax(target / 3, -1), reduction="batchmean")
+
+
+def test_what_a_loss_makes_of_scores_itself_is_looked_at() -> None:
+    teacher = torch.randn(64, 10)
+    assert found(mlp(), rows(), teacher, distilled) == []
+    assert told(found(mlp(), rows(), teacher, without_logarithm)) == [("warning", "missing-softmax")]
+
+
+def test_one_of_several_outputs_is_looked_at() -> None:
+    model = Calls(lambda m, x: (m.body(x).softmax(-1), x), body=mlp())
+    labels = torch.arange(64) % 10
+    assert told(found(model, rows(), labels, lambda o, t: F.cross_entropy(o[0], t))) == [("warning", "double-softmax")]
+    assert found(model, rows(), labels, lambda o, t: F.nll_loss(o[0].log(), t)) == []
+
+
+def test_a_divergence_of_places_is_none_of_classes() -> None:
+    model = Calls(
+        lambda m, x: m.body(x).view(64, 4, 5, 5).flatten(2).log_softmax(-1).view(64, 4, 5, 5), body=mlp(units=100)
+    )
+    heat = torch.rand(64, 4, 25).softmax(-1).view(64, 4, 5, 5)
+    assert found(model, rows(), heat, divergence) == []
+
+
+def test_the_scale_of_a_target_is_told_beside_what_a_loss_picks() -> None:
+    action, gain = torch.arange(64)[:, None] % 10, torch.randn(64, 1)
+
+    def loss(values: Tensor, target: Tensor) -> Tensor:
+        return F.mse_loss(values.gather(1, action), target)
+
+    assert told(found(mlp(), rows(), 2000 + 300 * gain, loss)) == [("warning", "target-scale")]
+    assert found(mlp(), rows(), gain, loss) == []
+
+
 # ---- samples that mix ----
+
+
+class Last(nn.Module):
+    """The last state of a recurrent layer, read as if samples came first."""
+
+    def __init__(self, kind: type[nn.RNNBase], first: bool) -> None:  # noqa: FBT001 - both kinds
+        super().__init__()
+        self.steps, self.head = kind(20, 32, batch_first=first), nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.steps(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_a_recurrent_layer_over_the_samples_is_found(kind: type[nn.RNNBase]) -> None:
+    given, labels = torch.randn(16, 6, 20), torch.arange(16) % 10
+    findings = found(Last(kind, first=False), given, labels, F.cross_entropy)
+    assert told(findings) == [("error", "batch-axis")]
+    assert "batch_first=True" in findings[0].cure
+    assert found(Last(kind, first=True), given, labels, F.cross_entropy) == []
+
+
+def test_steps_that_come_first_and_one_long_sequence_are_no_samples() -> None:
+    model = Calls(lambda m, x: m.head(m.steps(x)[0]), steps=nn.GRU(20, 32), head=nn.Linear(32, 10))
+    assert found(model, rows(16), torch.arange(16) % 10, F.cross_entropy) == []
+    last = Calls(lambda m, x: m.head(m.steps(x)[0][-1]), steps=nn.GRU(20, 32), head=nn.Linear(32, 10))
+    assert found(last, torch.randn(6, 16, 20), torch.arange(16) % 10, F.cross_entropy) == []
 
 
 @pytest.mark.parametrize("first", [True, False])

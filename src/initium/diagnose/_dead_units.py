@@ -68,7 +68,11 @@ def _silent(link: Link) -> bool:
 
 def _severity(dead: tuple[Link, ...], every: tuple[Link, ...]) -> Severity:
     worst = max(link.row.dead for link in dead)
-    return "error" if worst >= _MOSTLY and (2 * len(dead) >= len(every) or _blocked(every) or any(map(_silent, dead))) else "warning"
+    return (
+        "error"
+        if worst >= _MOSTLY and (2 * len(dead) >= len(every) or _blocked(every) or any(map(_silent, dead)))
+        else "warning"
+    )
 
 
 def _blocked(every: tuple[Link, ...]) -> bool:

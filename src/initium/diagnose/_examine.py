@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 # Errors of the answer and its loss, which say nothing of what happens before, and a cause that says nothing of what it does.
 _UNTOLD = frozenset(
-    {"output-prior", "double-softmax", "softmax-axis", "missing-softmax", "broadcast-target", "target-range", "norm-scale"}
+    {
+        "output-prior",
+        "double-softmax",
+        "softmax-axis",
+        "missing-softmax",
+        "broadcast-target",
+        "target-range",
+        "norm-scale",
+    }
 )
 
 

@@ -73,7 +73,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[str, ...]:
     """The names of the weights that make queries and keys of these."""
     nodes = {name for name, _ in found}
-    makers = {each for attends in network.attends if attends.node in nodes for each in (*attends.queries, *attends.keys)}
+    makers = {
+        each for attends in network.attends if attends.node in nodes for each in (*attends.queries, *attends.keys)
+    }
     return tuple(dict.fromkeys(link.use.name for link in links(network, signal) if link.use.name in makers))
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from initium.diagnose import (
     _attention_collapse,
+    _batch_axis,
     _bias_before_norm,
     _broadcast_target,
     _dead_embedding,
@@ -56,6 +57,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "degenerate-batchnorm": _degenerate_norm.check,
         "double-softmax": _double_softmax.check,
         "softmax-axis": _softmax_axis.check,
+        "batch-axis": _batch_axis.check,
         "missing-softmax": _missing_softmax.check,
         "broadcast-target": _broadcast_target.check,
         "unused-parameter": _unused_parameter.check,

@@ -92,7 +92,9 @@ def _one_of_several(head: tuple[str, ...]) -> Finding:
         expected=2.0,
         cause="each row of the output sums to 1 (a softmax), so that a class can only be answered at the cost of the others.",
         cure="Classes that exclude nothing take a sigmoid each: return scores, and take F.binary_cross_entropy_with_logits.",
-        remedy=Code("loss = torch.nn.functional.binary_cross_entropy_with_logits  # of the scores, with no softmax in the model"),
+        remedy=Code(
+            "loss = torch.nn.functional.binary_cross_entropy_with_logits  # of the scores, with no softmax in the model"
+        ),
     )
 
 

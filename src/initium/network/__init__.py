@@ -1,6 +1,6 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
-from initium.network._across import across_samples, transposed
+from initium.network._across import across_samples, recurred, transposed
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
@@ -66,6 +66,7 @@ __all__ = [
     "own_statistics",
     "random_state_kept",
     "read",
+    "recurred",
     "refusal",
     "refuse_lazy",
     "root",

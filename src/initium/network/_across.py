@@ -1,10 +1,10 @@
-"""Attentions that mix samples: their keys stand along the axis of the samples."""
+"""Attentions and recurrent layers that mix samples: keys, or steps, stand along the axis of the samples."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.network._ops import ATTENTIONS, op_name, shape_of
+from initium.network._ops import ATTENTIONS, RECURRENT, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -89,3 +89,22 @@ def _samples_last(shape: tuple[int, ...], samples: int, positions: set[int]) -> 
     if len(shape) < _BATCHED or shape[-1] != samples or shape[-2] != samples or shape[0] % samples == 0:
         return False
     return shape[0] > 1 if len(shape) >= _HEADS else any(shape[0] % each == 0 for each in positions)
+
+
+def recurred(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The recurrent operations that run along the samples, over several positions at once.
+
+    Args:
+        network: A network that was read with a batch.
+        samples: How many samples the batch holds along its first axis.
+
+    Returns:
+        The name of each node and the shape of what it reads.
+    """
+    if network.trace is None or samples <= 1:
+        return ()
+    nodes = [node for node in network.trace.graph.graph.nodes if op_name(node) in RECURRENT]
+    read = [(node.name, shape_of(node.args[0])) for node in nodes if node.args[-1] is False]
+    return tuple(
+        (name, shape) for name, shape in read if len(shape) == _BATCHED and shape[0] == samples < samples * shape[1]
+    )

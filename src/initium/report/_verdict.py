@@ -18,6 +18,7 @@ _WORDS = {
     "attention-collapse": "collapsed",
     "double-softmax": "squashed twice",
     "softmax-axis": "mixing samples",
+    "batch-axis": "mixing samples",
     "missing-softmax": "unnormalised",
     "broadcast-target": "misaligned",
     "unused-parameter": "cut off",

@@ -84,7 +84,7 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.seen: list[Compared] = []
 
-    def __torch_function__(  # noqa: PLW3201 - torch's own name
+    def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Sequence[type],

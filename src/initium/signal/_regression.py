@@ -54,7 +54,11 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
 def _are_picked(pair: Compared, output: Tensor, target: Tensor) -> bool:
     """Some of the output's own numbers (an action's value) beside all of the target's, in one shape."""
     mine, theirs = pair.mine, pair.theirs
-    whole = mine.shape == theirs.shape and theirs.numel() == target.numel() and bool((theirs.flatten() == target.flatten()).all())
+    whole = (
+        mine.shape == theirs.shape
+        and theirs.numel() == target.numel()
+        and bool((theirs.flatten() == target.flatten()).all())
+    )
     return whole and mine.dtype == output.dtype and bool(torch.isin(mine, output).all())
 
 

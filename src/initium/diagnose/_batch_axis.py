@@ -1,0 +1,63 @@
+"""``batch-axis``: a recurrent layer takes the samples for steps, so that each hears those before it.
+
+Theory: ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`` read (steps, samples, features) unless they are made with ``batch_first=True``. Of a
+batch of shape (samples, steps, features) they then run along the samples: the state goes from one sample to the next, the
+order of the steps is never seen, and what is taken for the last step is one position of every sample.
+
+Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
+number for each sample. An error.
+
+Not a fault: steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
+which has no other axis; samples of which each has an answer a step, since nobody can tell which axis is which.
+
+Example:
+    >>> import torch, initium
+    >>> class Last(torch.nn.Module):
+    ...     def __init__(self, first):
+    ...         super().__init__()
+    ...         self.steps, self.head = torch.nn.LSTM(8, 32, batch_first=first), torch.nn.Linear(32, 4)
+    ...
+    ...     def forward(self, x):
+    ...         return self.head(self.steps(x)[0][:, -1])
+    >>> batch, loss = torch.randn(64, 20, 8), torch.nn.functional.cross_entropy
+    >>> initium.diagnose(Last(False), initium.Batch((batch,), target=torch.arange(64) % 4), loss).findings[0].code
+    'batch-axis'
+    >>> initium.diagnose(Last(True), initium.Batch((batch,), target=torch.arange(64) % 4), loss).healthy
+    True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several
+from initium.network import recurred
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all recurrent layers that run along the samples."""
+    found = recurred(network, signal.samples) if signal.singly else ()
+    if not found:
+        return
+    nodes = {name for name, _ in found}
+    layers = tuple(dict.fromkeys(use.name for use in network.uses if use.node in nodes))
+    op, shape = next(use.op for use in network.uses if use.node in nodes), found[0][1]
+    yield Finding(
+        code="batch-axis",
+        severity="error",
+        layers=layers,
+        message=f"{several(len(found), 'recurrent layer')} run along the {signal.samples} samples of the batch: {op} reads {shape} as "
+        f"{shape[0]} steps of {shape[1]} samples.",
+        measured=float(shape[0]),
+        expected=float(shape[1]),
+        cause="it takes steps first, and samples come first (batch_first=True was left out): the state goes from sample to sample.",
+        cure="Make it with batch_first=True, or transpose what it reads: x.transpose(0, 1).",
+        remedy=Code("layer = torch.nn.LSTM(features, width, batch_first=True)"),
+    )
