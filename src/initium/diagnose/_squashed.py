@@ -50,7 +50,7 @@ def _reader(link: Link, readers: dict[str, list[Link]]) -> Link | None:
     if link.use.after.kind != "softmax" or len(found) != 1:
         return None
     (reader,) = found
-    return reader if reader.use.before.kind == "softmax" and reader.use.sources == {link.use.node} else None
+    return reader if reader.use.before.kind == "softmax" and reader.use.sources == frozenset({link.use.node}) else None
 
 
 def _finding(run: tuple[Link, ...], end: Link, fall: float) -> Finding:
