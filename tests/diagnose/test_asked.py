@@ -172,6 +172,13 @@ def test_what_a_loss_makes_of_scores_itself_is_looked_at() -> None:
     assert told(found(mlp(), rows(), teacher, without_logarithm)) == [("warning", "missing-softmax")]
 
 
+def test_a_small_number_before_the_logarithm_is_no_fault() -> None:
+    labels = torch.arange(64) % 10
+    assert found(mlp(nn.Softmax(-1)), rows(), labels, lambda o, t: F.nll_loss((o + 1e-5).log(), t)) == []
+    logs = Calls(lambda m, x: (m.body(x).softmax(-1) + 1e-5).log(), body=mlp())
+    assert found(logs, rows(), labels, F.nll_loss) == []
+
+
 def test_one_of_several_outputs_is_looked_at() -> None:
     model = Calls(lambda m, x: (m.body(x).softmax(-1), x), body=mlp())
     labels = torch.arange(64) % 10

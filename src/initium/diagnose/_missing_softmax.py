@@ -6,7 +6,7 @@ grow for ever. Of probabilities (the logarithm forgotten) it lies between -1 and
 a divergence (``KL``), and the likelihood of an alignment (CTC).
 
 Limits: exact. The loss is recomputed from the output: it is, up to rounding, the mean of ``-output[target]``, is not 0, and in
-some row the exponentials do not sum to 1. A loss of another form, of classes or of their probabilities, is asked: it is a
+some row the exponentials do not sum to 1: by a hundredth and more, so that a small number before the logarithm is none. A loss of another form, of classes or of their probabilities, is asked: it is a
 likelihood where ``L(z + c) = L(z) - k c`` for every c, with one k above 0. An error of raw scores, a warning of probabilities.
 
 Not a fault: log-probabilities; a loss that is not recognised.

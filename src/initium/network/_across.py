@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from initium.network._ops import ATTENTIONS, RECURRENT, op_name, shape_of
 
@@ -76,7 +76,7 @@ def transposed(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ..
 def _scores(node: fx.Node) -> tuple[int, ...]:
     """The shape of the scores of an attention, or of a softmax over a last axis."""
     if op_name(node) in ATTENTIONS:
-        query, key = (shape_of(each) for each in node.args[:2])
+        query, key = (shape_of(each) for each in cast("tuple[fx.Node, ...]", node.args[:2]))
         return (*query[:-1], key[-2]) if len(query) > 1 and len(key) > 1 else ()
     if op_name(node) in _SOFTMAXES and any(op_name(user) in _PRODUCTS | {"dropout"} for user in node.users):
         shape = shape_of(node)
@@ -104,7 +104,7 @@ def recurred(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ...]
     if network.trace is None or samples <= 1:
         return ()
     nodes = [node for node in network.trace.graph.graph.nodes if op_name(node) in RECURRENT]
-    read = [(node.name, shape_of(node.args[0])) for node in nodes if node.args[-1] is False]
+    read = [(node.name, shape_of(node.all_input_nodes[0])) for node in nodes if node.args[-1] is False]
     return tuple(
         (name, shape) for name, shape in read if len(shape) == _BATCHED and shape[0] == samples < samples * shape[1]
     )

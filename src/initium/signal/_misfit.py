@@ -95,9 +95,7 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
         if each.kind == "cross-entropy":
             if shares and each.mine.shape[1] > 1:
                 yield "softmax twice"
-        elif not (each.kind == "kl" and not _distribution(each.theirs)) and not _sums_to_one(
-            each.mine.exp().movedim(axis, 1), rounding
-        ):
+        elif (each.kind != "kl" or _distribution(each.theirs)) and not _normalised(each.mine, axis):
             yield "no log" if shares else "no softmax"
 
 
@@ -123,7 +121,7 @@ def _of_classes(output: Tensor, target: Tensor, loss: Tensor, rounding: float) -
 
 
 def _of_likelihoods(scores: Tensor, rounding: float) -> Iterator[str]:
-    if not _sums_to_one(scores.exp(), rounding):
+    if not _normalised(scores, 1):
         yield "no log" if _chances(scores) and _sums_to_one(scores, rounding) else "no softmax"
 
 
@@ -159,7 +157,7 @@ def _of_one_class(scores: Tensor, batch: Batch, function: Loss | None) -> str:
 def _without_bottom(scores: Tensor, batch: Batch, function: Loss | None) -> str:
     """A likelihood of another form (a divergence, CTC) of numbers that are no log-probabilities."""
     axes, rounding = {1, scores.ndim - 1} if scores.ndim >= _MATRIX else set[int](), _rounding(scores)
-    if any(_sums_to_one(scores.movedim(axis, 1).exp(), rounding) for axis in axes):
+    if any(_normalised(scores, axis) for axis in axes):
         return ""
     if not takes_logarithms(scores, batch, function):
         return ""
@@ -203,6 +201,11 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
 
 def _chances(value: Tensor) -> bool:
     return bool(((value >= 0) & (value <= 1)).all())
+
+
+def _normalised(logarithms: Tensor, axis: int) -> bool:
+    """Log-probabilities: what their normaliser is off, a small number before the logarithm for one, shows in no loss."""
+    return bool((logarithms.logsumexp(axis).abs() <= _ROOM).all())
 
 
 def _sums_to_one(scores: Tensor, rounding: float) -> bool:
