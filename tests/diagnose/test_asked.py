@@ -202,6 +202,9 @@ def test_the_scale_of_a_target_is_told_beside_what_a_loss_picks() -> None:
 
     assert told(found(mlp(), rows(), 2000 + 300 * gain, loss)) == [("warning", "target-scale")]
     assert found(mlp(), rows(), gain, loss) == []
+    named = Calls(lambda m, x: {"price": m.body(x)}, body=mlp(units=1))
+    findings = found(named, rows(), 2000 + 300 * gain, lambda output, target: F.mse_loss(output["price"], target))
+    assert told(findings) == [("warning", "target-scale")]
 
 
 # ---- samples that mix ----
@@ -281,6 +284,12 @@ def test_a_batch_norm_on_one_sample_is_found_where_it_is_trained(parts: int) -> 
         "degenerate-batchnorm"
     ]
     assert initium.diagnose(model, one.args).at_least("warning") == ()
+
+
+def test_a_norm_of_one_value_on_the_only_way_is_the_cause_of_what_it_does() -> None:
+    model = nn.Sequential(mlp(), nn.ReLU(), nn.Unflatten(1, (10, 1)), nn.LayerNorm(1), nn.Flatten(), nn.Linear(10, 10))
+    report = initium.diagnose(model, initium.Batch((rows(),), target=torch.arange(64) % 10), F.cross_entropy)
+    assert (report.findings[0].severity, report.findings[0].code) == ("error", "degenerate-batchnorm")
 
 
 # ---- data that says nothing ----

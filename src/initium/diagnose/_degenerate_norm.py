@@ -5,7 +5,7 @@ of two, the sign of their difference: the output is -1 and 1 whatever comes in, 
 algorithm 1). Where the variance is below eps the output is not of unit variance but smaller, and a constant stays one. In
 eval mode a BatchNorm uses what it has stored: as it was made, mean 0 and variance 1, which is no normalisation.
 
-Limits: one value is an error where a weight loses its gradient to it, a warning where other ways lead around it (a branch that is
+Limits: one value is an error where a weight, or every weight, loses its gradient to it, a warning where other ways lead around it (a branch that is
 constant beside what goes on). Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
 branch, whose values are the samples of this batch). A BatchNorm in train mode on one sample is a warning where a loss is given,
 which makes it a step of training. More than half of the channels below eps in at least half of the norms are a warning. Stored
@@ -76,7 +76,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 
 def _cut_off(network: Network, signal: Signal) -> bool:
-    """A weight whose output goes to a norm alone gets no gradient."""
+    """A weight whose output goes to a norm alone gets no gradient, or none at all does."""
+    if all(row.weight_grad_norm == 0 for row in signal.rows):
+        return True
     behind = (link for link in links(network, signal) if link.use.normalised and not link.facts.frozen)
     return any(link.row.weight_grad_norm == 0 for link in behind)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.network import map_tensors
+from initium.network import map_tensors, tensors_in
 from initium.records import TargetRow
 from initium.signal._asking import asking
 from initium.signal._fetched import fetched
@@ -31,7 +31,7 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
     Formula:
         A distance has ``L(t, t) = 0`` and ``L(y, t) > 0``. It feels the size where ``L(2 y, 2 t)`` is not ``L(y, t)``: a cosine
         and a relative error do not, nor does a loss of chances, which takes no numbers above 1. Where the shapes differ, the loss is
-        watched: a difference, or a distance of torch's, of some of the output's numbers and the whole target.
+        watched: a difference, or a distance of torch's, of some of an output's numbers and the whole target.
 
     Args:
         output: What the model returned.
@@ -40,26 +40,22 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
         function: What computed it, to be asked again.
     """
     target = batch.target
-    if loss is None or function is None or not isinstance(output, torch.Tensor) or not isinstance(target, torch.Tensor):
+    if loss is None or function is None or not isinstance(target, torch.Tensor) or not target.is_floating_point():
         return None
-    if not (output.is_floating_point() and target.is_floating_point()) or not output.numel():
-        return None
-    answer = output.detach()
-    if output.shape == target.shape:
-        return _row(answer, target) if _is_distance(answer, target, float(loss.detach()), function) else None
+    answers = [each.detach() for each in tensors_in(output) if each.is_floating_point() and each.numel()]
+    if isinstance(output, torch.Tensor) and output.shape == target.shape:
+        distant = bool(answers) and _is_distance(answers[0], target, float(loss.detach()), function)
+        return _row(answers[0], target) if distant else None
     picked = (each for each in inside(output, batch, function) if each.kind == "distance")
-    return next((_row(each.mine, each.theirs) for each in picked if _are_picked(each, answer, target)), None)
+    return next((_row(each.mine, each.theirs) for each in picked if _are_picked(each, answers, target)), None)
 
 
-def _are_picked(pair: Compared, output: Tensor, target: Tensor) -> bool:
-    """Some of the output's own numbers (an action's value) beside all of the target's, in one shape."""
+def _are_picked(pair: Compared, answers: list[Tensor], target: Tensor) -> bool:
+    """Some of an output's own numbers (an action's value) beside all of the target's, in one shape."""
     mine, theirs = pair.mine, pair.theirs
-    whole = (
-        mine.shape == theirs.shape
-        and theirs.numel() == target.numel()
-        and bool((theirs.flatten() == target.flatten()).all())
-    )
-    return whole and mine.dtype == output.dtype and bool(torch.isin(mine, output).all())
+    whole = mine.shape == theirs.shape and theirs.numel() == target.numel()
+    same = whole and bool((theirs.flatten() == target.flatten()).all())
+    return same and any(mine.dtype == each.dtype and bool(torch.isin(mine, each).all()) for each in answers)
 
 
 def _is_distance(output: Tensor, target: Tensor, loss: float, function: Loss) -> bool:
