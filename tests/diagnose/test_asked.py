@@ -186,6 +186,13 @@ def test_one_of_several_outputs_is_looked_at() -> None:
     assert found(model, rows(), labels, lambda o, t: F.nll_loss(o[0].log(), t)) == []
 
 
+def test_one_distribution_for_all_samples_may_be_a_target() -> None:
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        return F.kl_div(output.log_softmax(-1).mean(0, keepdim=True), target, reduction="sum")
+
+    assert found(mlp(), rows(), torch.rand(10).softmax(0), loss) == []
+
+
 def test_a_divergence_of_places_is_none_of_classes() -> None:
     model = Calls(
         lambda m, x: m.body(x).view(64, 4, 5, 5).flatten(2).log_softmax(-1).view(64, 4, 5, 5), body=mlp(units=100)

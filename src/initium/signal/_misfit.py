@@ -104,7 +104,7 @@ def _distribution(target: Tensor) -> bool:
     return any(
         _chances(each) and _sums_to_one(each, _rounding(target))
         for each in (target, target.exp())
-        if target.is_floating_point()
+        if target.is_floating_point() and target.ndim >= _MATRIX
     )
 
 
