@@ -60,11 +60,11 @@ def _ratio(one: float, other: float) -> float:
 
 
 def calibrated(case: Case) -> list[list[Any]]:
-    """By row of LSUV, the std of the output, or the reason why the weight was left alone; the model is as before."""
+    """By row of LSUV, whether the weight was calibrated, the std of its output, and what is said; the model is as before."""
     values = {name: value.clone() for name, value in case.model.state_dict().items()}
     receipt = initium.lsuv(case.model, case.batch)
     case.model.load_state_dict(values)
-    return [[row.name, row.part, row.factor is not None, row.after, row.note] for row in receipt.rows]
+    return [[row.name, row.part, row.note.startswith("std"), row.after, row.note] for row in receipt.rows]
 
 
 def started(case: Case, before: Signal) -> Figures:
