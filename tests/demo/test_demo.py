@@ -24,7 +24,7 @@ FOUND = {
     "huge": ("EXPLODING", "exploding-signal", "std 1 at every width before ReLU"),
     "tanh-huge": ("SATURATED", "saturation", "std 1"),
     "batchnorm": ("HAPHAZARD", "haphazard-under-norm", "Steps to 90 %"),
-    "output-bias": ("OVERCONFIDENT", "output-prior", "nats at step 0"),
+    "output-bias": ("MISCALIBRATED", "output-prior", "nats at step 0"),
 }
 
 
