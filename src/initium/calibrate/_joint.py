@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initium.network import is_float, op_name
+from initium.network import is_float, made_of, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -78,15 +78,8 @@ def _made_of(
 
 
 def _degree(node: fx.Node, members: Collection[fx.Node]) -> int:
-    degrees, ahead = dict.fromkeys(members, 1), [node]
-    while ahead:
-        here = ahead[-1]
-        waiting = [each for each in here.all_input_nodes if each not in degrees]
-        if here not in degrees and waiting:
-            ahead += waiting
-            continue
-        ahead.pop()
-        if here not in degrees:
-            given = [degrees[each] for each in here.all_input_nodes]
-            degrees[here] = sum(given) if op_name(here) in _PRODUCTS else max(given, default=0)
+    degrees = dict.fromkeys(members, 1)
+    for here in made_of(node, members):
+        given = [degrees[each] for each in here.all_input_nodes]
+        degrees[here] = sum(given) if op_name(here) in _PRODUCTS else max(given, default=0)
     return max(degrees[node], 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import fx
 
-from initium.network._ops import MOVES, NORMS, inputs, op_name, own_statistics
+from initium.network._ops import MOVES, NORMS, inputs, made_of, op_name, own_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,18 +34,11 @@ def divided_out(weight: fx.Node, parameter: fx.Node) -> bool:
         parameter: The placeholder of the parameter from which it is computed.
     """
     degrees: dict[fx.Node, float | None] = {parameter: 1.0}
-    reached, waiting = {parameter}, [weight]
-    while waiting:
-        node = waiting[-1]
-        ahead = [parent for parent in node.all_input_nodes if parent not in degrees]
-        if node not in degrees and ahead:
-            waiting += ahead
-            continue
-        waiting.pop()
-        if node not in degrees:
-            depends = not reached.isdisjoint(node.all_input_nodes)
-            reached |= {node} if depends else set()
-            degrees[node] = _degree(node, degrees) if depends else 0.0
+    reached = {parameter}
+    for node in made_of(weight, reached):
+        depends = not reached.isdisjoint(node.all_input_nodes)
+        reached |= {node} if depends else set()
+        degrees[node] = _degree(node, degrees) if depends else 0.0
     return weight in reached and degrees[weight] == 0.0
 
 

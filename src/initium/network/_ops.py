@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from torch import fx
 
 # Values move or change shape or precision; each element stays what it is, and none is lost.
@@ -172,6 +174,17 @@ def own_statistics(node: fx.Node) -> bool:
 def inputs(node: fx.Node) -> list[fx.Node]:
     """The nodes whose values an operation uses."""
     return node.all_input_nodes[:1] if op_name(node) in LIKE else node.all_input_nodes
+
+
+def made_of(end: fx.Node, stops: Container[fx.Node]) -> list[fx.Node]:
+    """The nodes that a value is made of, in order, itself the last, down to those at which to stop: these are left out."""
+    found, ahead = set["fx.Node"](), [end]
+    while ahead:
+        here = ahead.pop()
+        if here not in found and here not in stops:
+            found.add(here)
+            ahead += here.all_input_nodes
+    return sorted(found)
 
 
 def is_mix(node: fx.Node) -> bool:

@@ -28,6 +28,7 @@ def silencers(flow: Flow, ends: Steps) -> tuple[str, tuple[str, ...]]:
 
 
 def names_of(flow: Flow, node: object) -> tuple[str, ...]:
+    """The parameters that a value is made of; none for a value that is no node."""
     origin = flow.read.kinds.origin.get(node) if isinstance(node, fx.Node) else None
     return origin.names if origin else ()
 
