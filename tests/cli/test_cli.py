@@ -85,6 +85,19 @@ def test_a_gain_is_exact() -> None:
     assert "gelu" in ran("gain")[1]
 
 
+def test_a_gain_is_written_as_json(tmp_path: Path) -> None:
+    path = tmp_path / "gain.json"
+    assert ran("gain", "leaky_relu", "--set", "negative_slope=0.2", "--json", str(path))[0] == 0
+    found = json.loads(path.read_text())
+    assert found["parameters"] == {"negative_slope": 0.2}
+    assert found["forward_gain"] == pytest.approx((2 / 1.04) ** 0.5)
+    assert ran("gain", "--json", str(path))[0] == 0
+    assert "gelu" in json.loads(path.read_text())["activations"]
+    code, text = ran("gain", "relu", "--json", str(tmp_path / "nowhere" / "file"))
+    assert code != 0
+    assert "cannot be written" in text
+
+
 def test_an_unknown_activation_is_one_message_and_exit_code_two() -> None:
     code, text = ran("gain", "rleu")
     assert code == 2
