@@ -9,7 +9,7 @@ from torch import nn
 
 from initium._front._cure import Course
 from initium._front._look import look
-from initium._front._planned import planned
+from initium._front._planned import WALKED, planned
 from initium.audit import audit as audited
 from initium.network import as_batch, read
 from initium.planning import law_of_fill
@@ -45,12 +45,12 @@ def plan(
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.Batch`: the model
             is traced with it, and what precedes and follows each weight is read from the data flow. Without one it is
             guessed from the modules, and every row says so.
-        scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme; ``auto`` fits
-            the whole network's predicted signal, see :func:`initium.calibrate.auto`.
+        scheme: The name of a scheme (``textbook``, ``he_normal`` ...), a call (``"normal(0.02)"``), or a scheme; ``auto`` and
+            ``autoinit`` fit the whole network's predicted signal, see :func:`initium.calibrate.auto`.
         overrides: Exceptions by glob on the name, by module type or by role; one that matches nothing is an error.
         prior: For the bias of an output, how often each class comes: ``{"head.bias": [900, 100]}``, counts or shares for a
             softmax, a probability or one for each unit for sigmoids. The row says which formula was taken, and why.
-        seed: Of ``auto`` alone: the seed with which the plan will be applied, for whose draws the sizes are exact.
+        seed: Of ``auto`` and ``autoinit`` alone: the seed with which the plan will be applied, for whose draws the sizes are exact.
 
     Returns:
         The plan: prints as a table, saves to JSON, compares with another, applies.
@@ -199,16 +199,16 @@ def audit(
     Args:
         weights: An ``nn.Module``, a state dict, or the path of a ``.safetensors`` or ``.pt`` file, of the ``.index.json`` of
             a checkpoint in several files, or of its folder, see :func:`initium.audit.audit`.
-        scheme: What was meant: a scheme as :func:`plan` takes it, ``auto`` too, for a module; or a plan.
+        scheme: What was meant: a scheme as :func:`plan` takes it, ``auto`` and ``autoinit`` too, for a module; or a plan.
         batch: The batch with which a module is traced for its true fans.
-        seed: Of ``auto`` alone: the seed with which the weights were written.
+        seed: Of ``auto`` and ``autoinit`` alone: the seed with which the weights were written.
 
     Returns:
         One row a parameter, and the findings.
 
     Raises:
         InitiumError: As :func:`initium.audit.audit` lists them.
-        PlanError: ``auto`` without a batch.
+        PlanError: One of those without a batch.
 
     Example:
         >>> import torch, initium
@@ -217,10 +217,10 @@ def audit(
         >>> initium.audit(net, "auto", x).findings
         ()
     """
-    if scheme != "auto" or not isinstance(weights, nn.Module):
+    if not (isinstance(scheme, str) and scheme in WALKED and isinstance(weights, nn.Module)):
         return audited(weights, scheme, batch)
     network = _read(weights, batch)
-    return audited(weights, planned(weights, batch, network, "auto", seed=seed), batch, network=network)
+    return audited(weights, planned(weights, batch, network, scheme, seed=seed), batch, network=network)
 
 
 def _read(model: nn.Module, batch: object) -> Network:
