@@ -135,7 +135,9 @@ def main() -> None:
             progress.advance(task)
 
         list(pool.map(run, jobs))
-    console.print(*tables({key: found[key] for *key, _ in jobs for key in [tuple(key)]}), *told, sep="\n", markup=False)
+    console.print(
+        *tables({(library, name): found[library, name] for library, name, _ in jobs}), *told, sep="\n", markup=False
+    )
 
 
 def _before(path: Path | None) -> dict[tuple[str, str], Figures]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from torch import nn
 
@@ -94,8 +94,3 @@ def runs(case: Case) -> Case:
     case.model.zero_grad()
     case.model.load_state_dict(values)
     return case
-
-
-def known(arguments: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    """Those of the arguments that have one of the names."""
-    return {name: value for name, value in arguments.items() if name in names}

@@ -6,13 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._asked import asked
 from initium.calibrate._balance import walked
 from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
 from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
-from initium.errors import PlanError
-from initium.network import as_batch, read
-from initium.planning import asking
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
@@ -114,15 +112,7 @@ def auto(
         AutoInit knows means and variances of independent values; here values are walked, so that
         attention, pooling and repeated inputs count. No paper sets sizes by their rates.
     """
-    if batch is None:
-        raise PlanError(
-            "auto looks at the signal of the whole network, which takes a batch: plan(model, batch, 'auto'); on the meta "
-            "device its shape is enough."
-        )
-    given = as_batch(batch)
-    network = network or read(model, given)
-    asked = asking(network, overrides, prior)
-    others = {facts.name: choice.fill for facts in network.parameters if (choice := asked(facts)) is not None}
+    given, network, others = asked("auto", model, batch, overrides, prior=prior, network=network)
     written = {name: why for name, why in written_out(model, network).items() if name not in others}
     scales = scales_of(network, others | dict.fromkeys(written, Keep()))
     found = walked(model, given, network, scales, seed=seed)

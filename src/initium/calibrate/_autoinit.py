@@ -6,11 +6,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._asked import asked
 from initium.calibrate._balance import walked
-from initium.calibrate._scales import scales_of
-from initium.errors import PlanError
-from initium.network import as_batch, read
-from initium.planning import asking
+from initium.calibrate._scales import Scales, scales_of
 from initium.records import Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
@@ -76,21 +74,9 @@ def autoinit(
         The paper carries means and variances by a formula an operation, of independent values; here values are walked, so
         that attention, padding, pooling and repeated inputs count.
     """
-    if batch is None:
-        raise PlanError(
-            "autoinit looks at the signal of the whole network, which takes a batch: plan(model, batch, 'autoinit'); on the "
-            "meta device its shape is enough."
-        )
-    given = as_batch(batch)
-    network = network or read(model, given)
-    asked = asking(network, overrides, prior)
-    others = {facts.name: choice.fill for facts in network.parameters if (choice := asked(facts)) is not None}
-    known = scales_of(network, others)
-    sized = dict.fromkeys(known.goals, (1.0, _REASON))
-    none = frozenset[str]()
-    scales = replace(
-        known, bound=sized, free={}, tables=none, beside=none, divided=none, tied={}, layers={}, closing={}
-    )
+    given, network, others = asked("autoinit", model, batch, overrides, prior=prior, network=network)
+    goals = scales_of(network, others).goals
+    scales = Scales(bound=dict.fromkeys(goals, (1.0, _REASON)), free={}, given=others)
     found = walked(model, given, network, scales, seed=seed)
     pooled = found.pooled
     for _ in range(_SWEEPS if pooled else 0):

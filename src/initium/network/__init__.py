@@ -14,7 +14,7 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
-from initium.network._ops import MOVES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
+from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
 from initium.network._rejoined import root
@@ -28,6 +28,7 @@ from initium.network._watch import written
 __all__ = [
     "ANSWERS",
     "MOVES",
+    "MULTIPLIES",
     "NORMS",
     "ROLES",
     "SUMS",

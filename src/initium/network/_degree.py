@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import fx
 
-from initium.network._ops import MOVES, NORMS, inputs, made_of, op_name, own_statistics
+from initium.network._ops import MOVES, MULTIPLIES, NORMS, inputs, made_of, op_name, own_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +21,6 @@ _SAME = frozenset(
 # Those in which a small number may keep a size from zero.
 _GUARDED = frozenset({"add", "sub", "clamp_min", "clamp"})
 _POWERS = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "square": 2.0, "var": 2.0}
-_PRODUCTS = frozenset("mul matmul mm bmm mv dot einsum".split())
 # A number beside a size that keeps it from zero and is nothing to it otherwise.
 _GUARD = 1e-3
 
@@ -96,7 +95,7 @@ _RULES: dict[str, Callable[[fx.Node, list[float], list[float]], float | None]] =
     **dict.fromkeys(MOVES | _SAME, _same),
     **dict.fromkeys(NORMS, _norm),
     **dict.fromkeys((*_POWERS, "pow"), _power),
-    **dict.fromkeys(_PRODUCTS, _product),
+    **dict.fromkeys(MULTIPLIES, _product),
     "div": _quotient,
     "getitem": _picked,
 }

@@ -70,6 +70,8 @@ MIXES = frozenset(
     "cholesky cholesky_solve linalg_cholesky linalg_cholesky_ex linalg_cross linalg_det linalg_slogdet linalg_matrix_exp "
     "linalg_matrix_power linalg_multi_dot linalg_householder_product matrix_exp matrix_power det logdet slogdet".split()
 )
+# What comes out grows with each of its factors.
+MULTIPLIES = ("mul", "matmul", "mm", "bmm", "mv", "dot", "einsum")
 # Normalisations: the positions of their scale and their shift.
 NORMS: dict[str, tuple[int, int | None]] = {
     "batch_norm": (1, 2),
