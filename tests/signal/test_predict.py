@@ -1,6 +1,7 @@
 """A prediction knows laws and moments, and comes to what would be measured."""
 
 import copy
+import gc
 import math
 
 import pytest
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 import initium
 from initium.errors import ArgumentError
-from initium.network import Batch
+from initium.network import Batch, read
 from initium.random import Stream
 from initium.signal import Law, measure, predict
 from initium.signal import _laws as weights
@@ -94,8 +95,8 @@ def test_a_product_that_is_drawn_has_the_covariance_of_its_law(positions):
     units, inputs, std = 20_000, 2 * positions, 0.3
     torch.manual_seed(0)
     x = torch.randn(positions, inputs).requires_grad_()
-    norms = []
-    product = Product((positions, units), std, inputs, units, exact=True, stream=STREAM, norm=norms.append)
+    norms = {}
+    product = Product((positions, units), std, inputs, units, exact=True, stream=STREAM, name="w", norms=norms)
     y = RandomProduct.apply(x, torch.zeros((), requires_grad=True), product)
     wanted = std**2 * x.detach() @ x.detach().T
     found = y.detach() @ y.detach().T / units
@@ -112,7 +113,42 @@ def test_a_product_that_is_drawn_has_the_covariance_of_its_law(positions):
         2 * (1 / inputs + 1 / units + (1 / SEEN if positions > SEEN else 0))
     )
     exact = float((g.T @ x.detach()).norm())
-    assert abs(norms[0] / exact - 1) <= (1e-4 if positions <= SEEN else 6 / math.sqrt(positions))
+    assert abs(norms["w"] / exact - 1) <= (1e-4 if positions <= SEEN else 6 / math.sqrt(positions))
+
+
+def test_positions_that_are_alike_get_one_product_with_a_weight_that_is_not_drawn():
+    torch.manual_seed(0)
+    x = torch.randn(3, 40)[[0, 1, 2, 1, 0]].requires_grad_()
+    product = Product((5, 30), 0.3, 40, 30, exact=True, stream=STREAM, name="w", norms={})
+    y = RandomProduct.apply(x, torch.zeros((), requires_grad=True), product)
+    # The root of covariances of rank 3 that are known to double precision.
+    assert torch.allclose(y[3:], y[[1, 0]], atol=math.sqrt(2**-52) * 40)
+    y.sum().backward()
+    assert bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_input_that_is_not_finite_gives_a_product_that_is_not(bad):
+    x = torch.ones(4, 40)
+    x[2, 3] = bad
+    product = Product((4, 30), 0.3, 40, 30, exact=True, stream=STREAM, name="w", norms={})
+    assert not bool(RandomProduct.apply(x, torch.zeros((), requires_grad=True), product).isfinite().all())
+
+
+@pytest.mark.parametrize("walk", [measure, predict])
+def test_a_walk_leaves_no_tensor_behind(walk, monkeypatch):
+    monkeypatch.setattr(weights, "LARGEST", 1000)
+    net, batch = block(128), torch.randn(8, 16, 128)
+    network = read(net, Batch((batch,)))
+    walk(net, batch, network=network)  # what is made once
+    before = held()
+    walk(net, batch, network=network)
+    assert held() == before
+
+
+def held():
+    gc.collect()
+    return sum(type(each) in {torch.Tensor, nn.Parameter} for each in gc.get_objects())
 
 
 def test_a_weight_that_is_too_large_is_predicted_as_one_that_is_drawn(monkeypatch):

@@ -107,7 +107,10 @@ def run_walk(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _run(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
-    return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+    try:
+        return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
+    finally:
+        walk.env.clear()  # what is left holds the way back, and may be held by it
 
 
 class _Start:

@@ -72,6 +72,11 @@ def _held_apart(output: Tensor) -> Tensor:
     return output.clone() if output._is_view() else output  # noqa: SLF001 - torch's own word for it
 
 
+def _keep(found: dict[str, Reduced], node: str, axis: int, terms: float, gradient: Tensor) -> None:
+    """Reduces a gradient; the hook knows the table and not the walk, which would hold what the hook hangs on."""
+    found[node] = reduce(gradient, axis, terms)
+
+
 class Measuring(Walk):
     """A walk that fills three tables by node: outputs, gradients at outputs, and slopes of activations.
 
@@ -131,11 +136,8 @@ class Measuring(Walk):
                 self.apart[use.node] = distance
             if output.requires_grad:
                 output = _held_apart(output) if use.node in self._overwritten else output
-                output.register_hook(partial(self._at_gradient, use.node, use.unit_axis, terms))
+                output.register_hook(partial(_keep, self.gradients, use.node, use.unit_axis, terms))
         return output
-
-    def _at_gradient(self, node: str, axis: int, terms: float, gradient: Tensor) -> None:
-        self.gradients[node] = reduce(gradient, axis, terms)
 
     def at_activation(self, use: Use, value: Tensor) -> None:
         """Reduces the slope of the activation that follows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -107,7 +106,7 @@ class Predicting(Measuring):
             return _rows(args, law, shape, stream, meta.dtype)
         data = next(each for each in args if isinstance(each, torch.Tensor) and 0 not in each.stride())
         exact, std = use.op == "linear", math.hypot(abs(law.mean), law.std)
-        product = Product(shape, std, use.fan_in, use.fan_out, exact, stream, partial(self._add, use.name))
+        product = Product(shape, std, use.fan_in, use.fan_out, exact, stream, use.name, self.norms)
         self.notes[
             _EXACT if exact else f"the product of `{use.name}` ({use.op}) was drawn by its second moment alone"
         ] = None
@@ -115,9 +114,6 @@ class Predicting(Measuring):
         made = cast("Tensor", RandomProduct.apply(data, self.anchors[-1], product))
         bias = addend(use, made, args)
         return made if bias is None else (made + bias).to(made.dtype)
-
-    def _add(self, name: str, norm: float) -> None:
-        self.norms[name] = math.hypot(self.norms.get(name, 0.0), norm)
 
 
 def _rows(args: Sequence[Any], law: Law, shape: tuple[int, ...], stream: Stream, dtype: torch.dtype) -> Tensor:

@@ -1,7 +1,7 @@
 """The law of a product with random weights, without the weights.
 
 For independent weights of mean 0, ``y = W x`` is Gaussian given x: its units are independent, and two positions covary by
-``std^2 x_p . x_q``. So ``y = std R' z`` with ``x' = Q R`` and z white: a matrix of positions takes the weight's place.
+``std^2 x_p . x_q``. So ``y = std R z`` with ``x x' = R R'`` and z white: a matrix of positions takes the weight's place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from initium.random import Stream, normal_
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
@@ -34,7 +34,8 @@ class Product:
         fan_out: Outputs that one input reaches.
         exact: True for a plain matrix product over the last axis, whose law is known to the covariances of positions.
         stream: Of the draws.
-        norm: Called with the L2 norm of the weight's gradient.
+        name: Of the weight.
+        norms: Takes the L2 norm of the weight's gradient, under its name: by itself, so that no way back holds the walk.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +44,8 @@ class Product:
     fan_out: float
     exact: bool
     stream: Stream
-    norm: Callable[[float], None]
+    name: str
+    norms: dict[str, float]
 
 
 class RandomProduct(torch.autograd.Function):
@@ -51,38 +53,45 @@ class RandomProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, anchor: Tensor, product: Product) -> Tensor:  # noqa: ANN401 - autograd's context
-        """Draws the output; the anchor, one number in the weight's place, is what a backward pass is asked for."""
-        ctx.save_for_backward(x, anchor)
-        ctx.product = product
-        stream = product.stream.child("forward")
+        """Draws the output; the anchor, one number in the weight's place, is what a backward pass is asked for.
+
+        For the way back the covariances of positions are kept, or the second moment, and not the input.
+        """
+        ctx.save_for_backward(anchor)
+        ctx.product, ctx.shape = product, x.shape
+        stream, matrix = product.stream.child("forward"), x.reshape(-1, x.shape[-1])
+        ctx.seen = seen = _seen(matrix, product)
         if product.exact:
-            return _drawn(x.reshape(-1, x.shape[-1]), product.shape[-1], product.std, stream).reshape(product.shape)
+            return _drawn(matrix, seen, product.shape[-1], product.std, stream).reshape(product.shape)
         return _white(x, product.shape, product.std * math.sqrt(product.fan_in), stream)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         """Draws the input's gradient by the same law, of the transposed weight."""
-        x, anchor = ctx.saved_tensors
-        product, g = ctx.product, gradients[0]
-        stream = product.stream.child("backward")
-        product.norm(_norm(x, g, product))
+        (anchor,), product, g = ctx.saved_tensors, ctx.product, gradients[0]
+        stream, matrix = product.stream.child("backward"), g.reshape(-1, g.shape[-1])
+        seen = _seen(matrix, product)
+        positions = matrix.shape[0] if product.exact else g.numel() / product.fan_out
+        norm = _norm(ctx.seen, seen, positions, product)
+        product.norms[product.name] = math.hypot(product.norms.get(product.name, 0.0), norm)
         if product.exact:
-            back = _drawn(g.reshape(-1, g.shape[-1]), x.shape[-1], product.std, stream).reshape(x.shape)
+            back = _drawn(matrix, seen, ctx.shape[-1], product.std, stream).reshape(ctx.shape)
         else:
-            back = _white(g, x.shape, product.std * math.sqrt(product.fan_out), stream)
+            back = _white(g, ctx.shape, product.std * math.sqrt(product.fan_out), stream)
         return back, torch.zeros_like(anchor), None
 
 
-def _norm(x: Tensor, g: Tensor, product: Product) -> float:
+def _seen(matrix: Tensor, product: Product) -> Tensor:
+    """The covariances of few positions, in double precision; of many, or of a product of another kind, the mean square."""
+    wide = matrix.double()
+    return wide @ wide.T if product.exact and matrix.shape[0] <= SEEN else wide.square().mean()
+
+
+def _norm(x: Tensor, g: Tensor, positions: float, product: Product) -> float:
     """Of the weight's gradient ``g' x``: by the covariances of positions where these are few, else as if there were none."""
-    rows = x.numel() // x.shape[-1]
-    if product.exact and rows <= SEEN:
-        left, right = x.reshape(rows, -1).double(), g.reshape(rows, -1).double()
-        return float(((left @ left.T) * (right @ right.T)).sum().clamp(min=0).sqrt())
-    positions = g.numel() / product.fan_out if not product.exact else rows
-    return math.sqrt(
-        float(x.double().square().mean() * g.double().square().mean()) * product.fan_in * product.fan_out * positions
-    )
+    if x.ndim:
+        return float((x * g).sum().clamp(min=0).sqrt())
+    return math.sqrt(float(x * g) * product.fan_in * product.fan_out * positions)
 
 
 def _white(x: Tensor, shape: Sequence[int], factor: float, stream: Stream) -> Tensor:
@@ -91,16 +100,26 @@ def _white(x: Tensor, shape: Sequence[int], factor: float, stream: Stream) -> Te
     return (normal_(torch.empty(shape, device=x.device), stream) * size).to(x.dtype)
 
 
-def _drawn(x: Tensor, units: int, std: float, stream: Stream) -> Tensor:
-    """``x W`` for a matrix x of (positions, inputs) and a W of (inputs, units) by its law."""
+def _drawn(x: Tensor, seen: Tensor, units: int, std: float, stream: Stream) -> Tensor:
+    """``x W`` for a matrix x of (positions, inputs), seen by its covariances, and a W of (inputs, units) by its law."""
     positions, inputs = x.shape
-    work = x.float()
     if positions >= inputs:  # the weight is the smaller one
-        root = work
+        root = x.float()
     elif positions <= SEEN:
-        root = torch.linalg.qr(work.T, mode="r").R.T
+        root = _root(seen).float()
     else:
         mixed = normal_(torch.empty(inputs, SEEN, device=x.device), stream.child("mixed"), 0.0, 1 / math.sqrt(SEEN))
-        root = work @ mixed
+        root = x.float() @ mixed
     white = normal_(torch.empty(root.shape[1], units, device=x.device), stream.child("white"))
     return (root @ white).mul_(std).to(x.dtype)
+
+
+def _root(square: Tensor) -> Tensor:
+    """An R with ``R R'`` the positive semidefinite one; NaN where that is not finite."""
+    root, failed = torch.linalg.cholesky_ex(square)
+    if not failed:
+        return root
+    if not square.isfinite().all():
+        return torch.full_like(square, math.nan)
+    values, vectors = torch.linalg.eigh(square)  # of positions that are alike
+    return vectors * values.clamp(min=0).sqrt()
