@@ -24,6 +24,22 @@ class Factors(nn.Module):
         return matched + self.generous(users).squeeze(-1) + self.good(items).squeeze(-1)
 
 
+class Machine(nn.Module):
+    """A factorisation machine: what goes out is a sum over fields and one over their pairs; a deep one has an MLP beside."""
+
+    def __init__(self, *, deep, fields=20, width=16):
+        super().__init__()
+        self.alone, self.pairs = nn.Embedding(100 * fields, 1), nn.Embedding(100 * fields, width)
+        self.deep = nn.Sequential(nn.Linear(fields * width, 64), nn.ReLU(), nn.Linear(64, 1)) if deep else None
+        self.register_buffer("places", 100 * torch.arange(fields))
+
+    def forward(self, x):
+        rows = self.pairs(x + self.places)
+        paired = 0.5 * (rows.sum(1) ** 2 - (rows**2).sum(1)).sum(1, keepdim=True)
+        given = self.alone(x + self.places).sum(1) + paired
+        return (given if self.deep is None else given + self.deep(rows.flatten(1))).squeeze(1)
+
+
 class Towers(nn.Module):
     """Every left against every right."""
 
@@ -71,6 +87,18 @@ def test_a_product_that_goes_out_starts_at_the_size_of_an_output(build, batch):
     model = build()
     initium.initialize(model, batch, "auto", seed=0)
     assert 0.2 < model(*batch).std() < 0.3  # a tenth of 0.25 is left as it is
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_each_term_of_a_factorisation_machine_has_its_share_of_an_output(deep):
+    torch.manual_seed(0)
+    model, batch = Machine(deep=deep), (whole(100, 256, 20),)
+    own = model(*batch).std()
+    initium.initialize(model, batch, "auto", seed=0)
+    assert own > 10
+    # Terms of HEAD / sqrt(terms), but for a tenth that is left as it is, and an MLP's own HEAD.
+    assert 0.2 < model(*batch).std() < (0.4 if deep else 0.3)
+    assert model.alone.weight.std() * 20**0.5 < 0.25
 
 
 def test_a_table_of_changes_between_labels_leaves_a_chain_near_guessing():

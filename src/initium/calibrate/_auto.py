@@ -220,9 +220,9 @@ def _joined(scales: Scales, found: Round) -> Scales:
     """With what several weights give together, and goes out, at the size of an output: each has its share."""
     ratios = dict[str, float]()
     for node, joint in scales.joints.items():
-        seen = found.joint.get(node, 0.0)
-        if seen > 0 and math.isfinite(seen) and abs(HEAD / seen - 1) > _APART:
-            share = min(max(HEAD / seen, 1 / FAR), FAR) ** (1 / joint.degree)
+        seen, goal = found.joint.get(node, 0.0), HEAD / math.sqrt(joint.terms)
+        if seen > 0 and math.isfinite(seen) and abs(goal / seen - 1) > _APART:
+            share = min(max(goal / seen, 1 / FAR), FAR) ** (1 / joint.degree)
             ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
     return _rescaled(scales, ratios) if ratios else scales
 

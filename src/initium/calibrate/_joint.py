@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from initium.network import MULTIPLIES, is_float, made_of, op_name
+from initium.network import MOVES, MULTIPLIES, is_float, made_of, op_name
+
+_SUMS = frozenset({"add", "sub"})
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from torch import fx
 
@@ -17,33 +19,83 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A value that goes out and is made of some weights' outputs alone.
+    """A value that goes out, or a term of one, and is made of some weights' outputs alone.
 
     Attributes:
         names: Those weights and tables.
         degree: The power by which it grows where all of them grow: 2 for a product of two, 1 for a sum.
+        terms: The number of such terms that make what goes out in sum.
     """
 
     names: tuple[str, ...]
-    degree: int
+    degree: float
+    terms: int = 1
 
 
-def joints(network: Network, names: Collection[str]) -> dict[str, Joint]:
-    """By node that goes out, what it is made of, where that is several uses of these weights and of no other, and no input."""
+def joints(network: Network, names: Collection[str], tables: Collection[str] = ()) -> dict[str, Joint]:
+    """By node that goes out, or term of it, what it is made of: several uses of these, or a power of one, and no input.
+
+    Args:
+        network: The traced network.
+        names: The weights and tables that give what goes out, and nothing else.
+        tables: Those that other weights read as well: they count in products and powers.
+    """
     if network.trace is None:
         return {}
-    named = {use.node: use for use in network.uses if use.name in names and use.leaves and not use.activated}
-    strangers = {use.node for use in network.uses} - named.keys()
-    members = {node: named[node.name] for node in network.trace.graph.graph.nodes if node.name in named}
-    inputs = _inputs(network.trace)
-    found = dict[str, Joint]()
-    for node in _leaving(network.trace):
-        between = made_of(node, members)
-        made = {each for here in between for each in here.all_input_nodes} & members.keys()
-        if len(made) > 1 and not any(here.name in strangers or here in inputs for here in between):
-            ordered = (use.name for each, use in members.items() if each in made)
-            found[node.name] = Joint(tuple(dict.fromkeys(ordered)), _degree(between, made))
-    return found
+    within = [use for use in network.uses if use.leaves and (not use.activated or _is_power(use.after.text))]
+    named = {use.node: use.name for use in within if use.name in names or use.name in tables}
+    read = _Read(network.trace, named, {use.node for use in network.uses} - named.keys(), tables)
+    return {node.name: joint for each in _leaving(network.trace) for node, joint in read.joints(each)}
+
+
+class _Read:
+    """A graph, the uses of which joints are made, and those that stand in none."""
+
+    def __init__(
+        self, trace: Trace, named: Mapping[str, str], strangers: Collection[str], tables: Collection[str]
+    ) -> None:
+        self._members = {node for node in trace.graph.graph.nodes if node.name in named}
+        self._named, self._strangers, self._tables, self._inputs = named, strangers, {*tables}, _inputs(trace)
+
+    def joints(self, node: fx.Node) -> Iterator[tuple[fx.Node, Joint]]:
+        """A value that members alone make: as one, where all its terms grow alike, else term by term."""
+        terms = {term: self._joint(term) for term in _terms(node, self._members)}
+        clean = {term: joint for term, joint in terms.items() if joint and joint.names}
+        if None in terms.values():
+            return
+        whole = self._joint(node)
+        if whole and len({joint.degree for joint in clean.values()}) == 1:
+            clean = {node: whole}
+        for term, joint in clean.items():
+            if joint.degree > 1 or not ((self._alone(term) and len(clean) == 1) or self._tables & {*joint.names}):
+                yield term, replace(joint, terms=len(clean))
+
+    def _alone(self, term: fx.Node) -> bool:
+        """What one use gives is of its weight's size already."""
+        made = {each for here in made_of(term, self._members) for each in here.all_input_nodes}
+        return term in self._members or len(made & self._members) < 2  # noqa: PLR2004
+
+    def _joint(self, term: fx.Node) -> Joint | None:
+        """Of which members a value is made; ``None`` where others have a part in it."""
+        if term in self._members:
+            return Joint((self._named[term.name],), 1.0)
+        between = made_of(term, self._members)
+        if any(each.name in self._strangers or each in self._inputs for each in between):
+            return None
+        made = {each for here in between for each in here.all_input_nodes} & self._members
+        return Joint(tuple(dict.fromkeys(self._named[each.name] for each in sorted(made))), _degree(between, made))
+
+
+def _terms(node: fx.Node, members: Collection[fx.Node]) -> list[fx.Node]:
+    """What a value is the sum of, but for where its elements stand."""
+    found, ahead = dict["fx.Node", None](), [node]
+    while ahead:
+        here = ahead.pop()
+        if here not in members and (op_name(here) in _SUMS or op_name(here) in MOVES):
+            ahead += here.all_input_nodes
+        elif here not in found:
+            found[here] = None
+    return list(found)
 
 
 def _leaving(trace: Trace) -> Iterator[fx.Node]:
@@ -58,10 +110,22 @@ def _inputs(trace: Trace) -> set[fx.Node]:
     return {node for node in batch if is_float(node)}
 
 
-def _degree(between: Sequence[fx.Node], made: Collection[fx.Node]) -> int:
+def _is_power(text: str) -> bool:
+    """An activation that has a degree."""
+    return text.partition("(")[0] in {"square", "pow"}
+
+
+def _degree(between: Sequence[fx.Node], made: Collection[fx.Node]) -> float:
     """That of the last of the values between the uses and what goes out."""
-    degrees = dict.fromkeys(made, 1)
+    degrees = dict.fromkeys(made, 1.0)
     for here in between:
         given = [degrees[each] for each in here.all_input_nodes]
-        degrees[here] = sum(given) if op_name(here) in MULTIPLIES else max(given, default=0)
-    return max(degrees[between[-1]], 1)
+        degrees[here] = sum(given) if op_name(here) in MULTIPLIES else max(given, default=0.0) * _power(here)
+    return max(degrees[between[-1]], 1.0)
+
+
+def _power(node: fx.Node) -> float:
+    """The exponent of a whole power, which alone has a scale of its own for either sign."""
+    name = op_name(node)
+    exponent = 2 if name == "square" else node.args[1] if name == "pow" else 1
+    return float(exponent) if isinstance(exponent, int | float) and exponent >= 1 else 1.0

@@ -51,7 +51,7 @@ class Scales:
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
         closing: By scale of a norm that only outputs read, its value.
-        joints: By node that goes out, the bound ones that make it together.
+        joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -78,7 +78,8 @@ class Scales:
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        return [*(name for name in self.bound if name in self.soft), *self.free]
+        held = {name for joint in self.joints.values() for name in joint.names}
+        return [*(name for name in self.bound if name in self.soft), *(name for name in self.free if name not in held)]
 
     @property
     def chained(self) -> dict[str, tuple[str, ...]]:
@@ -148,7 +149,11 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         lines=lines_of(network),
         layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
         closing=closing,
-        joints=joints(network, [name for name in bound if known[name].head or name in answering]),
+        joints=joints(
+            network,
+            [name for name in bound if known[name].head or name in answering],
+            [name for name in free if known[name].role == "embedding"],
+        ),
         given=dict(given),
     )
     made = _with_ends(_with_tables(made), known, outputs)
