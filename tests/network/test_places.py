@@ -321,6 +321,16 @@ def test_unequal_parts_of_a_fused_weight_are_told():
     assert network.facts("qkv.weight").attention == (("q", 8), ("k", 4), ("v", 4))
 
 
+def test_parts_that_are_picked_by_number_are_told():
+    def multi_query(net, x):
+        heads = net.qkv(x).unflatten(-1, (4, 4))
+        q, k, v = (part.transpose(1, 2) for part in (heads[..., :-2, :], heads[..., [-2], :], heads[..., [-1], :]))
+        return net.o(F.scaled_dot_product_attention(q, k.expand_as(q), v.expand_as(q)).transpose(1, 2).flatten(-2))
+
+    network = network_of(multi_query, qkv=nn.Linear(WIDTH, 16), **linears("o"))
+    assert network.facts("qkv.weight").attention == (("q", 8), ("k", 4), ("v", 4))
+
+
 def test_a_weight_that_cross_attention_uses_in_slices_has_all_its_parts():
     model = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
     network = read(Flow(lambda net, x, y: net.m(x, y, y)[0], m=model), as_batch((torch.randn(2, 5, WIDTH),) * 2))

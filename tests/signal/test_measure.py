@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from initium.errors import ArgumentError, BatchError, LossError
 from initium.network import Batch, as_batch, read
-from initium.signal import measure
+from initium.signal import measure, predict
 from lawful import fingerprint
 
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding, nn.LSTM)
@@ -556,6 +556,19 @@ def test_a_backward_that_is_not_run_is_said() -> None:
     assert not any("Reversible" in note for note in measure(nn.Linear(6, 2), vectors().float()).notes)
 
 
+def test_a_function_may_write_over_what_torch_would_keep() -> None:
+    model, x = Owning(Overwriting), vectors().float()
+    (given,) = torch.autograd.grad(model(x).square().mean(), model.a.weight)
+    found = measure(model, x, lambda y: y.square().mean()).rows[0].weight_grad_norm
+    assert found == pytest.approx(float(given.norm()), rel=1e-5)
+    assert 0 < predict(model, x).rows[0].weight_grad_norm < torch.inf
+
+
 def test_a_backward_pass_that_cannot_be_run_is_an_error_that_says_why() -> None:
+    def wrong(y: Tensor) -> Tensor:
+        grown = y.exp()
+        grown.add_(grown.detach())
+        return grown.mean()
+
     with pytest.raises(LossError, match="changed in place"):
-        measure(Owning(Overwriting), vectors().float())
+        measure(nn.Linear(6, 2), vectors().float(), wrong)

@@ -22,7 +22,7 @@ from initium.network._residual import Residual, Stream
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
-from initium.network._walk import Walk, refusal, run_walk
+from initium.network._walk import Walk, refusal, run_walk, writing
 from initium.network._watch import written
 
 __all__ = [
@@ -83,5 +83,6 @@ __all__ = [
     "unchanged",
     "view_of",
     "worth_sparing",
+    "writing",
     "written",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _SPLITS = frozenset("chunk split split_with_sizes tensor_split unbind select slice narrow getitem".split())
 _FOLLOWED = RESHAPES | _SPLITS
 _CASTS = frozenset({"to", "_to_copy"})
+_LIFTS = frozenset({"lift_fresh", "lift_fresh_copy", "clone", "detach", "alias", *_CASTS})
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
 
@@ -62,7 +63,26 @@ def keeping(kinds: Kinds, nodes: Sequence[fx.Node]) -> Keeping:
 
 def _parts(user: fx.Node) -> bool:
     name = op_name(user)
-    return name in _SPLITS or name == "glu"
+    return name in _SPLITS or name == "glu" or _places(user) is not None
+
+
+def _places(user: fx.Node) -> list[torch.Tensor | None] | None:
+    """The places that an operation takes which indexes a value with numbers that stand in the model's code."""
+    if op_name(user) != "index" or not isinstance(user.args[1], list | tuple):
+        return None
+    given = [None if each is None else _written(each) for each in user.args[1]]
+    known = all(value is not None or each is None for value, each in zip(given, user.args[1], strict=True))
+    return given if known else None
+
+
+def _written(node: Any) -> torch.Tensor | None:  # noqa: ANN401 - an argument of a node
+    """A constant of the graph that has values."""
+    while isinstance(node, fx.Node) and op_name(node) in _LIFTS:
+        node = node.args[0]
+    owner = node.graph.owning_module if isinstance(node, fx.Node) and node.op == "get_attr" else None
+    value = getattr(owner, str(node.target), None) if owner is not None else None
+    held = isinstance(value, torch.Tensor) and not value.is_meta and getattr(value, "fake_mode", None) is None
+    return value if held else None
 
 
 def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:
@@ -113,10 +133,20 @@ def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tu
             elif name == "getitem" and isinstance(value, torch.Tensor) and gives_several(node):
                 # The units are those of the first output: a state or a statistic has them in places of its own.
                 waiting += [(user, value)] if user.args[1] == 0 else []
+            elif name in LIKE and isinstance(value, torch.Tensor):
+                waiting += [(user, _like(user, value))] if user.args[0] is node else []
             elif name in _FOLLOWED and name not in LIKE:
                 waiting.append((user, value if name in _CASTS else _moved(user, value)))
+            elif isinstance(value, torch.Tensor) and (places := _places(user)) is not None and user.args[0] is node:
+                waiting.append((user, torch.ops.aten.index.Tensor(value, places)))
             elif isinstance(value, torch.Tensor):
                 yield node, user, value
+
+
+def _like(user: fx.Node, value: torch.Tensor) -> torch.Tensor:
+    """What takes the shape of another value, of which nothing else is seen."""
+    shape = shape_of(user)
+    return value.expand(shape) if op_name(user) == "expand_as" else value.reshape(shape)
 
 
 def _moved(user: fx.Node, value: Any) -> Any:  # noqa: ANN401

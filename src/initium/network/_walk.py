@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from torch import Tensor, fx
+from torch.autograd.graph import allow_mutation_on_saved_tensors
 
 from initium.errors import InitiumError, TraceError
 from initium.network._choices import as_chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from initium.network._facts import Use
     from initium.network._network import Network
@@ -111,6 +114,15 @@ def _run(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
         return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
     finally:
         walk.env.clear()  # what is left holds the way back, and may be held by it
+
+
+def writing(trace: Trace) -> AbstractContextManager[object]:
+    """In which a walk of this graph, and its way back, go.
+
+    A function with a backward of its own may write into what torch would keep for its own: where there is one, that is kept
+    apart.
+    """
+    return allow_mutation_on_saved_tensors() if trace.functions else nullcontext()
 
 
 class _Start:

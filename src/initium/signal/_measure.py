@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing
+from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing, writing
 from initium.records import Signal
 from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
@@ -89,7 +89,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
     check_loss(loss)
     needs_values(model, "measuring", given, gradients=True)
     network = network or read(model, given, hollow=worth_sparing(model, given))
-    with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad():
+    with unchanged(model), torch.inference_mode(mode=False), torch.enable_grad(), writing(cast("Trace", network.trace)):
         return _measured(model, given, loss, network)
 
 

@@ -62,7 +62,7 @@ class Objective:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise LossError(
                 f"{self.text} cannot be differentiated: {reason}. Look for values that are changed in place after an "
-                "operation that needs them on the way back, where an autograd.Function of your own has another way."
+                "operation that needs them on the way back."
             ) from error
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from initium import checks
-from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in
+from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in, writing
 from initium.random import Stream
 from initium.signal._laws import laws_of, unwritten
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
@@ -132,7 +132,8 @@ def predicted_by(
 
     The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
-    with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad():
+    traced = cast("Trace", walk.network.trace)
+    with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad(), writing(traced):
         torch.manual_seed(seed % _SEEDS)
         return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 
