@@ -130,17 +130,26 @@ def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tu
             elif name == "glu":
                 halves = value.chunk(2, cast("int", user.args[1]) if len(user.args) > 1 else -1)
                 yield from ((node, user, half) for half in halves)
-            elif name == "getitem" and isinstance(value, torch.Tensor) and gives_several(node):
-                # The units are those of the first output: a state or a statistic has them in places of its own.
-                waiting += [(user, value)] if user.args[1] == 0 else []
-            elif name in LIKE and isinstance(value, torch.Tensor):
-                waiting += [(user, _like(user, value))] if user.args[0] is node else []
-            elif name in _FOLLOWED and name not in LIKE:
-                waiting.append((user, value if name in _CASTS else _moved(user, value)))
-            elif isinstance(value, torch.Tensor) and (places := _places(user)) is not None and user.args[0] is node:
-                waiting.append((user, torch.ops.aten.index.Tensor(value, places)))
+            elif (handed := _handed(node, user, value)) is not None:
+                waiting += [(user, each) for each in handed]
             elif isinstance(value, torch.Tensor):
                 yield node, user, value
+
+
+def _handed(node: fx.Node, user: fx.Node, value: Any) -> list[Any] | None:  # noqa: ANN401
+    """What a view or a split hands on, none where it takes a shape alone; ``None`` for any other operation."""
+    name, whole = op_name(user), isinstance(value, torch.Tensor)
+    if name == "getitem" and whole and gives_several(node):
+        # The units are those of the first output: a state or a statistic has them in places of its own.
+        return [value] if user.args[1] == 0 else []
+    if name in LIKE:
+        return [_like(user, value)] if whole and user.args[0] is node else []
+    if name in _FOLLOWED:
+        return [value if name in _CASTS else _moved(user, value)]
+    places = _places(user)
+    if places is None or not whole or user.args[0] is not node:
+        return None
+    return [torch.ops.aten.index.Tensor(value, places)]
 
 
 def _like(user: fx.Node, value: torch.Tensor) -> torch.Tensor:
