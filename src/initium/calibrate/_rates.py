@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # where what follows is in proportion to its input, at another where it is not, and a stream may move as a whole; free
 # weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from those beside it.
 FLAT, SHALLOW = 0.1, 8
-LEVEL, DRIVEN, FREE, ANCHOR, RIGID = 0.1, 0.8, 0.4, 2.0, 200.0
+# Of weights whose size is divided out nothing but the rate shows it.
+LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 2.0, 200.0
 # The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
 # normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
@@ -37,7 +38,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
         ``effects_of``: the y that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
         rates and d = max(1, n / SHALLOW): along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
         LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
-        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free; ``ANCHOR / n (y - y of the stream)^2`` for the
+        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
         ends of branches, and ``RIGID / n`` of it for tables that are added to one another and for ends where no norm
         stands.
 
@@ -106,7 +107,7 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         if name in scales.soft:
             pay(name, (), level)
         elif not followed or name in scales.tables:
-            pay(name, (), FREE / count)
+            pay(name, (), (UNSEEN if name in scales.divided else FREE) / count)
     return np.array(rows)
 
 
