@@ -11,7 +11,8 @@ reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that ca
 called. An info for everything else.
 
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
-was given: an encoder before a codebook, with no straight-through estimator.
+was given: an encoder before a codebook, with no straight-through estimator. And where what a weight makes is multiplied by a zero that
+stands in the program, on every way to the output: its gradient is zero at every step.
 
 Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a
 straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
@@ -38,6 +39,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
+from initium.diagnose._times_zero import times_zero
 from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
 
@@ -53,7 +55,8 @@ _SHOWN, _LARGE = 3, 0.1
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for what is cut off, and one for what is merely not used; or one for all."""
+    """One finding for what is multiplied by zero, one for what is cut off, and one for what is merely not used; or one for all."""
+    yield from times_zero(network, signal)
     lost = dict.fromkeys(signal.unreached)
     trainable = [facts.name for facts in network.parameters if not (facts.frozen or facts.whole)]
     if not lost:

@@ -14,6 +14,7 @@ from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
+from initium.network._nulled import nulled
 from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
@@ -62,6 +63,7 @@ __all__ = [
     "made_of",
     "map_tensors",
     "named_tensors",
+    "nulled",
     "op_name",
     "output_axes",
     "output_of",
