@@ -131,6 +131,7 @@ class Signal:
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
+        drawn: The frozen matrices and kernels whose values lie as one draw puts them: no training has touched them.
         scales: The learned scales of normalisations.
         tables: The tables that are looked up by index.
         added: The tables of the model that are added to what depends on the input.
@@ -165,6 +166,7 @@ class Signal:
     regression: TargetRow | None = None
     samples: int = 0
     singly: bool = False
+    drawn: tuple[str, ...] = ()
     rounded_away: bool = False
 
     @property

@@ -16,6 +16,7 @@ from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._copies import Alike, alike, comparable
+from initium.signal._drawn import drawn
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
@@ -112,6 +113,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         unreached=_unreached(network, leaves, gradients),
         copies=found.copies,
         repeats=found.repeats,
+        drawn=drawn(network, leaves),
         scales=scale_rows(network, leaves),
         tables=table_rows(network, leaves),
     )
