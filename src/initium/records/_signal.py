@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         AttentionRow,
         GateRow,
         InputRow,
+        MaskRow,
         NormRow,
         ScaleRow,
         StateRow,
@@ -118,6 +119,7 @@ class Signal:
         inputs: The floating inputs that reach a weight with no other between; empty where the signal is predicted.
         norms: The normalisations that are operations of torch's, likewise.
         attentions: The attentions, likewise.
+        masks: The attentions that a mask shows one value alone of what is in the batch, likewise.
         unreached: Trainable parameters that got no gradient at all: none was computed, which is not a gradient of zero. Of a
             prediction, nobody asked.
         copies: Groups of different parameters with equal values, none of them constant. Of a prediction, likewise.
@@ -154,6 +156,7 @@ class Signal:
     inputs: tuple[InputRow, ...] = ()
     norms: tuple[NormRow, ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
+    masks: tuple[MaskRow, ...] = ()
     unreached: tuple[str, ...] = ()
     copies: tuple[tuple[str, ...], ...] = ()
     repeats: tuple[tuple[str, int], ...] = ()
