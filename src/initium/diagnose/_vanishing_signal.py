@@ -76,10 +76,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 def _grown_alike(chain: tuple[Link, ...]) -> Iterator[Finding]:
     """Samples that point one way at the end of a chain and did not at its beginning, whatever their size."""
+    chain = tuple(link for link in chain if link.units > 1)  # the cosine of two numbers is their sign
     apart = [1 - link.row.alike for link in chain]
-    if math.isnan(sum(apart)) or apart[0] <= 0:
-        return
     depth = len(chain)
+    if depth <= 1 or math.isnan(sum(apart)) or apart[0] <= 0:
+        return
     fall = 0.5 * (math.log(max(apart[-1], _LEAST)) - math.log(apart[0])) + forgetting(depth)
     severity = alike(fall, depth)
     if severity:

@@ -20,6 +20,7 @@ from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
+from initium.network._samples import Mixed, mixed
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
@@ -40,6 +41,7 @@ __all__ = [
     "Facts",
     "HeadPart",
     "Held",
+    "Mixed",
     "Neighbour",
     "Network",
     "Residual",
@@ -62,6 +64,7 @@ __all__ = [
     "is_float",
     "made_of",
     "map_tensors",
+    "mixed",
     "named_tensors",
     "nulled",
     "op_name",
