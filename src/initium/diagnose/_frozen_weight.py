@@ -7,7 +7,7 @@ it learns through it, what is behind it learns from it, and its own rank and dir
 Limits: exact. Frozen matrices and kernels of more than one value that read what a trainable weight gives and are read by
 trainable ones, with no way around them, where they are fewer than half of all weights, and hold no more than three
 quarters of all elements (an adapter is a small part of what it adapts). A warning. Where a loss was given and no parameter
-at all can be trained, an error. A warning too where two weights or more are frozen, what learns reads them, and all of them lie as
+at all can be trained, an error. A warning too where two weights or more are frozen, nothing before them learns, what learns reads them, and all of them lie as
 one draw of a law puts them: rows, and columns, whose mean squares differ by no more than chance, and tails no heavier than a
 Gaussian's. Training leaves strong and weak units. Such a backbone was never loaded.
 
@@ -55,13 +55,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     frozen = [link for link in every if link.facts.frozen and link.plain and _varies(link)]
     readers_of = readers(network)
     learning = {link.use.node for link in every if not link.facts.frozen}
+    fed = set(behind(learning, readers_of))
     raw = tuple(link for link in frozen if not learning.isdisjoint(behind([link.use.node], readers_of)))
-    if len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
+    body = fed.isdisjoint(link.use.node for link in frozen)  # nothing that learns comes before: no adapter, no prompt
+    if body and len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
         yield _never_trained(raw)
-        return
     if not frozen or _adapted(every):
         return
-    fed = set(behind(learning, readers_of))
     amid = tuple(
         link
         for link in frozen

@@ -11,7 +11,7 @@ same and their targets differ); else see :mod:`._slopes`; what a
 critical ReLU network forgets by itself is allowed for (:mod:`._chance`). Along a chain with no norm and no sum the distance
 between two samples at length 1, ``sqrt(1 - cosine)``, is held to the same limits: it falls, with the size as it was, where samples are
 averaged with each other again and again (a graph network of many hops; Oono & Suzuki 2020, theorem 2). A recurrent layer whose states vary by less than
-a hundredth of what it reads (of 1, where that is larger) is a warning.
+a hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its steps (:mod:`._gates`).
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
 
@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
-from initium.diagnose._gates import faint
+from initium.diagnose._gates import faint, forgetful
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import alike, falling, finding
@@ -71,7 +71,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)
         elif trend:
             yield from _grown_alike(chain)
-    yield from () if deaf else faint(network, signal)
+    if not deaf:
+        yield from faint(network, signal)
+        yield from forgetful(network, signal)
 
 
 def _grown_alike(chain: tuple[Link, ...]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from initium.network._cuts import chosen, heedless, severed
 from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
+from initium.network._last import read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
@@ -73,6 +74,7 @@ __all__ = [
     "own_statistics",
     "random_state_kept",
     "read",
+    "read_at_last",
     "recurred",
     "refusal",
     "refuse_lazy",

@@ -29,10 +29,9 @@ def bends(activation: Activation) -> bool:
     """
     if not activation.parameters:
         return True
-    function = activation.function
 
     def by_values(value: Tensor) -> Tensor:  # the function itself would be known by its name
-        return function(value)
+        return activation.function(value)
 
     try:
         found = recognise(by_values)

@@ -128,7 +128,7 @@ class Signal:
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
-            1), ``one of several`` (chances that sum to 1, of a target with several ones), ``one class`` (one unit, and a loss that
+            1), ``one of several`` (chances that sum to 1, in the model or by the loss, of a target with several ones), ``one class`` (one unit, and a loss that
             is zero whatever it answers); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
