@@ -19,6 +19,7 @@ from initium.network._nulled import nulled
 from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
+from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
 from initium.network._samples import Mixed, mixed
@@ -76,6 +77,7 @@ __all__ = [
     "read",
     "read_at_last",
     "recurred",
+    "recut",
     "refusal",
     "refuse_lazy",
     "root",
