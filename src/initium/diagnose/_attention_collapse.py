@@ -66,12 +66,12 @@ def _turned(signal: Signal) -> Finding:
         code="attention-collapse",
         severity="error" if 2 * len(rows) >= len(signal.attentions) else "warning",
         layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
-        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} see nothing but one value of `{given}`, again and again: the mask "
-        "hides every other.",
+        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} see nothing but one value of `{given}`, again and again: "
+        "the mask hides every other.",
         measured=1.0,
         expected=0.0,
-        cause=f"where `{given}` holds that value, which is padding, keys are shown, and everywhere else they are hidden: the mask is the wrong "
-        "way round.",
+        cause=f"where `{given}` holds that value, which is padding, keys are shown, and everywhere else they are hidden: the mask is the "
+        "wrong way round.",
         cure="Negate the mask. key_padding_mask of nn.MultiheadAttention is True where a key is to be ignored, attn_mask of "
         "scaled_dot_product_attention where one is to be seen.",
         remedy=Code("mask = tokens == padding  # True is ignored: src_key_padding_mask=mask"),

@@ -8,9 +8,11 @@ candidate at one end, an input gate that is shut beside a forget gate that is no
 learning from.
 
 Without gates a step multiplies the state by one weight, and what is left of a step that lies t behind falls by the power of t
-(Bengio, Simard & Frasconi 1994). Where the last state alone is read, and half of the steps leave of the other half less than float32's
-eps, which a sum with what is nearer rounds away, that half is not read at all (Le, Jaitly & Hinton 2015, section 4.1, for what a plain
-RNN then learns). A gate can learn to hold; of gated layers this is not said.
+(Bengio, Simard & Frasconi 1994). Where the last state alone is read, and half of the steps leave of the other half less than
+float32's eps, which a sum with what is nearer rounds away, that half is not read at all (Le, Jaitly & Hinton 2015, section 4.1,
+for what a plain RNN then learns). Measured, 64 units at torch's default, Adam, 600 steps: the sign of a sum over the last ten
+of 54 steps is learned to 93 %, over the first ten to 50 %, and that from an orthogonal start to 84 %. A gate can learn to
+hold; of gated layers this is not said.
 """
 
 from __future__ import annotations

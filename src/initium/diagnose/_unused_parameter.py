@@ -11,9 +11,9 @@ reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that ca
 called. An info for everything else.
 
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
-was given: an encoder before a codebook, with no straight-through estimator. And where what a weight makes is multiplied by a zero that
-stands in the program, on every way to the output: its gradient is zero at every step. And where weights that require a gradient are no
-parameters of the model (layers in a plain list).
+was given: an encoder before a codebook, with no straight-through estimator; where what a weight makes is multiplied by a zero
+that stands in the program, on every way to the output, so that its gradient is zero at every step; and where weights that
+require a gradient are no parameters of the model (layers in a plain list).
 
 Not a fault: frozen parameters; a factor that is zero and learned (ReZero); a target network under no_grad beside the one that learns; a codebook behind a
 straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without

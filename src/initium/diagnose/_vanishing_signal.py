@@ -7,11 +7,13 @@ whole layer, and is told as evidence: by itself it is no finding, since what for
 positional table a thousand times the token's) was measured to train as others do.
 
 Limits: no hidden weight depends on the input at all (zero weights behind random biases; a warning where the samples are all the
-same and their targets differ); else see :mod:`._slopes`; what a
-critical ReLU network forgets by itself is allowed for (:mod:`._chance`). Along a chain with no norm and no sum the distance
-between two samples at length 1, ``sqrt(1 - cosine)``, is held to the same limits: it falls, with the size as it was, where samples are
-averaged with each other again and again (a graph network of many hops; Oono & Suzuki 2020, theorem 2). A recurrent layer whose states vary by less than
-a hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its steps (:mod:`._gates`).
+same and their targets differ); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for
+(:mod:`._chance`). Along a chain with no norm and no sum the distance between two samples at length 1, ``sqrt(1 - cosine)``, is held
+to the same limits: it falls, with the size as it was, where samples are averaged with each other again and again (a graph
+network of many hops; Oono & Suzuki 2020, theorem 2; measured on 200 nodes of four kinds, He's start, Adam, 300 steps: 4 hops
+learn all, 8 hops 96 %, 12 hops nothing, and with a residual stream all). A recurrent layer whose states vary by less than a
+hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its
+steps (:mod:`._gates`).
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
 
