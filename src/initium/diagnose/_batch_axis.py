@@ -10,7 +10,7 @@ samples, units), ``h.view(samples, -1)`` lays the states of two samples side by 
 Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
 number for each sample. An error. Likewise a weight that sums over numbers of different samples, with the samples followed from the
 batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
-another order (an image of (rows, columns, channels) that is viewed as (channels, rows, columns)).
+another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)).
 
 Not a fault: steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
 which has no other axis; samples of which each has an answer a step, since nobody can tell which axis is which.

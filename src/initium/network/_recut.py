@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from initium.network._ops import op_name, shape_of
@@ -21,10 +23,11 @@ _FEWEST = 3
 
 
 def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The views of data that give its own sizes, three or more, in another order.
+    """The views of data that give its own sizes, three or more, in another order, and neither split nor join axes.
 
-    A view that splits an axis, or joins two, gives more sizes or fewer; one that gives the same ones in another order says that
-    axes were to change places, which it does not do: each row of what it gives is cut from several of what it was given.
+    A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
+    larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
+    were to change places, which no view does: each row of what it gives is cut from several of what it was given.
 
     Args:
         network: A network that was read with a batch; of any other nothing is known.
@@ -54,4 +57,10 @@ def _before(node: fx.Node) -> Iterator[tuple[int, ...]]:
 
 def _permuted(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     one, other = ([size for size in shape if size != 1] for shape in (before, after))
-    return len(one) >= _FEWEST and one != other and sorted(one) == sorted(other)
+    return len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
+
+
+def _nested(one: list[int], other: list[int]) -> bool:
+    """True where every row of either, along however many axes, is made of whole rows of the next smaller one."""
+    rows = sorted({math.prod(shape[axis:]) for shape in (one, other) for axis in range(len(shape))})
+    return all(larger % smaller == 0 for smaller, larger in pairwise(rows))
