@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Masks are written as minus infinity, the smallest number of a dtype, or -1e4 (which float16 holds); no score is there.
 MASKED = -9e3
-_ROWS = 64
+_ROWS, _QUERIES = 64, 16
 _TWO = 2
 
 
@@ -33,7 +33,9 @@ def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
     last = "query" in given or given.get("dim") in {-1, getattr(mask, "ndim", 0) - 1}
     if not isinstance(mask, torch.Tensor) or mask.ndim <= _TWO or not last or mask.is_nested:
         return None
-    some = mask.detach()[:_ROWS]
+    step = max(1, mask.shape[-2] // _QUERIES)
+    some = mask.detach()[:_ROWS, ..., (mask.shape[-2] - 1) % step :: step, :]  # the last, which a causal mask shows all
+    some = some[:, :1] if some.ndim > _TWO + 1 else some  # heads share a mask
     shown = some if some.dtype == torch.bool else some > MASKED
     return shown.flatten(1, -2).any(1), len(mask)
 
