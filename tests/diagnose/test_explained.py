@@ -39,7 +39,7 @@ def test_a_docstring_that_was_dropped_is_empty_words() -> None:
 
 
 def test_what_a_file_refers_to_is_explained_with_it() -> None:
-    assert [name for name, _ in explained("vanishing-signal").shared] == ["slopes", "chance"]
+    assert [name for name, _ in explained("vanishing-signal").shared] == ["slopes", "chance", "gates"]
 
 
 def test_an_unknown_code_lists_the_known() -> None:

@@ -153,6 +153,9 @@ def frozen(*places: int) -> Made:
     model = perceptron(10)
     for place in places:
         model[place].requires_grad_(requires_grad=False)
+        model[place].weight.data *= torch.linspace(
+            0.5, 1.5, model[place].weight.shape[1]
+        )  # strong and weak inputs, as training leaves them
     return classes(model, torch.randn(64, WIDTH))
 
 

@@ -1,4 +1,4 @@
-"""``attention-collapse``: at the start an attention looks at one key, so that its queries and keys get no gradient.
+"""``attention-collapse``: an attention looks at one key, or at padding alone, so that its queries and keys get no gradient.
 
 Theory: scores of std s over K keys are the energies of Derrida's random energy model (1981): from ``s = sqrt(2 ln K)`` on the
 softmax condenses on a few keys, however many there are; unit scores, which ``1 / sqrt(d)`` gives queries and keys of unit
@@ -7,7 +7,9 @@ variance (Vaswani et al. 2017, section 3.2.1), leave an entropy of about ``ln K 
 
 Limits: the entropy of fewer than two keys, ``ln 2``, where a query sees six or more (at unit scores six leave ``ln 6 - 1/2``,
 about twice that), is a warning; an error where at more than half of the queries the slope is below a twentieth of its
-largest at every key (the largest weight above 0.987), in at least half of the network's attentions.
+largest at every key (the largest weight above 0.987), in at least half of the network's attentions. Exact, a
+warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
+vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -49,11 +51,31 @@ _UNSCALED, _LARGE = 2.0, 2.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for all the attentions that have collapsed."""
+    """One finding for all the attentions that have collapsed, and one for those that see padding alone."""
+    if signal.masks:
+        yield _turned(signal)
     judged = [row for row in signal.attentions if row.visible >= _FEWEST]
     sharp = [row for row in judged if row.entropy < _LOOKS_AT]
     if sharp:
         yield _finding(sharp, len(judged), _reason(network, signal, sharp[0]))
+
+
+def _turned(signal: Signal) -> Finding:
+    rows, given = signal.masks, signal.masks[0].given
+    return Finding(
+        code="attention-collapse",
+        severity="error" if 2 * len(rows) >= len(signal.attentions) else "warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} see nothing but one value of `{given}`, again and again: "
+        "the mask hides every other.",
+        measured=1.0,
+        expected=0.0,
+        cause=f"where `{given}` holds that value, which is padding, keys are shown, and everywhere else they are hidden: the mask is the "
+        "wrong way round.",
+        cure="Negate the mask. key_padding_mask of nn.MultiheadAttention is True where a key is to be ignored, attn_mask of "
+        "scaled_dot_product_attention where one is to be seen.",
+        remedy=Code("mask = tokens == padding  # True is ignored: src_key_padding_mask=mask"),
+    )
 
 
 def _finding(sharp: list[AttentionRow], count: int, reason: Because) -> Finding:

@@ -1,11 +1,16 @@
-"""``batch-axis``: a recurrent layer takes the samples for steps, so that each hears those before it.
+"""``batch-axis``: a recurrent layer takes the samples for steps, or a view stands in the place of a transposition.
 
 Theory: ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`` read (steps, samples, features) unless they are made with ``batch_first=True``. Of a
 batch of shape (samples, steps, features) they then run along the samples: the state goes from one sample to the next, the
 order of the steps is never seen, and what is taken for the last step is one position of every sample.
 
+A view cuts the same row of numbers in another way, whichever axis comes first: of the last states of a recurrent layer, (directions,
+samples, units), ``h.view(samples, -1)`` lays the states of two samples side by side, and what reads them answers one from another.
+
 Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
-number for each sample. An error.
+number for each sample. An error. Likewise a weight that sums over numbers of different samples, with the samples followed from the
+batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
+another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)).
 
 Not a fault: steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
 which has no other axis; samples of which each has an answer a step, since nobody can tell which axis is which.
@@ -31,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.network import recurred
+from initium.network import mixed, recurred, recut
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -42,9 +47,11 @@ if TYPE_CHECKING:
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for all recurrent layers that run along the samples."""
+    """One finding for all recurrent layers that run along the samples, else one for weights that sum over samples, else one for views."""
     found = recurred(network, signal.samples) if signal.singly else ()
     if not found:
+        beside = tuple(_side_by_side(network, signal))
+        yield from beside or _cut_anew(network)
         return
     nodes = {name for name, _ in found}
     layers = tuple(dict.fromkeys(use.name for use in network.uses if use.node in nodes))
@@ -60,4 +67,45 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         cause="it takes steps first, and samples come first (batch_first=True was left out): the state goes from sample to sample.",
         cure="Make it with batch_first=True, or transpose what it reads: x.transpose(0, 1).",
         remedy=Code("layer = torch.nn.LSTM(features, width, batch_first=True)"),
+    )
+
+
+def _side_by_side(network: Network, signal: Signal) -> Iterator[Finding]:
+    sums = mixed(network, signal.samples).sums if signal.singly else {}
+    layers = tuple(dict.fromkeys(use.name for use in network.uses if use.node in sums))
+    if not layers:
+        return
+    shape = next(sums[use.node] for use in network.uses if use.node in sums)
+    yield Finding(
+        code="batch-axis",
+        severity="error",
+        layers=layers,
+        message=f"`{layers[0]}` reads numbers of several samples as those of one: in what it takes for {shape} samples lie side by side.",
+        measured=float(signal.samples),
+        expected=1.0,
+        cause="a view (view, reshape, flatten) cut a value in which the samples are not the first axis: it moves no number, it only counts "
+        "them in another way.",
+        cure="Bring the samples first, then flatten: h.transpose(0, 1).reshape(samples, -1).",
+        remedy=Code("h = h.transpose(0, 1).flatten(1)"),
+    )
+
+
+def _cut_anew(network: Network) -> Iterator[Finding]:
+    found = recut(network)
+    if not found or network.trace is None:
+        return
+    first, (before, after) = next(iter(found.items()))
+    places = {node.name: place for place, node in enumerate(network.trace.graph.graph.nodes)}
+    behind = [use.name for use in network.uses if places.get(use.node, 0) > places[first]]
+    yield Finding(
+        code="batch-axis",
+        severity="warning",
+        layers=tuple(behind[:1]),
+        message=f"{several(len(found), 'view')} of what has other axes: {before} is viewed as {after}, the same sizes in another order.",
+        measured=float(len(found)),
+        expected=0.0,
+        cause="a view (view, reshape) moves no number: what it calls a row of one axis is cut from several of another, and neighbours in space "
+        "or time are none any more.",
+        cure="Let axes change places by permute or transpose.",
+        remedy=Code("x = x.permute(0, 3, 1, 2)  # rows, columns, channels to channels, rows, columns"),
     )

@@ -62,8 +62,8 @@ def _bound(link: Link) -> float:
 
 
 def _silent(link: Link) -> bool:
-    """The answer is one unit, and that one is dead: no weight learns, whatever the chance of it was."""
-    return bool(link.use.head) and link.units == 1 and link.row.dead == 1 and link.row.grad_rms == 0
+    """All units of the answer are dead, or the one that it is: no weight learns, whatever the chance of it was."""
+    return bool(link.use.head) and link.row.dead == 1 and link.row.grad_rms == 0
 
 
 def _severity(dead: tuple[Link, ...], every: tuple[Link, ...]) -> Severity:

@@ -9,7 +9,8 @@ Limits: one value is an error where a weight, or every weight, loses its gradien
 constant beside what goes on). Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
 branch, whose values are the samples of this batch). A BatchNorm in train mode on one sample is a warning where a loss is given,
 which makes it a step of training. More than half of the channels below eps in at least half of the norms are a warning. Stored
-statistics as they were made are an info, and a warning where what they should normalise is more than ten times off unit std.
+statistics as they were made are an info, and a warning where a loss is given, likewise, or what they should normalise is more than
+ten times off unit std.
 
 Not a fault: some channels that are constant (dead units, a branch that begins at zero), a zero scale, a BatchNorm in eval mode
 that has been trained or that does not track (``track_running_stats=False``). Where the weights before a norm are far too small
@@ -72,7 +73,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if constant and 2 * len(constant) >= len(live) and not _told(network, signal):
         yield _constant(constant, len(live))
     if stored:
-        yield _untrained(stored, "warning" if any(_off(row) for row in stored) else "info")
+        trains = signal.loss is not None  # a step of training, at every one of which they stay as they are
+        yield _untrained(stored, "warning" if trains or any(_off(row) for row in stored) else "info")
 
 
 def _cut_off(network: Network, signal: Signal) -> bool:

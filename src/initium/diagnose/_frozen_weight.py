@@ -7,9 +7,11 @@ it learns through it, what is behind it learns from it, and its own rank and dir
 Limits: exact. Frozen matrices and kernels of more than one value that read what a trainable weight gives and are read by
 trainable ones, with no way around them, where they are fewer than half of all weights, and hold no more than three
 quarters of all elements (an adapter is a small part of what it adapts). A warning. Where a loss was given and no parameter
-at all can be trained, an error.
+at all can be trained, an error. A warning too where two weights or more are frozen, nothing before them learns, what learns reads them, and all of them lie as
+one draw of a law puts them: rows, and columns, whose mean squares differ by no more than chance, and tails no heavier than a
+Gaussian's. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
 
-Not a fault: a frozen backbone before a head, or behind what is tuned (prompts); adapters in a model that is frozen but for
+Not a fault: a frozen backbone that was trained, before a head or behind what is tuned (prompts); one layer of random features; adapters in a model that is frozen but for
 them; a teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
 
 Example:
@@ -51,11 +53,15 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _everything(every)
         return
     frozen = [link for link in every if link.facts.frozen and link.plain and _varies(link)]
-    if not frozen or _adapted(every):
-        return
     readers_of = readers(network)
     learning = {link.use.node for link in every if not link.facts.frozen}
     fed = set(behind(learning, readers_of))
+    raw = tuple(link for link in frozen if not learning.isdisjoint(behind([link.use.node], readers_of)))
+    body = fed.isdisjoint(link.use.node for link in frozen)  # nothing that learns comes before: no adapter, no prompt
+    if body and len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
+        yield _never_trained(raw)
+    if not frozen or _adapted(every):
+        return
     amid = tuple(
         link
         for link in frozen
@@ -89,6 +95,21 @@ def _everything(every: tuple[Link, ...]) -> Finding:
         cause="requires_grad is off throughout the model.",
         cure="Unfreeze what is to be trained; diagnose a model that is only run without a loss.",
         remedy=Code("model.requires_grad_(True)"),
+    )
+
+
+def _never_trained(raw: tuple[Link, ...]) -> Finding:
+    frozen = names(raw)
+    return Finding(
+        code="frozen-weight",
+        severity="warning",
+        layers=frozen,
+        message=f"{several(len(frozen), 'weight')}, first `{frozen[0]}`, are frozen and were never trained: what learns reads random features.",
+        measured=float(len(frozen)),
+        expected=0.0,
+        cause="requires_grad is off, and their values lie as one draw puts them: rows and columns are alike as chance has it.",
+        cure="Load the trained weights before freezing (pretrained, from_pretrained, load_state_dict), or unfreeze them.",
+        remedy=Code("model.load_state_dict(torch.load(path))  # before requires_grad_(False)"),
     )
 
 

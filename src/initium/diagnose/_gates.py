@@ -6,16 +6,25 @@ bias. A forget gate that is held open, with an input gate nearly shut, is a long
 Ollivier 2018), and so is an update gate that is held at either end; a forget gate or an output gate that is shut, a
 candidate at one end, an input gate that is shut beside a forget gate that is not open hand on nothing that is worth
 learning from.
+
+Without gates a step multiplies the state by one weight, and what is left of a step that lies t behind falls by the power of t
+(Bengio, Simard & Frasconi 1994). Where the last state alone is read, and half of the steps leave of the other half less than
+float32's eps, which a sum with what is nearer rounds away, that half is not read at all (Le, Jaitly & Hinton 2015, section 4.1,
+for what a plain RNN then learns). Measured, 64 units at torch's default, Adam, 600 steps: the sign of a sum over the last ten
+of 54 steps is learned to 93 %, over the first ten to 50 %, and that from an orthogonal start to 84 %. A gate can learn to
+hold; of gated layers this is not said.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import share, shown
 from initium.diagnose._input_scale import off
 from initium.diagnose._words import TEXTBOOK
-from initium.records import Finding
+from initium.network import read_at_last
+from initium.records import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +37,8 @@ _HALF = 0.5
 _WILD, _FAINT = 1e2, 1e-2
 # Twice the gain at which a linear recurrence keeps its size; of so many steps a rate can be told.
 _LARGE, _SEVERAL = 2.0, 8
+_ROUNDED = 2.0**-23  # float32's eps
+_UNGATED = frozenset({"rnn_tanh", "rnn_relu"})
 _NAMES = {
     "i": "input gate",
     "f": "forget gate",
@@ -82,6 +93,19 @@ def faint(network: Network, signal: Signal) -> Iterator[Finding]:
     for row in signal.states:
         if row.reads > 0 and row.unit_std < _FAINT * min(row.reads, 1.0) and not {row.name, row.state} & idle:
             yield _faint_finding(row, {each.name: each.weight_rms for each in signal.rows})
+
+
+def forgetful(network: Network, signal: Signal) -> Iterator[Finding]:
+    """Recurrent layers without gates whose last state alone is read, and knows nothing of the first half of the steps."""
+    ended = read_at_last(network)
+    rows = {row.state: row for row in signal.states if row.op in _UNGATED}
+    by_node: dict[str, list[StateRow]] = {}
+    for use in network.uses:
+        if use.node in ended and use.name in rows:
+            by_node.setdefault(use.node, []).append(rows[use.name])
+    for states in by_node.values():
+        if all(row.growth < _ROUNDED**2 and row.steps >= _SEVERAL for row in states):
+            yield _forgetful_finding(states)
 
 
 def _layers(signal: Signal) -> dict[tuple[str, str], list[GateRow]]:
@@ -187,6 +211,24 @@ def _faint_finding(row: StateRow, sizes: dict[str, float]) -> Finding:
         "is shut.",
         cure="Start the input's weights by Glorot's law and the state's orthogonal, of gain 1.",
         remedy=TEXTBOOK,
+    )
+
+
+def _forgetful_finding(states: list[StateRow]) -> Finding:
+    row = max(states, key=lambda each: each.growth)
+    a_step = row.growth ** (1 / row.steps)
+    return Finding(
+        code="vanishing-signal",
+        severity="warning",
+        layers=tuple(dict.fromkeys(name for each in states for name in (each.name, each.state))),
+        message=f"The last state of `{row.state}` ({row.op}), which alone is read, knows nothing of the first half of {row.steps} steps: of a "
+        f"change of the first state {shown(row.growth)} is left.",
+        measured=row.growth,
+        expected=1.0,
+        cause=f"a step multiplies what is there by {shown(a_step)} on average, and no gate can hold anything: what is more than "
+        f"{shown(math.log(_ROUNDED) / math.log(a_step)) if a_step > 0 else 0} steps back is below the rounding of what is nearer.",
+        cure="Start the state's weight orthogonal, of gain 1 or a little more, take a layer with gates (LSTM, GRU), or read the mean over steps.",
+        remedy=Code(f'torch.nn.init.orthogonal_(model.get_parameter("{row.state}"))'),
     )
 
 

@@ -2,7 +2,8 @@
 
 Theory: a product of matrices is a matrix. Two weights in a row hold no more than one does, unless what is between them is
 narrower than both ends, which makes a factorisation; a network without any activation is linear regression, whatever its
-depth (Goodfellow, Bengio & Courville 2016, section 6.1). A batch norm is a straight line for all samples alike.
+depth (Goodfellow, Bengio & Courville 2016, section 6.1). A batch norm is a straight line for all samples alike, and so is an
+activation whose parameters bend nothing (a leaky ReLU of slope 1).
 
 Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one; otherwise an
 info, one for all such pairs, where others have an activation between them. Judged are plain weights, each the only

@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium.diagnose import _residual_growth
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
@@ -58,14 +59,19 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     uniform = math.log(signal.classes)
     every = links(network, signal)
     if signal.loss > uniform + _NATS:
-        yield _too_sure(every, odd_scales(network, signal), signal, signal.loss, uniform)
+        yield _too_sure(network, signal, signal.loss, uniform)
     else:
         yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
 
 
-def _too_sure(every: tuple[Link, ...], odd: Sequence[ScaleRow], signal: Signal, loss: float, uniform: float) -> Finding:
-    head = every[-1] if every else None
-    reason = _reason(head, every, odd) if head else Because("the logits are large.", "Make the output layer smaller.")
+def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> Finding:
+    every, odd = links(network, signal), odd_scales(network, signal)
+    head, grown = every[-1] if every else None, any(_residual_growth.check(network, signal))
+    reason = (
+        _reason(head, every, odd, grown=grown)
+        if head
+        else Because("the logits are large.", "Make the output layer smaller.")
+    )
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
@@ -81,7 +87,7 @@ def _too_sure(every: tuple[Link, ...], odd: Sequence[ScaleRow], signal: Signal, 
     )
 
 
-def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow]) -> Because:
+def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow], *, grown: bool) -> Because:
     """The output bias, the network's input, what reaches the head, or the head's own gain."""
     logits = f"the logits have std {shown(head.row.out_std)} and mean {shown(head.row.out_mean)}"
     if biased(head):
@@ -116,7 +122,11 @@ def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow]) -> Bec
             "keeps the size): the layers before it make the signal large.",
             "Give the layers before it their usual size, or normalise what reaches it.",
             LSUV,
-            "norm-scale" if any(row.rms > _LARGE_SCALE for row in odd) else "exploding-signal",
+            "norm-scale"
+            if any(row.rms > _LARGE_SCALE for row in odd)
+            else "residual-growth"
+            if grown
+            else "exploding-signal",
         )
     return Because(
         f"{logits}: the gain of `{head.use.name}` is {shown(head.gain)} (1 keeps the size).",

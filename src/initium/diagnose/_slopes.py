@@ -43,6 +43,13 @@ def falling(trend: Trend) -> Severity | None:
     return "warning" if trend.total <= _SLOW and len(trend.chain) >= _DEEP and trend.foretold else None
 
 
+def alike(fall: float, depth: int) -> Severity | None:
+    """The same for a fall, in natural logarithms, that healthy depth does not explain and that no weight was asked about."""
+    if fall <= _STALLED:
+        return "error"
+    return "warning" if fall <= _SLOW and depth >= _DEEP else None
+
+
 def rising(trend: Trend) -> Severity | None:
     """How bad a rise is; ``None`` for a healthy one."""
     if trend.total < trend.slack:

@@ -6,7 +6,8 @@ a batch of one.
 
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
 sample by sample; one over the first axis of the answer, two axes; and, where the target is one number for each sample, attentions
-whose keys are the samples, at each of several positions (``batch_first`` forgotten). An error.
+whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
+followed from the batch's first axis through views, transpositions and layers. An error.
 
 Not a fault: a softmax over nodes of one graph or members of one set, which has no axis of samples; over time in a layout
 of time first, where no batched product follows.
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._double_softmax import SOFTMAXES, head_of
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
-from initium.network import across_samples, ending, transposed
+from initium.network import across_samples, ending, mixed, transposed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -62,12 +63,23 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     end = ending(network)
     if end is not None and _over_the_batch(end):
         yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
-    found = across_samples(network)
+    found = across_samples(network) or _followed(network, signal)
     if found:
         yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
     turned = transposed(network, signal.samples) if signal.singly else ()
     if turned and not found:
         yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
+
+
+def _followed(network: Network, signal: Signal) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Those on the axis of the samples, followed from the batch, on the way to an answer for each sample.
+
+    The answer's own is left out: shares of one list, of which each sample is an item, are what a ranking asks for.
+    """
+    end = ending(network)
+    own = end.shape if end is not None and end.op in SOFTMAXES and end.axis == 0 else None
+    found = mixed(network, signal.samples).softmaxes if signal.singly else {}
+    return tuple((name, shape) for name, shape in found.items() if shape != own)
 
 
 def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ ever.
 
 Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the
 last operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
-a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, of a target of which a row sums to 2 or more: a warning.
+a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, or a loss that is the cross-entropy of scores, recomputed, of
+a target of which a row sums to 2 or more: a warning.
 
 Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last
 activation.
@@ -90,7 +91,7 @@ def _one_of_several(head: tuple[str, ...]) -> Finding:
         message="The model gives each class a share of 1, and the target has samples of several classes: their ones sum to more.",
         measured=1.0,
         expected=2.0,
-        cause="each row of the output sums to 1 (a softmax), so that a class can only be answered at the cost of the others.",
+        cause="a softmax, the model's or the loss's own, makes each row sum to 1, so that a class can only be answered at the cost of the others.",
         cure="Classes that exclude nothing take a sigmoid each: return scores, and take F.binary_cross_entropy_with_logits.",
         remedy=Code(
             "loss = torch.nn.functional.binary_cross_entropy_with_logits  # of the scores, with no softmax in the model"

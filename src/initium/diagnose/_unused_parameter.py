@@ -11,9 +11,11 @@ reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that ca
 called. An info for everything else.
 
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
-was given: an encoder before a codebook, with no straight-through estimator.
+was given: an encoder before a codebook, with no straight-through estimator; where what a weight makes is multiplied by a zero
+that stands in the program, on every way to the output, so that its gradient is zero at every step; and where weights that
+require a gradient are no parameters of the model (layers in a plain list).
 
-Not a fault: frozen parameters; a target network under no_grad beside the one that learns; a codebook behind a
+Not a fault: frozen parameters; a factor that is zero and learned (ReZero); a target network under no_grad beside the one that learns; a codebook behind a
 straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
 a loss (an info).
 
@@ -38,6 +40,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
+from initium.diagnose._times_zero import times_zero
 from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
 
@@ -53,7 +56,10 @@ _SHOWN, _LARGE = 3, 0.1
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """One finding for what is cut off, and one for what is merely not used; or one for all."""
+    """One finding for what is multiplied by zero, one for what is cut off, and one for what is merely not used; or one for all."""
+    yield from times_zero(network, signal)
+    if network.strays:
+        yield _unregistered(network)
     lost = dict.fromkeys(signal.unreached)
     trainable = [facts.name for facts in network.parameters if not (facts.frozen or facts.whole)]
     if not lost:
@@ -182,6 +188,22 @@ def _by_choice(lost: tuple[str, ...]) -> Finding:
         "asks for nothing else of them.",
         cure="Weight what is chosen by its softmax, take F.gumbel_softmax(scores, hard=True), or give the choice a loss of its own.",
         remedy=Code("choice = torch.nn.functional.gumbel_softmax(scores, hard=True)"),
+    )
+
+
+def _unregistered(network: Network) -> Finding:
+    shapes = ", ".join(map(str, network.strays[:_SHOWN])) + ("" if len(network.strays) <= _SHOWN else " ...")
+    return Finding(
+        code="unused-parameter",
+        severity="warning",
+        layers=(),
+        message=f"{several(len(network.strays), 'weight')} require a gradient and are no parameters of the model, of shape {shapes}: no optimizer of "
+        "model.parameters() will ever change them.",
+        measured=float(len(network.strays)),
+        expected=0.0,
+        cause="layers in a plain list or dict, or a tensor that is an attribute: neither .parameters() nor .to() nor .state_dict() sees them.",
+        cure="Keep layers in nn.ModuleList or nn.ModuleDict, and weights as nn.Parameter; freeze what is to stay as it is.",
+        remedy=Code("self.layers = torch.nn.ModuleList(layers)"),
     )
 
 

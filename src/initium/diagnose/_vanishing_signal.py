@@ -7,9 +7,13 @@ whole layer, and is told as evidence: by itself it is no finding, since what for
 positional table a thousand times the token's) was measured to train as others do.
 
 Limits: no hidden weight depends on the input at all (zero weights behind random biases; a warning where the samples are all the
-same and their targets differ); else see :mod:`._slopes`; what a
-critical ReLU network forgets by itself is allowed for (:mod:`._chance`). A recurrent layer whose states vary by less than
-a hundredth of what it reads (of 1, where that is larger) is a warning.
+same and their targets differ); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for
+(:mod:`._chance`). Along a chain with no norm and no sum the distance between two samples at length 1, ``sqrt(1 - cosine)``, is held
+to the same limits: it falls, with the size as it was, where samples are averaged with each other again and again (a graph
+network of many hops; Oono & Suzuki 2020, theorem 2; measured on 200 nodes of four kinds, He's start, Adam, 300 steps: 4 hops
+learn all, 8 hops 96 %, 12 hops nothing, and with a residual stream all). A recurrent layer whose states vary by less than a
+hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its
+steps (:mod:`._gates`).
 
 Not a fault: the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
 
@@ -31,12 +35,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initium.diagnose._chance import difference
+from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
-from initium.diagnose._gates import faint
+from initium.diagnose._gates import faint, forgetful
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links, trunks
-from initium.diagnose._slopes import falling, finding
+from initium.diagnose._slopes import alike, falling, finding
 from initium.diagnose._trend import forward
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from initium.records import Severity, Signal
 
 _ROUNDING = 1e-6
+# Of equal vectors of length 1 rounding leaves the square of float32's eps.
+_LEAST = 2.0**-46
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -65,7 +71,36 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         if trend and severity:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)
-    yield from () if deaf else faint(network, signal)
+        elif trend:
+            yield from _grown_alike(chain)
+    if not deaf:
+        yield from faint(network, signal)
+        yield from forgetful(network, signal)
+
+
+def _grown_alike(chain: tuple[Link, ...]) -> Iterator[Finding]:
+    """Samples that point one way at the end of a chain and did not at its beginning, whatever their size."""
+    chain = tuple(link for link in chain if link.units > 1)  # the cosine of two numbers is their sign
+    apart = [1 - link.row.alike for link in chain]
+    depth = len(chain)
+    if depth <= 1 or math.isnan(sum(apart)) or apart[0] <= 0:
+        return
+    fall = 0.5 * (math.log(max(apart[-1], _LEAST)) - math.log(apart[0])) + forgetting(depth)
+    severity = alike(fall, depth)
+    if severity:
+        last = chain[-1].use.name
+        yield Finding(
+            code="vanishing-signal",
+            severity=severity,
+            layers=names(chain),
+            message=f"All samples grow alike: from `{chain[0].use.name}` to `{last}`, {several(depth, 'layer')}, 1 less their mean cosine falls from "
+            f"{shown(apart[0])} to {shown(apart[-1])}.",
+            measured=apart[-1],
+            expected=apart[0] * difference(depth),
+            cause=f"a critical ReLU network of this depth leaves {shown(apart[0] * difference(depth))}; between these weights samples are "
+            "averaged with each other (neighbours in a graph), or what is common to all of them outgrows what is not.",
+            cure="Take fewer hops, add what a layer reads to what it gives (residual), or normalise the differences (PairNorm).",
+        )
 
 
 def _forgotten(chain: tuple[Link, ...]) -> str:

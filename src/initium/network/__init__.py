@@ -10,15 +10,19 @@ from initium.network._cuts import chosen, heedless, severed
 from initium.network._ending import Ending, ending
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
+from initium.network._last import read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
+from initium.network._nulled import nulled
 from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
+from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
+from initium.network._samples import Mixed, mixed
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
@@ -39,6 +43,7 @@ __all__ = [
     "Facts",
     "HeadPart",
     "Held",
+    "Mixed",
     "Neighbour",
     "Network",
     "Residual",
@@ -61,14 +66,18 @@ __all__ = [
     "is_float",
     "made_of",
     "map_tensors",
+    "mixed",
     "named_tensors",
+    "nulled",
     "op_name",
     "output_axes",
     "output_of",
     "own_statistics",
     "random_state_kept",
     "read",
+    "read_at_last",
     "recurred",
+    "recut",
     "refusal",
     "refuse_lazy",
     "root",

@@ -6,7 +6,6 @@ out, has the base ``x`` and is recognised by its values, like the one operation 
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ import torch
 from torch.fx.node import map_arg
 
 from initium.errors import InitiumError
-from initium.gains import ACTIVATIONS, Activation, recognise
+from initium.gains import Activation, recognise
+from initium.network._lone import bends, lone
 from initium.network._numbers import as_operand
 from initium.network._ops import AFFINE, REDUCTIONS, RESHAPES, SLOPED, is_noise, is_pointwise, op_name
 
@@ -237,19 +237,11 @@ def _signature(steps: list[fx.Node], numbers: dict[fx.Node, dict[fx.Node, float]
 def _name(function: Pointwise) -> Activation | Pointwise | None:
     """The activation's name and parameters, read off a lone operation or recognised by its values; ``None`` if straight."""
     bending = [node for node in function.steps[1:] if op_name(node) not in RESHAPES and not is_noise(node)]
-    if len(bending) == 1 and op_name(bending[0]) in ACTIVATIONS and op_name(bending[0]) not in SLOPED:
-        with contextlib.suppress(InitiumError):  # a parameter that the table's activation lacks: judged by its values
-            return Activation(op_name(bending[0]), _parameters(bending[0]))
+    known = lone(bending[0]) if len(bending) == 1 else None
+    if known is not None:
+        return known if bends(known) else None
     try:
         found = recognise(function)
     except (InitiumError, RuntimeError, TypeError):
         return function
     return None if found is not None and found.name == "linear" else found or function
-
-
-def _parameters(node: fx.Node) -> tuple[tuple[str, Any], ...]:
-    """The parameters that an activation's operation was given, by the names of its schema."""
-    schema: Any = getattr(node.target, "_schema", None)
-    names = [str(argument.name) for argument in schema.arguments] if schema is not None else []
-    given = dict(zip(names[1:], node.args[1:], strict=False)) | node.kwargs
-    return tuple((name, value) for name, value in given.items() if name != "generator")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.network._lone import bends, lone
 from initium.network._ops import AFFINE, LINEAR, LOOKUPS, PARTS, POOLS, RESHAPES, SUMS, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ def _follows_a_line(node: fx.Node, given: int) -> bool:
     name = op_name(node)
     bent = name in POOLS and any(word in name for word in _BENT)
     alone = given == 1 or name in SUMS or name in PARTS or name in LOOKUPS
-    return name in _STRAIGHT and not bent and alone
+    return (name in _STRAIGHT and not bent and alone) or (given == 1 and _bends_nothing(node))
+
+
+def _bends_nothing(node: fx.Node) -> bool:
+    """An activation whose parameters make a straight line of it."""
+    known = lone(node)
+    return known is not None and not bends(known)
 
 
 def unbiased(network: Network) -> frozenset[str]:

@@ -34,7 +34,10 @@ def uses(read: Readings, places: Places) -> list[Use]:
             here = list(sites(read.kinds, node))
             for site in here:
                 name = read.name_of(site.weight)
-                sources = reached.get(site.data, frozenset()) if site.data is not None else frozenset[str]()
+                read_here = read.kinds.data_parents(node) if site.layout == "gates" else [site.data]  # states too
+                sources = frozenset[str]().union(
+                    *(reached.get(each, frozenset()) for each in read_here if each is not None)
+                )
                 made = _use(read, site, name, count[name], sources)
                 found.append(replace(made, **_place(places, node)))
                 count[name] += 1

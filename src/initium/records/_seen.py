@@ -79,6 +79,21 @@ class AttentionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskRow:
+    """An attention whose mask shows it one value alone of a tensor of the batch, and hides all others.
+
+    Attributes:
+        queries: As of an :class:`AttentionRow`.
+        keys: Likewise.
+        given: Where the tensor stands in the batch.
+    """
+
+    queries: tuple[str, ...]
+    keys: tuple[str, ...]
+    given: str
+
+
+@dataclass(frozen=True, slots=True)
 class GateRow:
     """One gate of a recurrent layer, by a sample of its sequences; of an unrolled cell, at its last step.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         AttentionRow,
         GateRow,
         InputRow,
+        MaskRow,
         NormRow,
         ScaleRow,
         StateRow,
@@ -118,6 +119,7 @@ class Signal:
         inputs: The floating inputs that reach a weight with no other between; empty where the signal is predicted.
         norms: The normalisations that are operations of torch's, likewise.
         attentions: The attentions, likewise.
+        masks: The attentions that a mask shows one value alone of what is in the batch, likewise.
         unreached: Trainable parameters that got no gradient at all: none was computed, which is not a gradient of zero. Of a
             prediction, nobody asked.
         copies: Groups of different parameters with equal values, none of them constant. Of a prediction, likewise.
@@ -126,11 +128,12 @@ class Signal:
             probabilities), ``chances as logits`` (a loss that applies a sigmoid or a softmax, of an output from 0 to 1),
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
-            1), ``one of several`` (chances that sum to 1, of a target with several ones), ``one class`` (one unit, and a loss that
+            1), ``one of several`` (chances that sum to 1, in the model or by the loss, of a target with several ones), ``one class`` (one unit, and a loss that
             is zero whatever it answers); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
+        drawn: The frozen matrices and kernels whose values lie as one draw puts them: no training has touched them.
         scales: The learned scales of normalisations.
         tables: The tables that are looked up by index.
         added: The tables of the model that are added to what depends on the input.
@@ -153,6 +156,7 @@ class Signal:
     inputs: tuple[InputRow, ...] = ()
     norms: tuple[NormRow, ...] = ()
     attentions: tuple[AttentionRow, ...] = ()
+    masks: tuple[MaskRow, ...] = ()
     unreached: tuple[str, ...] = ()
     copies: tuple[tuple[str, ...], ...] = ()
     repeats: tuple[tuple[str, int], ...] = ()
@@ -165,6 +169,7 @@ class Signal:
     regression: TargetRow | None = None
     samples: int = 0
     singly: bool = False
+    drawn: tuple[str, ...] = ()
     rounded_away: bool = False
 
     @property

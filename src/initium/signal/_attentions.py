@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from initium.signal._masks import MASKED
 from initium.signal._thinned import steps, thinned
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _QUERIES, _ROWS, _SAMPLES = 16, 256, 2
-# Masks are written as minus infinity, the smallest number of a dtype, or -1e4 (which float16 holds); no score is there.
-_MASKED = -9e3
 # The slope p (1 - p) is below a twentieth of its largest, 1/4, from here on.
 _FLAT = (1 + math.sqrt(0.95)) / 2
 
@@ -54,7 +53,7 @@ def softmax_figures(scores: Tensor, axis: int) -> dict[str, Tensor]:
 
 def score_figures(scores: Tensor) -> dict[str, Tensor]:
     """The figures of scores along their last axis, masks included as very negative ones."""
-    seen = scores > _MASKED
+    seen = scores > MASKED
     visible = seen.sum(-1)
     asked = (visible > 1).to(scores.dtype)  # to look at one key is no choice
     count = asked.sum()

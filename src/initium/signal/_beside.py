@@ -149,7 +149,7 @@ def _steps(uses: list[Use], n: fx.Node, value_of: Callable[[Any], Any]) -> Itera
 def _norm(
     places: Places, n: fx.Node, value_of: Callable[[Any], Any], known: Callable[[fx.Node], UnitMoments | None]
 ) -> Iterator[tuple[tuple[str, str], Beside]]:
-    nodes, op = _arguments(n), places.norms[n.name]
+    nodes, op = arguments(n), places.norms[n.name]
     given = {name: value_of(each) for name, each in nodes.items()}
     if not _plain(given.get("input")) or given["input"].ndim < 2:  # noqa: PLR2004 - a batch of something
         return
@@ -166,7 +166,7 @@ def _norm_row(name: str, op: str, values: int, *, constant: float, std: float, u
 def _attention(
     attends: Attends, n: fx.Node, value_of: Callable[[Any], Any]
 ) -> Iterator[tuple[tuple[str, str], Beside]]:
-    given = {name: value_of(each) for name, each in _arguments(n).items()}
+    given = {name: value_of(each) for name, each in arguments(n).items()}
     made = partial(AttentionRow, queries=attends.queries, keys=attends.keys)
     if _plain(given.get("query")) and _plain(given.get("key")) and given["query"].ndim > 1:
         yield (n.name, "attention"), Beside(made, attention_figures(given))
@@ -174,7 +174,7 @@ def _attention(
         yield (n.name, "attention"), Beside(made, softmax_figures(given["self"], given["dim"]))
 
 
-def _arguments(n: fx.Node) -> dict[str, Any]:
+def arguments(n: fx.Node) -> dict[str, Any]:
     """A node's arguments by the names that the operation gives them."""
     schema: Any = getattr(n.target, "_schema", None)
     names = [each.name for each in schema.arguments] if schema is not None else []

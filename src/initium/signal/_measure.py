@@ -16,6 +16,8 @@ from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._copies import Alike, alike, comparable
+from initium.signal._drawn import drawn
+from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
@@ -112,6 +114,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         unreached=_unreached(network, leaves, gradients),
         copies=found.copies,
         repeats=found.repeats,
+        drawn=drawn(network, leaves),
         scales=scale_rows(network, leaves),
         tables=table_rows(network, leaves),
     )
@@ -167,6 +170,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
         misfit=misfit(output, batch, aim.loss, loss, known=known is not None),
         regression=regression(output, batch, aim.loss, loss),
+        masks=mask_rows(walk.shown, walk.places.attends, batch),
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
         singly=one_each(batch.target, walk.samples),

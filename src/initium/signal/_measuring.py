@@ -14,8 +14,9 @@ from initium.gains import Reach, reach
 from initium.network import Walk, root, shape_of, written
 from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
-from initium.signal._beside import Beside, places_of, seen_at
+from initium.signal._beside import Beside, arguments, places_of, seen_at
 from initium.signal._distinct import gaps, rounding
+from initium.signal._masks import shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
 
@@ -94,6 +95,7 @@ class Measuring(Walk):
         self.activations: dict[str, tuple[Tensor, Tensor]] = {}
         self.apart: dict[str, Tensor] = {}
         self.beside: dict[tuple[str, str], Beside] = {}
+        self.shown: dict[str, tuple[Tensor, int]] = {}
         self.samples = 0
         self._overwritten = _overwritten(network)
         self.notes: dict[str, None] = {}
@@ -113,7 +115,13 @@ class Measuring(Walk):
         """Looks at what a node is about to read, then runs it."""
         if self.looks_beside and n.name in self.places:
             self.beside.update(seen_at(self.places, n, self._value, self._moments))
+            self._look_at_mask(n)
         return super().run_node(n)
+
+    def _look_at_mask(self, n: fx.Node) -> None:
+        if n.name in self.places.attends:
+            seen = shown_keys({name: self._value(each) for name, each in arguments(n).items()})
+            self.shown.update({} if seen is None else {n.name: seen})
 
     def _value(self, argument: Any) -> Any:  # noqa: ANN401 - an argument of a node, and what it stands for
         return self.env[argument] if isinstance(argument, fx.Node) else argument

@@ -42,7 +42,7 @@ def misfit(
         weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
         classes of a sample, and ``L(z / 2)`` is another. Where an output and a target have as many elements, and shapes that
         broadcast to more, each number is compared with each if the loss of both broadcast is the same. Chances of which one
-        row sums to 1 are those of one class, and a target of ones in several places wants several. What nothing of this tells, the
+        row sums to 1 are those of one class, and a target of ones in several places wants several; so it is where the loss applies the softmax. What nothing of this tells, the
         loss itself may: what it hands to torch's losses is looked at.
 
     Args:
@@ -191,9 +191,11 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
     labels = target.to(scores.dtype)
     if not _chances(target):
         return "no chances" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""
+    several = scores.ndim >= _MATRIX and bool((labels.sum(1) >= _MATRIX).any())
+    if several and scores.shape[1] > 1 and same(F.cross_entropy(scores, labels), loss):
+        return "one of several"
     if not _chances(scores):
         return ""
-    several = scores.ndim >= _MATRIX and bool((labels.sum(1) >= _MATRIX).any())
     if several and _sums_to_one(scores, _rounding(scores)):
         return "one of several"
     return "chances as logits" if same(F.binary_cross_entropy_with_logits(scores, labels), loss) else ""

@@ -25,6 +25,7 @@ _SAMPLES, _STEPS = 32, 128
 # A change that is small beside the states, and large beside the rounding of float32.
 _NUDGE = 1e-4
 _FLAT = 1 / 20
+_UNGATED = frozenset({"rnn_tanh", "rnn_relu"})
 _CANDIDATES = frozenset({"g", "n", ""})
 
 Made = tuple["Callable[..., GateRow | StateRow]", "Mapping[str, Tensor]"]
@@ -99,7 +100,29 @@ def _growth(gates: Gates, layer: Layer, index: int, ran: tuple[Tensor, Ran], rms
     data, here = ran
     sizes = gates.sizes()
     nudge = _NUDGE * rms * cotangent(here.outputs[0], index)
+    if gates.kind in _UNGATED and layer.places[-1] < 0:
+        return _carried(gates, layer, here.outputs, nudge) / _size(nudge)
     there = run_layer(gates, layer, data, index, nudge=nudge)
     last = slice(0, sizes[0]) if layer.reverse else slice(sum(sizes) - sizes[-1], None)
-    apart = (there.outputs[last] - here.outputs[last]).square().mean().sqrt()
-    return apart / nudge.square().mean().sqrt().clamp(min=torch.finfo(nudge.dtype).tiny)
+    return _size(there.outputs[last] - here.outputs[last]) / _size(nudge)
+
+
+def _size(value: Tensor) -> Tensor:
+    return value.square().mean().sqrt().clamp(min=torch.finfo(value.dtype).tiny)
+
+
+def _carried(gates: Gates, layer: Layer, states: Tensor, nudge: Tensor) -> Tensor:
+    """How far off the last state is, to first order: without gates a step multiplies by its weight and its slope.
+
+    No rounding of the states stands in the way, so that what is forgotten is told down to the smallest numbers.
+    """
+    weight, sizes = gates.weights[layer.places[1]], gates.sizes()
+    off, at = nudge.expand(sizes[-1 if layer.reverse else 0], -1), sum(sizes) if layer.reverse else 0
+    for size in reversed(sizes) if layer.reverse else sizes:
+        at -= size if layer.reverse else 0
+        state = states[at : at + size]
+        slope = (state > 0).to(state.dtype) if gates.kind == "rnn_relu" else 1 - state.square()
+        begun = off[:size] if size <= len(off) else torch.cat([off, off.new_zeros(size - len(off), off.shape[1])])
+        off = slope * (begun @ weight.T)
+        at += 0 if layer.reverse else size
+    return off.abs().amax() * _size(off / off.abs().amax().clamp(min=torch.finfo(off.dtype).tiny))

@@ -1,0 +1,43 @@
+"""Weights whose answer is multiplied by a zero that is written in the program: they get a gradient, and it is always zero.
+
+A factor that is learned (ReZero), and one that was computed, is another thing: those move.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import several
+from initium.diagnose._links import links
+from initium.diagnose._words import names
+from initium.network import nulled
+from initium.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal
+
+
+def times_zero(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all weights of which nothing but a written zero comes to the output."""
+    off = nulled(network)
+    still = tuple(
+        link
+        for link in links(network, signal)
+        if link.facts.name in off and not link.facts.frozen and link.row.weight_grad_norm == 0 and link.use.sources
+    )
+    if still:
+        listed = names(still)
+        yield Finding(
+            code="unused-parameter",
+            severity="warning",
+            layers=listed,
+            message=f"{several(len(listed), 'weight')} will never learn, first `{listed[0]}`: what they make is multiplied by 0.",
+            measured=float(len(listed)),
+            expected=0.0,
+            cause="every way from there to the output goes through a product with the number 0, which no step changes.",
+            cure="Take another factor, or make it a parameter, which may begin at 0 and grows; where a schedule will raise it, accept "
+            "this finding with the reason.",
+        )

@@ -1,0 +1,38 @@
+"""Recurrent operations of whose steps the last state alone is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.network._ops import RECURRENT, op_name, shape_of
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._network import Network
+
+_STATES = 3  # axes of the states of all steps
+
+
+def read_at_last(network: Network) -> frozenset[str]:
+    """The recurrent operations, by node, whose answer is their last state: ``states[:, -1]``, or the state that they end with.
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+    """
+    nodes = network.trace.graph.graph.nodes if network.trace else ()
+    return frozenset(node.name for node in nodes if op_name(node) in RECURRENT and _last_alone(node))
+
+
+def _last_alone(node: fx.Node) -> bool:
+    states = [user for user in node.users if op_name(user) == "getitem" and user.args[1] == 0]
+    steps = 1 if node.args[-1] is True else 0
+    read = [user for each in states for user in each.users]
+    return bool(node.users) and all(_is_last(user, shape_of(user.all_input_nodes[0]), steps) for user in read)
+
+
+def _is_last(node: fx.Node, shape: tuple[int, ...], steps: int) -> bool:
+    if op_name(node) != "select" or len(shape) != _STATES:
+        return False
+    axis, place = node.args[1:3]
+    return isinstance(axis, int) and axis % _STATES == steps and place in {-1, shape[steps] - 1}

@@ -1,0 +1,48 @@
+"""Values that go on as zero, whatever they are: those that a zero which is written down multiplies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import fx
+
+from initium.network._ops import is_float, op_name
+
+if TYPE_CHECKING:
+    from initium.network._network import Network
+
+
+def nulled(network: Network) -> frozenset[str]:
+    """The parameters whose values go out, but times a zero alone, which nothing learns: no step ever gives them a gradient.
+
+    A zero is a number of the program. One that is a parameter (ReZero) learns, and one that is computed may change.
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+    """
+    if network.trace is None:
+        return frozenset()
+    nodes = list(network.trace.graph.graph.nodes)
+    zeros = {node for node in nodes if _times_zero(node)}
+    if not zeros:
+        return frozenset()
+    out, alive = set["fx.Node"](), set["fx.Node"]()
+    for node in reversed(nodes):
+        if any(user.op == "output" or (user in out and is_float(user)) for user in node.users):
+            out.add(node)
+        if any(user.op == "output" or (user in alive and user not in zeros) for user in node.users):
+            alive.add(node)
+    places = dict(zip(network.trace.parameters, nodes, strict=False))
+    return frozenset(name for name, node in places.items() if node in out - alive)
+
+
+def _times_zero(node: fx.Node) -> bool:
+    return op_name(node) == "mul" and any(map(_is_zero, node.args[:2]))
+
+
+def _is_zero(factor: object) -> bool:
+    if not isinstance(factor, fx.Node):
+        return isinstance(factor, int | float) and factor == 0
+    held = getattr(factor.graph.owning_module, str(factor.target), None) if factor.op == "get_attr" else None
+    return isinstance(held, torch.Tensor) and held.numel() == 1 and not held.is_meta and not bool(held)

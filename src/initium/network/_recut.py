@@ -1,0 +1,66 @@
+"""Views in the place of transpositions: the same sizes in another order, of numbers that stay in theirs."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from initium.network._ops import op_name, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import fx
+
+    from initium.network._network import Network
+
+# These leave every number at its place in the order of memory.
+_ORDERED = frozenset(
+    "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy".split()
+)
+_FEWEST = 3
+
+
+def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The views of data that give its own sizes, three or more, in another order, and neither split nor join axes.
+
+    A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
+    larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
+    were to change places, which no view does: each row of what it gives is cut from several of what it was given.
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+
+    Returns:
+        By the view's node the sizes before and after.
+    """
+    if network.trace is None:
+        return {}
+    held = len(network.trace.parameters) + len(network.trace.buffers)
+    data, found = set["fx.Node"](), dict[str, tuple[tuple[int, ...], tuple[int, ...]]]()
+    for place, node in enumerate(network.trace.graph.graph.nodes):
+        if (node.op == "placeholder" and place >= held) or not data.isdisjoint(node.all_input_nodes):
+            data.add(node)
+            before = next((size for size in _before(node) if _permuted(size, shape_of(node))), None)
+            if before is not None:
+                found[node.name] = before, shape_of(node)
+    return found
+
+
+def _before(node: fx.Node) -> Iterator[tuple[int, ...]]:
+    """The sizes that the same numbers had in the same order."""
+    while op_name(node) in _ORDERED and len(node.all_input_nodes) == 1:
+        node = node.all_input_nodes[0]
+        yield shape_of(node)
+
+
+def _permuted(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    one, other = ([size for size in shape if size != 1] for shape in (before, after))
+    return len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
+
+
+def _nested(one: list[int], other: list[int]) -> bool:
+    """True where every row of either, along however many axes, is made of whole rows of the next smaller one."""
+    rows = sorted({math.prod(shape[axis:]) for shape in (one, other) for axis in range(len(shape))})
+    return all(larger % smaller == 0 for smaller, larger in pairwise(rows))

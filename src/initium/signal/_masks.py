@@ -1,0 +1,85 @@
+"""What attentions are shown: keys that a mask hides, beside what stands there in the batch.
+
+A mask the wrong way round hides every token and shows the padding, which is one symbol again and again. So the keys that are
+shown are compared with the places at which a tensor of the batch holds one value: where both are the same everywhere, and what
+is hidden holds several, nothing but that value is seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from initium.network import named_tensors
+from initium.records import MaskRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+    from initium.network import Attends, Batch
+
+# Masks are written as minus infinity, the smallest number of a dtype, or -1e4 (which float16 holds); no score is there.
+MASKED = -9e3
+_ROWS, _QUERIES = 64, 16
+_TWO = 2
+
+
+def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
+    """Which keys some query is shown, by row of the mask's first axis, and how long that axis is; ``None`` without a mask."""
+    mask = given.get("attn_mask") if "query" in given else given.get("self")
+    last = "query" in given or given.get("dim") in {-1, getattr(mask, "ndim", 0) - 1}
+    if not isinstance(mask, torch.Tensor) or mask.ndim <= _TWO or not last or mask.is_nested:
+        return None
+    step = max(1, mask.shape[-2] // _QUERIES)
+    some = mask.detach()[:_ROWS, ..., (mask.shape[-2] - 1) % step :: step, :]  # the last, which a causal mask shows all
+    some = some[:, :1] if some.ndim > _TWO + 1 else some  # heads share a mask
+    shown = some if some.dtype == torch.bool else some > MASKED
+    return shown.flatten(1, -2).any(1), len(mask)
+
+
+def mask_rows(
+    shown: Mapping[str, tuple[Tensor, int]], attends: Mapping[str, Attends], batch: Batch
+) -> tuple[MaskRow, ...]:
+    """A row for each attention that is shown one value of a tensor of the batch alone."""
+    hiding = {node: seen for node, seen in shown.items() if not bool(seen[0].all())}
+    given = [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")] if hiding else []
+    rows = ((attends[node], name) for node, seen in hiding.items() for name in _of_one_value(seen, given))
+    return tuple(MaskRow(each.queries, each.keys, name) for each, name in rows)
+
+
+def _of_one_value(seen: tuple[Tensor, int], given: list[tuple[str, Tensor]]) -> Iterator[str]:
+    shown, length = seen
+    for name, value in given:
+        for symbols in _by_place(value.detach(), shown.shape[-1]):
+            if length % len(symbols) == 0:
+                heads = length // len(symbols)  # heads lie within the axis of samples where both are one
+                rows = symbols[torch.arange(len(shown), device=symbols.device) // heads]
+                if _alone(rows, shown.to(rows.device)):
+                    yield name
+                    return
+
+
+def _by_place(value: Tensor, keys: int) -> Iterator[Tensor]:
+    """The symbols of a batch, sample by place, whichever axis comes first; of vectors, whether one is all zero."""
+    if value.ndim == _TWO + 1 and value.is_floating_point():
+        value = value.ne(0).any(-1) * (1 + torch.arange(value[..., 0].numel(), device=value.device)).view_as(
+            value[..., 0]
+        )
+    if value.ndim != _TWO or value.is_complex() or not value.numel():
+        return
+    if value.shape[1] == keys:
+        yield value
+    if value.shape[0] == keys:
+        yield value.T
+
+
+def _alone(rows: Tensor, shown: Tensor) -> bool:
+    """What is shown is one value, which is hidden nowhere; what is hidden is several."""
+    seen, hidden = rows[shown], rows[~shown]
+    if seen.numel() < _TWO or not hidden.numel():  # one place is a choice, and not a value again and again
+        return False
+    value = seen[0]
+    return bool((seen == value).all()) and bool((hidden != value).all()) and bool((hidden != hidden[0]).any())
