@@ -98,13 +98,11 @@ def scales(network: Network, free: Callable[[Use], bool], still: Callable[[Use],
         uses.setdefault(use.node, []).append(use)
     traced = network.trace
     nodes: list[fx.Node] = list(traced.graph.graph.nodes) if traced else []
-    state = len(traced.parameters) + len(traced.buffers) if traced else 0
-    for place, node in enumerate(nodes):
+    for node in traced.entries if traced else ():
+        found.begin(node, free=False)
+    for node in nodes:
         data = [parent for parent in node.all_input_nodes if found.carries(parent)]
-        if node.op == "placeholder":
-            if place >= state:
-                found.begin(node, free=False)
-        elif node.name in uses:
+        if node.name in uses:
             reads[node.name] = data[0] if len(data) == 1 else None
             _use(found, node, data, uses[node.name], free=free, still=still)
         elif data:

@@ -105,9 +105,7 @@ def _leaving(trace: Trace) -> Iterator[fx.Node]:
 
 def _inputs(trace: Trace) -> set[fx.Node]:
     """The batch's floating tensors."""
-    places = [node for node in trace.graph.graph.nodes if node.op == "placeholder"]
-    batch = places[len(trace.parameters) + len(trace.buffers) :]
-    return {node for node in batch if is_float(node)}
+    return {node for node in trace.entries if is_float(node)}
 
 
 def _is_power(text: str) -> bool:

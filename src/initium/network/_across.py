@@ -28,9 +28,7 @@ def across_samples(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
     if network.trace is None:
         return ()
     nodes = list(network.trace.graph.graph.nodes)
-    held = len(network.trace.parameters) + len(network.trace.buffers)
-    entries = [node for node in nodes if node.op == "placeholder"][held:]
-    sizes = {shape_of(node)[0] for node in entries if shape_of(node)}
+    sizes = {shape_of(node)[0] for node in network.trace.entries if shape_of(node)}
     found = [
         node for node in nodes if op_name(node) in _SOFTMAXES and _first_axis(node) and shape_of(node)[0] in sizes - {1}
     ]
@@ -66,8 +64,7 @@ def transposed(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ..
     if network.trace is None or samples <= 1:
         return ()
     nodes = list(network.trace.graph.graph.nodes)
-    held = len(network.trace.parameters) + len(network.trace.buffers)
-    entries = [shape_of(node) for node in nodes if node.op == "placeholder"][held:]
+    entries = [shape_of(node) for node in network.trace.entries]
     positions = {shape[1] for shape in entries if len(shape) > 1 and shape[0] == samples} - {1}
     scored = [(node, _scores(node)) for node in nodes]
     return tuple((node.name, shape) for node, shape in scored if _samples_last(shape, samples, positions))

@@ -72,9 +72,7 @@ def heedless(network: Network) -> bool:
     """True where nothing of the batch reaches the output by operations of torch: its values left for numpy, or for Python."""
     if network.trace is None:
         return False
-    nodes = list(network.trace.graph.graph.nodes)
-    held = len(network.trace.parameters) + len(network.trace.buffers)
-    entries = [node for node in nodes if node.op == "placeholder"][held:]
+    entries = network.trace.entries
     waiting, seen = list(entries), set(entries)
     while waiting:
         fresh = [user for user in waiting.pop().users if user not in seen]

@@ -55,8 +55,7 @@ def ending(network: Network) -> Ending | None:
     if "softmax" in op_name(node) and shape:
         given: Any = node.args[_PLACE] if len(node.args) > _PLACE else node.kwargs.get("dim", 0)
         axis = int(given) % len(shape)
-    inputs = [each for each in network.trace.graph.graph.nodes if each.op == "placeholder"]
-    first = inputs[len(network.trace.parameters) + len(network.trace.buffers) :][:1]
+    first = network.trace.entries[:1]
     sizes = shape_of(first[0]) if first else ()
     return Ending(op_name(node), axis, shape, sizes[0] if sizes else 0)
 

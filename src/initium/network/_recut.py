@@ -37,10 +37,9 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
     """
     if network.trace is None:
         return {}
-    held = len(network.trace.parameters) + len(network.trace.buffers)
-    data, found = set["fx.Node"](), dict[str, tuple[tuple[int, ...], tuple[int, ...]]]()
-    for place, node in enumerate(network.trace.graph.graph.nodes):
-        if (node.op == "placeholder" and place >= held) or not data.isdisjoint(node.all_input_nodes):
+    data, found = set(network.trace.entries), dict[str, tuple[tuple[int, ...], tuple[int, ...]]]()
+    for node in network.trace.graph.graph.nodes:
+        if node in data or not data.isdisjoint(node.all_input_nodes):
             data.add(node)
             before = next((size for size in _before(node) if _permuted(size, shape_of(node))), None)
             if before is not None:

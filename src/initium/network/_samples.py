@@ -64,14 +64,10 @@ def mixed(network: Network, samples: int) -> Mixed:
     found = Mixed()
     if network.trace is None or samples <= 1:
         return found
-    held = len(network.trace.parameters) + len(network.trace.buffers)
-    inner: dict[fx.Node, int] = {}
-    for place, node in enumerate(network.trace.graph.graph.nodes):
-        shape = shape_of(node)
-        if node.op == "placeholder":
-            if place >= held and shape[:1] == (samples,):
-                inner[node] = math.prod(shape[1:])
-        elif node.op == "call_function" and any(each in inner for each in node.all_input_nodes):
+    shapes = {node: shape_of(node) for node in network.trace.entries}
+    inner = {node: math.prod(shape[1:]) for node, shape in shapes.items() if shape[:1] == (samples,)}
+    for node in network.trace.graph.graph.nodes:
+        if node.op == "call_function" and any(each in inner for each in node.all_input_nodes):
             lies = _at(node, inner, samples, found)
             if lies is not None:
                 inner[node] = lies

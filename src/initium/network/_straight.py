@@ -38,12 +38,8 @@ def straight(network: Network) -> bool:
     nodes = list(network.trace.graph.graph.nodes)
     last = {use.node for use in network.uses}
     end = max(place for place, node in enumerate(nodes) if node.name in last)
-    begin = len(network.trace.parameters) + len(network.trace.buffers)
-    data = set[str]()
-    for place, node in enumerate(nodes[: end + 1]):
-        if node.op == "placeholder":
-            data |= {node.name} if place >= begin else set()
-            continue
+    data = {node.name for node in network.trace.entries}
+    for node in nodes[: end + 1]:
         given = [each for each in node.all_input_nodes if each.name in data]
         if not given:
             continue

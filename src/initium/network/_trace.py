@@ -85,6 +85,12 @@ class Trace:
     below: bool = False
     choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def entries(self) -> list[fx.Node]:
+        """The placeholders of the batch's tensors, in their order."""
+        places = [node for node in self.graph.graph.nodes if node.op == "placeholder"]
+        return places[len(self.parameters) + len(self.buffers) :]
+
     def bind(
         self, model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

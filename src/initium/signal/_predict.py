@@ -184,10 +184,8 @@ def _inputs(
     data: bool,
     kept: Container[fx.Node],
 ) -> Iterator[Tensor]:
-    places = [node for node in traced.graph.graph.nodes if node.op == "placeholder"]
-    places = places[len(traced.parameters) + len(traced.buffers) :]
     tensors = tensors_in((batch.args, dict(batch.kwargs)))
-    for index, (node, value) in enumerate(zip(places, tensors, strict=True)):
+    for index, (node, value) in enumerate(zip(traced.entries, tensors, strict=True)):
         own = stream.child(str(index))
         if value.is_meta:
             yield hollow_input(value, rows_of_table(node), moments, own)
