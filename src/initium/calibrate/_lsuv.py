@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
-from initium.calibrate._commit import commit
 from initium.calibrate._given import at_most, lone, mask_of
 from initium.calibrate._masks import mask_notes
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
 from initium.calibrate._targets import growths
-from initium.checks import positive, truth
+from initium.calibrate._weights import Weights
+from initium.checks import positive
 from initium.errors import UnknownNameError
 from initium.network import as_module, random_state_kept
 from initium.planning import Plan, all_or_nothing
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from initium.calibrate._start import Pre
     from initium.calibrate._targets import Branches
     from initium.network import Network
+    from initium.planning import Undo
 
 _WORDS = {
     "statistic": ("std", "rms", "channel"),
@@ -53,7 +54,7 @@ def lsuv(
     batches: int | None = 8,
     seed: int = 0,
     network: Network | None = None,
-    undo: bool = True,
+    undo: Undo = True,
 ) -> Receipt:
     r"""Rescales every weight so that its operation's output has the target std on real data.
 
@@ -136,17 +137,15 @@ def lsuv(
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
     masks = [mask_of(mask, each) for each in given]
-    with nullcontext() if truth(undo, "undo") else all_or_nothing(undo=False) as opened:
-        call = Call(model, given, masks, wanted, pre, scale_free, seed, opened)
+    with all_or_nothing(undo=undo) as opened, closing(Weights(model, opened, undo)) as weights:
+        call = Call(model, given, masks, wanted, pre, scale_free, seed, weights)
         outcome = calibrated(call, network)
-        receipt = Receipt(
+        return Receipt(  # last: what comes before may fail or be interrupted
             action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
             seed=None if pre is None else seed,
             rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
             notes=tuple(_notes(call, outcome)),
         )
-        commit(model, outcome.values, opened)  # last: what comes before may fail or be interrupted
-    return receipt
 
 
 def _check_words(**options: str) -> None:
