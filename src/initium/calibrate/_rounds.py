@@ -20,6 +20,7 @@ from initium.calibrate._targets import streams_of, target_of
 from initium.calibrate._walks import Seeing, Settling
 from initium.errors import TraceError
 from initium.network import unchanged
+from initium.random import hand_back
 from initium.terminal import progress
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def ran(
 
     Where other sizes would be chosen than were met while tracing, the choices are kept as they were then.
     """
+    hand_back()  # what the draws and the sweep before have freed
     try:
         return _swept(model, ways, values, settle, exact=exact, kept=False)
     except TraceError:
