@@ -77,6 +77,9 @@ def lsuv(
     reason in the receipt; so is a weight whose input is zero or constant in all uses. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
 
+    Weights are drawn and scaled where the model has them, and what they were waits in a temporary file, so that the call holds
+    no more in memory than a forward pass under ``no_grad`` and one layer.
+
     Args:
         model: Any module that can be traced, with real tensors.
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`;
@@ -95,8 +98,10 @@ def lsuv(
             so memory grows with their number.
         seed: Of the start; not used where ``pre`` is ``None``.
         network: The model as ``read`` with this batch, where the caller has it.
-        undo: ``False`` draws and scales in the model's own memory, where no second set of weights has to be held; there is
-            no way back then: a call that fails leaves weights that are neither the old ones nor the new ones.
+        undo: Where the old weights are kept until the call has succeeded. ``True``: in a temporary file without a name, and in
+            memory where no disk has room for them, or they are little. ``"memory"``: there, one more set of weights.
+            ``False``: nowhere; a call that fails then leaves weights that are neither the old ones nor the new ones. See
+            :func:`~initium.planning.all_or_nothing`.
 
     Returns:
         A receipt with a row for each weight, or part of one, in execution order: the figure before, the factor, what the
@@ -105,7 +110,7 @@ def lsuv(
     Raises:
         ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, a
             parameter was made in inference mode, or the mask fits no output.
-        ArgumentTypeError: The batch or the mask is of no known kind.
+        ArgumentTypeError: The batch, the mask or ``undo`` is of no known kind.
         BatchError: A batch is empty, holds NaN, does not fit the model, or an output is not finite.
         PlanError: A factor is too large for its weight's dtype, or ``pre`` is a plan of another model.
         TraceError: The model cannot be traced, is lazy and has no shapes yet, or a batch is nested; or the batches lead

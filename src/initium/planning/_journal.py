@@ -98,7 +98,7 @@ class Journal:
             self._folder = next(folder for folder in [*_folders(), ""] if not folder or _room(folder, size))
             if not self._folder:
                 raise FileNotFoundError
-            self._file = cast("io.FileIO", tempfile.TemporaryFile(buffering=0, dir=self._folder))  # noqa: SIM115 - closed by close
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115 - closed by close
         if not _room(self._folder, size):
             raise FileNotFoundError
         return self._file
@@ -160,4 +160,4 @@ def _beside(data: Tensor) -> Tensor:
 
 
 def _bytes(data: Tensor) -> memoryview:
-    return memoryview(data.view(-1).view(torch.uint8).numpy())
+    return data.view(-1).view(torch.uint8).numpy().data
