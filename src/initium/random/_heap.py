@@ -11,10 +11,16 @@ if TYPE_CHECKING:
 
 
 def hand_back() -> None:
-    """Gives free pages back, of the heaps of all threads; glibc alone has to be asked.
+    """Gives what was freed back to the system, from the heaps of all threads; glibc alone has to be asked.
 
     Matrices are drawn in float64 by several threads, each with a heap of its own. What they leave there stays the process's,
     and another thread cannot use it.
+
+    Example:
+        >>> import torch
+        >>> from initium.random import Stream, hand_back, orthogonal_
+        >>> _ = orthogonal_(torch.empty(256, 256), Stream(0).child("w"))
+        >>> hand_back()
     """
     _trim()(0)
 
