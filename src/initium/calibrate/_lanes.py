@@ -89,6 +89,7 @@ class Lane(Walk):
                     self.streams[node.name] = self._figures(self.env[node])  # by no name: one would hold it for long
             for last in step.done:
                 del self.env[last]
+        self.args_iter, self.env = iter(()), {}  # what goes out: a cache of keys and values is as large as the signal
 
     def _figures(self, value: Tensor) -> Seen:
         return seen_of(value, None, -1, 1.0, self.counting.at(value, -1))
