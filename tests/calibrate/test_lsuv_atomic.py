@@ -16,9 +16,18 @@ from initium import calibrate
 from initium.calibrate import _lsuv, lsuv
 from initium.calibrate._commit import commit
 from initium.errors import BatchError, PlanError
+from initium.planning import _journal
 from lawful import fingerprint
 
 ROOM = str(Path(calibrate.__file__).parent)
+
+
+@pytest.fixture(params=["in a file", "in memory"], autouse=True)
+def _kept(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the way back is kept, of these small models too."""
+    if request.param == "in a file":
+        monkeypatch.setattr(_journal, "_LITTLE", 0)
+        monkeypatch.setattr(_journal, "_is_memory", lambda _: False)
 
 
 class Tagger(nn.Module):

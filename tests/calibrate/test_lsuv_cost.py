@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from initium.calibrate import lsuv
 from initium.calibrate._commit import commit
 from initium.errors import BatchError
+from initium.planning import Undo, _journal
+from initium.random import Stream, orthogonal_
 
 
 class Block(nn.Module):
@@ -146,12 +148,93 @@ def chain() -> nn.Sequential:
     return nn.Sequential(*[part for _ in range(12) for part in (nn.Linear(64, 64, bias=False), nn.ReLU())])
 
 
-@pytest.mark.parametrize(("undo", "copies"), [(True, 12 + 1), (False, 1)])
-def test_weights_are_held_once_more_or_not_at_all(*, undo: bool, copies: int) -> None:
+class Looped(nn.Module):
+    """A chain that is gone through twice, so that factors are tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chain = chain()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.chain(self.chain(x) + 1)
+
+
+@pytest.mark.parametrize(("undo", "copies"), [(True, 1), ("memory", 12 + 1), (False, 1)])
+@pytest.mark.parametrize("pre", ["orthogonal", None])
+def test_weights_are_held_in_memory_once_more_only_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, *, undo: Undo, copies: int, pre: Literal["orthogonal"] | None
+) -> None:
+    monkeypatch.setattr(_journal, "_LITTLE", 0)
+    monkeypatch.setattr(_journal, "_is_memory", lambda _: False)
     model, weight = chain(), 64 * 64 * 4
+    with Alive(weight) as drawing:
+        orthogonal_(torch.empty(64, 64), Stream(0).child("one"))
     with Alive(weight) as alive:
-        lsuv(model, torch.randn(4, 64), pre=None, undo=undo)
-    assert alive.most <= copies * weight
+        lsuv(model, torch.randn(4, 64), pre=pre, undo=undo)
+    assert alive.most <= copies * weight + (0 if pre is None else drawing.most)
+
+
+@pytest.mark.parametrize("undo", [True, False])
+def test_a_start_that_is_tried_anew_is_held_in_no_memory_either(monkeypatch: pytest.MonkeyPatch, *, undo: bool) -> None:
+    monkeypatch.setattr(_journal, "_LITTLE", 0)
+    monkeypatch.setattr(_journal, "_is_memory", lambda _: False)
+    model, weight = Looped(), 64 * 64 * 4
+    with Alive(weight) as alive:
+        receipt = lsuv(model, torch.randn(4, 64), pre=None, undo=undo)
+    assert any("sweeping" in note for note in receipt.notes)
+    assert alive.most <= weight
+
+
+class Streamed(nn.Module):
+    """A residual stream, and after it as many values at once as on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.one, self.other, self.narrow = (
+            nn.Linear(a, b) for a, b in ((4, 64), (64, 64), (64, 64), (64, 4))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.wide(x)
+        x = x + self.one(x)
+        x = x + self.other(x)
+        x = x.tanh()
+        return self.narrow(x.cos() * x)
+
+
+def test_what_ends_a_stream_is_held_no_longer_than_by_a_forward_pass() -> None:
+    torch.manual_seed(0)
+    model, x = Streamed(), torch.randn(8192, 4)  # figures are read in parts of half an output
+    with Alive(64 * 8192 * 4) as forward, torch.no_grad():
+        model(x)
+    with Alive(64 * 8192 * 4) as calibrating:
+        lsuv(model, x, pre=None)
+    assert calibrating.most <= forward.most
+
+
+class Caching(nn.Module):
+    """Gives what each of its layers made, as a cache of keys and values does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(6))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        made: list[Tensor] = []
+        for layer in self.layers:
+            x = layer(x)
+            made.append(x)
+        return made
+
+
+def test_what_goes_out_is_not_held_while_the_check_runs() -> None:
+    torch.manual_seed(0)
+    model, x = Caching(), torch.randn(8192, 64)
+    with Alive(64 * 8192 * 4) as forward, torch.no_grad():
+        model(x)
+    with Alive(64 * 8192 * 4) as calibrating:
+        lsuv(model, x, pre=None)
+    assert calibrating.most <= forward.most + x.nbytes  # the batch is copied: a model may write to it
 
 
 def test_after_a_commit_the_old_values_are_where_the_new_ones_were() -> None:

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from initium.planning import _apply, all_or_nothing
+from initium.planning import _apply, _journal, all_or_nothing
+
+
+@pytest.fixture(params=["in a file", "in memory"], autouse=True)
+def _kept(request, monkeypatch):
+    """Where the way back is kept, of these small models too."""
+    if request.param == "in a file":
+        monkeypatch.setattr(_journal, "_LITTLE", 0)
+        monkeypatch.setattr(_journal, "_is_memory", lambda _: False)
 
 
 def fail_at(monkeypatch, k, error):

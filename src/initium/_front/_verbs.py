@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from initium.audit import Audit
     from initium.network import Network
-    from initium.planning import Overrides, Plan, Prior
+    from initium.planning import Overrides, Plan, Prior, Undo
     from initium.records import Receipt, Signal
     from initium.report import Report
     from initium.schemes import Scheme
@@ -79,7 +79,7 @@ def initialize(
     *,
     prior: Prior | None = None,
     seed: int = 0,
-    undo: bool = True,
+    undo: Undo = True,
 ) -> Receipt:
     """Plans a model and applies the plan: all of it, or, on any error, nothing.
 
@@ -90,8 +90,8 @@ def initialize(
         overrides: As for :func:`plan`.
         prior: As for :func:`plan`.
         seed: The same seed gives the same weights on any device, in any order.
-        undo: Keep a copy of all that is overwritten until the call has succeeded, as :meth:`Plan.apply` does. False saves
-            the memory of it.
+        undo: Where all that is overwritten is kept until the call has succeeded: ``True`` in a temporary file, ``"memory"`` in
+            memory, ``False`` nowhere, as for :meth:`Plan.apply`.
 
     Returns:
         What was written, parameter by parameter.

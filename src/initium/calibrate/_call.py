@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
-
-import torch
 
 from initium.calibrate._choice import choose
 from initium.calibrate._given import signature
@@ -14,11 +11,10 @@ from initium.calibrate._receipt import missed
 from initium.calibrate._rounds import settled, verified, ways_of
 from initium.calibrate._siblings import siblings, unreached
 from initium.calibrate._start import start
-from initium.errors import PlanError
 from initium.network import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
     from initium.calibrate._rounds import Wanted, Way
     from initium.calibrate._start import Pre
     from initium.calibrate._walks import Seeing, Settling
+    from initium.calibrate._weights import Weights
     from initium.network import Batch, Network, Trace
     from initium.planning import Plan
 
@@ -41,7 +38,7 @@ class Call:
     """What was asked.
 
     Attributes:
-        opened: Gives a parameter's own memory to write into at once, where no way back is wanted; else ``None``.
+        weights: What is written.
     """
 
     model: nn.Module
@@ -51,7 +48,7 @@ class Call:
     pre: Pre | Plan | None
     scale_free: ScaleFree
     seed: int
-    opened: Callable[[Tensor], Tensor] | None = None
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Outcome:
         settling: What the last sweep saw before the factors.
         seeing: What the check saw.
         lanes: The check's lanes.
-        values: What is to be written.
+        values: What was written.
         sweeps: How many sweeps the factors took.
     """
 
@@ -80,25 +77,33 @@ class Outcome:
 
 
 def calibrated(call: Call, network: Network | None) -> Outcome:
-    """The factors and the new values, checked by a plain pass; nothing is written."""
+    """The weights drawn and scaled where the model has them, and checked by a plain pass."""
     networks = _read(call, network)
     choices = choose(call.model, networks[0], call.scale_free)
     idle = siblings(networks[0], choices, [name for name, choice in choices.items() if not choice.reason])
-    values = start(call.model, networks[0], choices, idle, pre=call.pre, seed=call.seed, opened=call.opened)
+    _begin(call, networks[0], choices, idle)
     routed = any(cast("Trace", each.trace).asked for each in networks)
-    if routed and values:
-        networks = _read(call, None, values)
+    if routed and call.weights.values:
+        networks = _read(call, None, call.weights.values)
         choices = choose(call.model, networks[0], call.scale_free)
-    outcome = _turn(call, networks, choices, values, routed=routed)
+    outcome = _turn(call, networks, choices, routed=routed)
     for _ in range(_MOST_WAYS - 1 if routed else 0):
         if not missed(outcome.seeing, outcome.found, call.wanted.statistic) and not _strangers(outcome):
             break
         networks = [way.network for way in outcome.ways]
         choices = choose(call.model, networks[0], call.scale_free)
-        fresh = {name: choice for name, choice in choices.items() if name not in values}
-        values |= start(call.model, networks[0], fresh, (), pre=call.pre, seed=call.seed, opened=call.opened)
-        outcome = _turn(call, networks, choices, values, routed=routed)
+        fresh = {name: choice for name, choice in choices.items() if name not in call.weights.values}
+        _begin(call, networks[0], fresh, ())
+        outcome = _turn(call, networks, choices, routed=routed)
     return outcome
+
+
+def _begin(call: Call, network: Network, choices: Mapping[str, Choice], besides: Collection[str]) -> None:
+    """The start of these weights, drawn into the model."""
+    values = call.weights.start()
+    opened = call.weights.opened
+    new = start(call.model, network, choices, besides, pre=call.pre, seed=call.seed, opened=opened)
+    call.weights.values = {**values, **new}
 
 
 def _strangers(outcome: Outcome) -> bool:
@@ -107,30 +112,23 @@ def _strangers(outcome: Outcome) -> bool:
     return any(piece.name not in known and not outcome.choices[piece.name].reason for piece in outcome.seeing.seen)
 
 
-def _turn(
-    call: Call, networks: Sequence[Network], choices: dict[str, Choice], values: dict[str, Tensor], *, routed: bool
-) -> Outcome:
+def _turn(call: Call, networks: Sequence[Network], choices: dict[str, Choice], *, routed: bool) -> Outcome:
     """The first of the found factors that the check agrees with, or the last."""
-    ways = ways_of(call.batches, call.masks, networks)
+    weights, ways = call.weights, ways_of(call.batches, call.masks, networks)
     again = any(len(choice.uses) > 1 for choice in choices.values())
     outcome: Outcome | None = None
-    for settling, sweeps in settled(call.model, ways, values, choices, call.wanted):
+    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted):
         found = settling.found | unreached(networks[0], choices, settling.found)
-        anew = routed or again  # it may not be the last try
-        new = _scaled(call.model, _copies(values) if anew else values, found, choices, None if anew else call.opened)
+        weights.scale(found, choices, again=routed or again)  # then it may not be the last try
         checked, known = ways, choices
         if routed:
-            checked = ways_of(call.batches, call.masks, _read(call, None, new))
+            checked = ways_of(call.batches, call.masks, _read(call, None, weights.values))
             known = choose(call.model, checked[0].network, call.scale_free) | choices
-        seeing, lanes = verified(call.model, checked, new)
-        outcome = Outcome(checked, known, found, settling, seeing, lanes, new, sweeps)
+        seeing, lanes = verified(call.model, checked, weights.values)
+        outcome = Outcome(checked, known, found, settling, seeing, lanes, weights.values, sweeps)
         if routed or not missed(seeing, found, call.wanted.statistic):
             break
     return cast("Outcome", outcome)  # sweeps end with one worth checking
-
-
-def _copies(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in values.items()}
 
 
 def _read(call: Call, network: Network | None, values: Mapping[str, Tensor] | None = None) -> list[Network]:
@@ -143,31 +141,3 @@ def _read(call: Call, network: Network | None, values: Mapping[str, Tensor] | No
         if key not in known:
             known[key] = read(call.model, batch, values=values, hollow=True)
     return [known[signature(batch)] for batch in call.batches]
-
-
-def _scaled(
-    model: nn.Module,
-    values: dict[str, Tensor],
-    found: Mapping[Piece, Found],
-    choices: Mapping[str, Choice],
-    opened: Callable[[Tensor], Tensor] | None,
-) -> dict[str, Tensor]:
-    """The start's values times the factors, in place; of a kept start, what a factor changes, opened or copied."""
-    for piece, one in found.items():
-        if one.factor != 1:
-            name = choices[piece.name].carrier if piece.name in choices else piece.name
-            if name not in values:
-                parameter = model.get_parameter(name)
-                values[name] = opened(parameter) if opened else parameter.detach().clone()
-            piece.scale(values[name], one.factor)
-            _check_fits(name, values[name], one.factor)
-    return values
-
-
-def _check_fits(name: str, scaled: Tensor, factor: float) -> None:
-    parts = torch.view_as_real(scaled) if scaled.is_complex() else scaled
-    if not math.isfinite(max(abs(float(end)) for end in torch.aminmax(parts))):
-        raise PlanError(
-            f"`{name}` times the factor {factor:.4g} does not fit into {scaled.dtype}. Nothing was changed. Its input is "
-            "almost zero: look at what comes before it, or calibrate in float32."
-        )

@@ -86,10 +86,13 @@ class Lane(Walk):
                     self._gone_on(point.node, running[point.node])
             for node in step.nodes:
                 if node.name in self._watched:
-                    value = self.env[node]
-                    self.streams[node.name] = seen_of(value, None, -1, 1.0, self.counting.at(value, -1))
+                    self.streams[node.name] = self._figures(self.env[node])  # by no name: one would hold it for long
             for last in step.done:
                 del self.env[last]
+        self.args_iter, self.env = iter(()), {}  # what goes out: a cache of keys and values is as large as the signal
+
+    def _figures(self, value: Tensor) -> Seen:
+        return seen_of(value, None, -1, 1.0, self.counting.at(value, -1))
 
     def _gone_on(self, node: fx.Node, running: Generator[Point, Any, Any]) -> Point | None:
         """Where a node stops next; ``None`` where it is done."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import closing
 from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
-from initium.calibrate._commit import commit
 from initium.calibrate._given import at_most, lone, mask_of
 from initium.calibrate._masks import mask_notes
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
 from initium.calibrate._targets import growths
-from initium.checks import positive, truth
+from initium.calibrate._weights import Weights
+from initium.checks import positive
 from initium.errors import UnknownNameError
 from initium.network import as_module, random_state_kept
 from initium.planning import Plan, all_or_nothing
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from initium.calibrate._start import Pre
     from initium.calibrate._targets import Branches
     from initium.network import Network
+    from initium.planning import Undo
 
 _WORDS = {
     "statistic": ("std", "rms", "channel"),
@@ -53,7 +54,7 @@ def lsuv(
     batches: int | None = 8,
     seed: int = 0,
     network: Network | None = None,
-    undo: bool = True,
+    undo: Undo = True,
 ) -> Receipt:
     r"""Rescales every weight so that its operation's output has the target std on real data.
 
@@ -76,6 +77,9 @@ def lsuv(
     reason in the receipt; so is a weight whose input is zero or constant in all uses. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
 
+    Weights are drawn and scaled where the model has them, and what they were waits in a temporary file, so that the call holds
+    no more in memory than a forward pass under ``no_grad`` and one layer.
+
     Args:
         model: Any module that can be traced, with real tensors.
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`;
@@ -94,8 +98,10 @@ def lsuv(
             so memory grows with their number.
         seed: Of the start; not used where ``pre`` is ``None``.
         network: The model as ``read`` with this batch, where the caller has it.
-        undo: ``False`` draws and scales in the model's own memory, where no second set of weights has to be held; there is
-            no way back then: a call that fails leaves weights that are neither the old ones nor the new ones.
+        undo: Where the old weights are kept until the call has succeeded. ``True``: in a temporary file without a name, and in
+            memory where no disk has room for them, or they are little. ``"memory"``: there, one more set of weights.
+            ``False``: nowhere; a call that fails then leaves weights that are neither the old ones nor the new ones. See
+            :func:`~initium.planning.all_or_nothing`.
 
     Returns:
         A receipt with a row for each weight, or part of one, in execution order: the figure before, the factor, what the
@@ -104,7 +110,7 @@ def lsuv(
     Raises:
         ArgumentError: ``target`` is not a positive number, a parameter or a tensor of the batch is on ``meta``, a
             parameter was made in inference mode, or the mask fits no output.
-        ArgumentTypeError: The batch or the mask is of no known kind.
+        ArgumentTypeError: The batch, the mask or ``undo`` is of no known kind.
         BatchError: A batch is empty, holds NaN, does not fit the model, or an output is not finite.
         PlanError: A factor is too large for its weight's dtype, or ``pre`` is a plan of another model.
         TraceError: The model cannot be traced, is lazy and has no shapes yet, or a batch is nested; or the batches lead
@@ -136,17 +142,15 @@ def lsuv(
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
     masks = [mask_of(mask, each) for each in given]
-    with nullcontext() if truth(undo, "undo") else all_or_nothing(undo=False) as opened:
-        call = Call(model, given, masks, wanted, pre, scale_free, seed, opened)
+    with all_or_nothing(undo=undo) as opened, closing(Weights(model, opened, undo)) as weights:
+        call = Call(model, given, masks, wanted, pre, scale_free, seed, weights)
         outcome = calibrated(call, network)
-        receipt = Receipt(
+        return Receipt(  # last: what comes before may fail or be interrupted
             action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
             seed=None if pre is None else seed,
             rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
             notes=tuple(_notes(call, outcome)),
         )
-        commit(model, outcome.values, opened)  # last: what comes before may fail or be interrupted
-    return receipt
 
 
 def _check_words(**options: str) -> None:

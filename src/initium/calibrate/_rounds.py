@@ -20,6 +20,7 @@ from initium.calibrate._targets import streams_of, target_of
 from initium.calibrate._walks import Seeing, Settling
 from initium.errors import TraceError
 from initium.network import unchanged
+from initium.random import hand_back
 from initium.terminal import progress
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def ran(
 
     Where other sizes would be chosen than were met while tracing, the choices are kept as they were then.
     """
+    hand_back()  # what the draws and the sweep before have freed
     try:
         return _swept(model, ways, values, settle, exact=exact, kept=False)
     except TraceError:
@@ -140,11 +142,11 @@ def _ticking(settle: Callable[[list[Point]], None], tick: Callable[[str], None])
 def settled(
     model: nn.Module,
     ways: Sequence[Way],
-    values: Mapping[str, Tensor],
+    start: Callable[[], Mapping[str, Tensor]],
     choices: Mapping[str, Choice],
     wanted: Wanted,
 ) -> Iterator[tuple[Settling, int]]:
-    """What sweeps found, and how many they were: each time that all factors are worth checking.
+    """What sweeps over a start found, and how many they were: each time that all factors are worth checking.
 
     One sweep finds those of weights that are used once. Of one that is used again the next use is not known at the first:
     it is corrected, and the sweep made anew, until the correction is small enough to be trusted.
@@ -154,7 +156,7 @@ def settled(
     seeking: Seeking[Piece] = Seeking(lambda piece: len(choices[piece.name].uses))
     before: Settling | None = None
     for sweeps in range(1, _MOST_ROUNDS + 1):
-        made, _ = ran(model, ways, values, partial(Settling, choices, wanted.statistic, target, dict(given)))
+        made, _ = ran(model, ways, start(), partial(Settling, choices, wanted.statistic, target, dict(given)))
         made.close()
         off = _off(made, ways, choices, wanted.statistic)
         given = _sought(seeking, made, off)

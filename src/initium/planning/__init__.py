@@ -4,6 +4,7 @@ from initium.planning._atomic import all_or_nothing, exchange
 from initium.planning._checks import matched
 from initium.planning._diff import Change, PlanDiff
 from initium.planning._groups import mup_groups
+from initium.planning._journal import Journal, Undo, undo_of
 from initium.planning._make import asking, plan
 from initium.planning._overrides import Overrides
 from initium.planning._plan import Plan
@@ -14,11 +15,13 @@ from initium.planning._write import pieces, write
 
 __all__ = [
     "Change",
+    "Journal",
     "Overrides",
     "Plan",
     "PlanDiff",
     "Prior",
     "Shaped",
+    "Undo",
     "all_or_nothing",
     "asking",
     "exchange",
@@ -29,5 +32,6 @@ __all__ = [
     "pieces",
     "plan",
     "shape_activations",
+    "undo_of",
     "write",
 ]

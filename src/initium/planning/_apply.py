@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.checks import truth
 from initium.planning._atomic import all_or_nothing
 from initium.planning._checks import matched
 from initium.planning._measured import measured_std
@@ -17,15 +16,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from initium.planning._journal import Undo
     from initium.records import PlanRow
 
 
 def apply(
-    rows: Sequence[PlanRow], notes: tuple[str, ...], action: str, model: nn.Module, seed: int, *, undo: bool
+    rows: Sequence[PlanRow], notes: tuple[str, ...], action: str, model: nn.Module, seed: int, *, undo: Undo
 ) -> Receipt:
     """Writes every row or none; the receipt is made before the last way back is closed."""
     stream, pairs = Stream(seed), matched(rows, model)
-    with all_or_nothing(undo=truth(undo, "undo")) as opened:
+    with all_or_nothing(undo=undo) as opened:
         done = tuple(_write_row(row, parameter, stream, opened) for row, parameter in pairs)
         return Receipt(action, stream.seed, done, notes)
 

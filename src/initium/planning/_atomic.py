@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch.autograd.graph import increment_version
 
 from initium.checks import writable
+from initium.planning._journal import Journal, undo_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from torch import Tensor
 
+    from initium.planning._journal import Undo
+
 
 @contextlib.contextmanager
-def all_or_nothing(*, undo: bool = True) -> Generator[Callable[[Tensor], Tensor]]:
+def all_or_nothing(*, undo: Undo = True) -> Generator[Callable[[Tensor], Tensor]]:
     """Gives the function that opens a parameter for writing; on any exception every opened one gets its bytes back.
 
-    The values of a parameter are copied when it is opened, unless ``undo`` is false: then there is no copy, and what was
-    written stays. What is written into the opened tensor is hidden from
-    autograd until the end, so that a call that fails leaves a graph that holds the parameter usable; a call that
-    succeeds tells autograd that the values changed.
+    The values of a parameter are kept when it is opened: in a temporary file, so that they take none of the memory that the
+    call needs, or in memory. What is written into the opened tensor is hidden from autograd until the end, so that a call
+    that fails leaves a graph that holds the parameter usable; a call that succeeds tells autograd that the values changed.
 
     Args:
-        undo: Whether to keep the copies that make a way back.
+        undo: Where the old values are kept. ``True``: more than 1 MiB in a temporary file, which has no name where the system
+            allows that and is gone with the process, however it ends. It lies in ``tempfile.gettempdir()``, or in
+            ``/var/tmp`` where that one is memory, and takes half of what is free there at most; where no disk has room, or a
+            write fails, they stay in memory. ``"memory"``: a copy on the parameter's own device. ``False``: nowhere, and
+            what was written stays.
 
     Yields:
         A function from a parameter to the tensor to write into. It refuses one whose elements share memory.
+
+    Raises:
+        ArgumentTypeError: ``undo`` is none of these.
 
     Example:
         >>> import torch
@@ -42,26 +52,26 @@ def all_or_nothing(*, undo: bool = True) -> Generator[Callable[[Tensor], Tensor]
         ...     print(weight.data)
         tensor([1., 1.])
     """
-    saved: list[tuple[Tensor, Tensor, Tensor | None]] = []
+    asked = undo_of(undo)
+    journal = Journal(asked) if asked else None
+    saved: list[tuple[Tensor, Callable[[], object] | None]] = []
 
     def opened(parameter: Tensor) -> Tensor:
         data = writable(parameter.data)
-        saved.append((parameter, data, data.clone() if undo else None))
+        saved.append((parameter, journal.kept(data) if journal else None))  # kept first, then written
         return data
 
-    try:
-        with torch.no_grad():
-            yield opened
-        for parameter, _, _ in saved:
-            increment_version(parameter)
-    except BaseException:
-        with contextlib.ExitStack() as stack:  # the last one first, and every one, whatever becomes of another
-            for parameter, data, before in saved:
-                if before is None:
-                    stack.callback(increment_version, parameter)
-                else:
-                    stack.callback(data.copy_, before)
-        raise
+    with contextlib.closing(journal) if journal else contextlib.nullcontext():
+        try:
+            with torch.no_grad():
+                yield opened
+            for parameter, _ in saved:
+                increment_version(parameter)
+        except BaseException:
+            with contextlib.ExitStack() as stack:  # the last one first, and every one, whatever becomes of another
+                for parameter, back in saved:
+                    stack.callback(back or partial(increment_version, parameter))
+            raise
 
 
 def exchange(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from initium.planning._journal import Undo
     from initium.records import PlanRow, Receipt
 
 
@@ -69,7 +70,7 @@ class Plan:
     def __repr__(self) -> str:
         return _show.summary(self.scheme, self.title, self.rows)
 
-    def apply(self, model: nn.Module, seed: int = 0, *, undo: bool = True) -> Receipt:
+    def apply(self, model: nn.Module, seed: int = 0, *, undo: Undo = True) -> Receipt:
         """Writes the plan into a model: all of it, or, on any error, nothing.
 
         The values of a parameter are a function of the seed, its name and the index alone: the same seed gives the same
@@ -79,9 +80,10 @@ class Plan:
         Args:
             model: A module with exactly the plan's parameters, floating or complex, on a device with memory.
             seed: An integer in [0, 2**128).
-            undo: Keep a copy of all that is overwritten until the call has succeeded: as much memory again as those
-                weights. False, for a model whose values are worth nothing yet, keeps none; a call that fails half-way
-                then leaves it half written.
+            undo: Where all that is overwritten is kept until the call has succeeded. ``True``: in a temporary file without a
+                name, which takes no memory; in memory where no disk has room, or where it is little. ``"memory"``: there,
+                as much again as those weights. ``False``, for a model whose values are worth nothing yet: nowhere; a call
+                that fails half-way then leaves it half written. See :func:`all_or_nothing`.
 
         Returns:
             What was done, parameter by parameter, with the plan's notes.

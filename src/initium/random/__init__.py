@@ -5,6 +5,7 @@ The stream is version 1: its bits are a contract, and a change of any of them is
 
 from initium.random._factor import factor_
 from initium.random._fills import bernoulli_, bits, normal_, permutation, trunc_normal_, uniform_
+from initium.random._heap import hand_back
 from initium.random._matrices import delta_orthogonal_, orthogonal_, sparse_
 from initium.random._once import Once
 from initium.random._repeats import Repeats
@@ -19,6 +20,7 @@ __all__ = [
     "bits",
     "delta_orthogonal_",
     "factor_",
+    "hand_back",
     "normal_",
     "orthogonal_",
     "permutation",
