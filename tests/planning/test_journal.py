@@ -80,7 +80,11 @@ def test_of_plain_values_no_second_tensor_is_made(journal, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "clone", None)
     monkeypatch.setattr(torch.Tensor, "contiguous", None)
     monkeypatch.setattr(torch, "empty", None)
-    journal.kept(data)()
+    before = data.tolist()
+    back = journal.kept(data)
+    data.zero_()
+    back()
+    assert data.tolist() == before
 
 
 def test_little_is_worth_no_file(journal, monkeypatch):

@@ -28,6 +28,11 @@ _FAKE = "torch._subclasses.fake_tensor"  # the logger of operations on shapes al
 
 
 def refuse_scripted(model: nn.Module) -> None:
+    """Refuses a model of which some module is TorchScript.
+
+    Raises:
+        TraceError: Naming the module.
+    """
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise TraceError(
@@ -157,6 +162,7 @@ def _whole_numbers(model: nn.Module) -> str:
 
 
 def without_values(model: nn.Module, error: Exception) -> str:
+    """What to say of a model on ``meta`` that asks for the values of its data."""
     return (
         f"{type(model).__name__} goes where its data leads{where_in(model, error)}, and there are no values on meta: "
         f"{str(error).rstrip('.')}. Trace it with memory and a real batch (model.to_empty(device=...), then initialise "

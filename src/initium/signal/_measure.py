@@ -159,6 +159,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
     measured: tuple[SignalRow, ...],
     loss: Loss | None = None,
 ) -> Signal:
+    """The signal of a walk whose way back is done: its rows, and what the answers, the targets and the loss are like."""
     known = classification(output, batch, aim.loss)
     found = Signal(
         rows=measured,
