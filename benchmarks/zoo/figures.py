@@ -42,14 +42,15 @@ def looked_at(case: Case, what: Collection[str]) -> Figures:
 
 
 def ratios(measured: Signal, predicted: Signal) -> list[list[Any]]:
-    """By use of a weight, predicted over measured rms of the output, and of the gradient there; None for no gradient."""
+    """By use of a weight, predicted over measured rms of the output, and of the gradient there, None for no gradient; and how."""
     expected = {(row.name, row.use): row for row in predicted.rows}
     found = list[list[Any]]()
     for row in measured.rows:
         other = expected.get((row.name, row.use))
         output = None if other is None else _ratio(other.out_rms, row.out_rms)
         gradient = None if other is None or not row.grad_rms > 0 else _ratio(other.grad_rms, row.grad_rms)
-        found.append([f"{row.name}:{row.use}", output, gradient, "" if other is None else other.by])
+        cause = "missed" if other is None else f"{row.op} by {other.by}, {row.after.partition('(')[0]} follows"
+        found.append([f"{row.name}:{row.use}", output, gradient, cause])
     return found
 
 

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 # What an output and a gradient may be off by, what counts as no worse in decades, and as no higher in loss; of a std.
 OUTPUT, GRADIENT, NEARLY, LOSS, STD = 1.15, 1.3, 0.02, 0.05, 1e-3
+# Causes that are listed.
+MOST = 25
 
 
 def tables(found: Mapping[tuple[str, ...], Figures]) -> Iterator[Table | str]:
-    """What held, a column a library, and below it what failed and which models stand out."""
+    """What held, a column a library; below it what is off, by cause, what failed, and which models stand out."""
     by_library = defaultdict[str, list[Figures]](list)
     for (library, _), figures in found.items():
         by_library[library].append(figures)
@@ -30,6 +32,7 @@ def tables(found: Mapping[tuple[str, ...], Figures]) -> Iterator[Table | str]:
         if any(cells):
             shown.add_row(title, *cells)
     yield shown
+    yield from _rest(found)
     for (library, name), figures in found.items():
         if figures.get("step") not in {None, "build"}:
             yield f"{library} {name}: {figures['failed']}"
@@ -38,6 +41,25 @@ def tables(found: Mapping[tuple[str, ...], Figures]) -> Iterator[Table | str]:
     unbuilt = [f"{library} {name}" for (library, name), figures in found.items() if figures.get("step") == "build"]
     if unbuilt:
         yield f"{len(unbuilt)} do not run by themselves at this size: {', '.join(unbuilt)}"
+
+
+def _rest(found: Mapping[tuple[str, ...], Figures]) -> Iterator[Table]:
+    """Of the uses whose prediction is off, what they are and in how many models, the most frequent first."""
+    every, off = Counter[str](), defaultdict[str, list[tuple[bool, bool, tuple[str, ...]]]](list)
+    for model, figures in found.items():
+        for start in ("own", "auto"):
+            for _, output, gradient, cause in figures.get(start, ()):
+                every[cause] += 1
+                wrong = not _within(output, OUTPUT), gradient is not None and not _within(gradient, GRADIENT)
+                if any(wrong):
+                    off[cause].append((*wrong, model))
+    if not off:
+        return
+    shown = Table("predictions that are off", "uses", "output off", "gradient off", "models")
+    for cause, several in sorted(off.items(), key=lambda each: -len(each[1]))[:MOST]:
+        outputs, gradients = (sum(each[place] for each in several) for place in (0, 1))
+        shown.add_row(cause, *map(str, (every[cause], outputs, gradients, len({each[2] for each in several}))))
+    yield shown
 
 
 def _uses(start: str, place: int, factor: float) -> Callable[[list[Figures]], str]:
