@@ -75,6 +75,17 @@ def test_values_of_any_kind_come_back_bit_by_bit(journal, case):
     assert journal._file is not None
 
 
+def test_values_come_back_wherever_new_tensors_are_made(journal):
+    """A default device is the caller's; values that lie in memory otherwise than in order are read beside it."""
+    data = CASES["channels last"]()
+    before = bits(data)
+    back = journal.kept(data)
+    data.fill_(2)
+    with torch.device("meta"):
+        back()
+    assert torch.equal(bits(data), before)
+
+
 def test_of_plain_values_no_second_tensor_is_made(journal, monkeypatch):
     data = torch.randn(50, 50)
     monkeypatch.setattr(torch.Tensor, "clone", None)

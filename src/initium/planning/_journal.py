@@ -112,7 +112,7 @@ class Journal:
 
     def _read(self, data: Tensor, at: int) -> None:
         file, direct = cast("io.FileIO", self._file), _direct(data)
-        values = data if direct else torch.empty(data.shape, dtype=data.dtype)
+        values = data if direct else torch.empty(data.shape, dtype=data.dtype, device="cpu")  # whatever the default is
         left = _bytes(values)
         file.seek(at)
         while left:
