@@ -100,6 +100,31 @@ def test_slices_of_a_stack_have_factors_of_their_own_and_the_unused_one_that_of_
     assert rest.factor == pytest.approx(float(torch.tensor(mine).log().mean().exp()), rel=1e-5)
 
 
+class Halved(nn.Module):
+    """Every vector of a stack in two halves, one for each end of an edge: neither is a run of whole matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.ends = nn.Linear(6, 8), nn.Parameter(torch.randn(4, 16, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x).expand(4, -1, -1)
+        return x @ self.ends[:, :8] + 2 * (x @ self.ends[:, 8:])
+
+
+def test_parts_of_every_matrix_of_a_stack_are_no_slices_of_it() -> None:
+    torch.manual_seed(0)
+    model, x = Halved(), torch.randn(64, 6)
+    receipt = lsuv(model, x, seed=0)
+    (one,) = [each for each in receipt.rows if each.name == "ends"]
+    with torch.no_grad():
+        h = model.enter(x)
+        both = torch.cat([h @ model.ends[:, :8], h @ model.ends[:, 8:]])
+    assert one.part == ""
+    assert abs(one.after - 1) < 1e-3
+    assert abs(float(both.std(correction=0)) - 1) < 1e-3
+
+
 class Routed(nn.Module):
     """Every expert takes the rows that are sent to it; to the last, none ever is."""
 

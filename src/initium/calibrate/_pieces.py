@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby, pairwise
@@ -97,13 +98,14 @@ def _parts(use: Use, nodes: Mapping[str, fx.Node], parameter: fx.Node) -> list[P
 
 
 def _slice(name: str, seen: Tensor, shape: Sequence[int]) -> Part:
-    """One matrix of a stack, or several in a row."""
-    size, each = seen.numel(), 1
-    for length in shape[1:]:
-        each *= length
-    first = int(seen.storage_offset()) // max(1, each)
-    if not each or size % each or size // each >= shape[0]:
+    """One matrix of a stack, or several in a row; a view of a part of each is one of the whole."""
+    each, first = math.prod(shape[1:]), int(seen.storage_offset())
+    axes = [(length, step) for length, step in zip(seen.shape, seen.stride(), strict=True) if step]
+    size = math.prod(length for length, _ in axes)
+    gaps = sum((length - 1) * step for length, step in axes) + 1 != size
+    if not each or gaps or first % each or size % each or size // each >= shape[0]:
         return Part(Piece(name))
+    first //= each
     return Part(Piece(name, 0, ((first, first + size // each),), f"slice {first}"))
 
 

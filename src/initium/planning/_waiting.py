@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import FrameType
 
 
 @contextlib.contextmanager
@@ -22,8 +23,12 @@ def interrupts_wait() -> Generator[None]:
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    came: list[tuple[Any, Any]] = []
-    signal.signal(signal.SIGINT, lambda *what: came.append(what))
+    came: list[tuple[int, FrameType | None]] = []
+
+    def noted(number: int, frame: FrameType | None) -> None:
+        came.append((number, frame))
+
+    signal.signal(signal.SIGINT, noted)
     try:
         yield
     finally:
