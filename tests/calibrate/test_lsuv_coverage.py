@@ -125,6 +125,31 @@ def test_parts_of_every_matrix_of_a_stack_are_no_slices_of_it() -> None:
     assert abs(float(both.std(correction=0)) - 1) < 1e-3
 
 
+class Scored(nn.Module):
+    """One vector scores both ends of an edge, a half each, as attention on graphs is written: its one unit is no row of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.ends = nn.Linear(6, 8, bias=False), nn.Parameter(torch.randn(16, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        return ((x @ self.ends[:8]) + (x @ self.ends[8:]).T).softmax(-1) @ x
+
+
+def test_the_halves_of_a_vector_of_inputs_are_not_its_rows() -> None:
+    torch.manual_seed(0)
+    model, x = Scored(), torch.randn(64, 6)
+    receipt = lsuv(model, x, seed=0)
+    (one,) = [each for each in receipt.rows if each.name == "ends"]
+    with torch.no_grad():
+        h = model.enter(x)
+        both = torch.cat([h @ model.ends[:8], h @ model.ends[8:]])
+    assert one.part == ""
+    assert "another" not in one.note
+    assert abs(float(both.std(correction=0)) - 1) < 1e-3
+
+
 class Routed(nn.Module):
     """Every expert takes the rows that are sent to it; to the last, none ever is."""
 
