@@ -150,6 +150,22 @@ def test_the_halves_of_a_vector_of_inputs_are_not_its_rows() -> None:
     assert abs(float(both.std(correction=0)) - 1) < 1e-3
 
 
+class Joined(nn.Module):
+    """Two layers that run as one product, as projections are joined to save a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 8, bias=False), nn.Linear(6, 8, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, torch.cat([self.a.weight, self.b.weight]))
+
+
+def test_weights_that_are_joined_to_one_are_named_as_such() -> None:
+    receipt = lsuv(Joined(), torch.randn(64, 6), seed=0)
+    assert any("`b.weight` (weight); reaches linear as one weight made of `a.weight`" in note for note in receipt.notes)
+
+
 class Routed(nn.Module):
     """Every expert takes the rows that are sent to it; to the last, none ever is."""
 
