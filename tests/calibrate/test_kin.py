@@ -151,6 +151,18 @@ def test_the_same_call_gives_the_same_bits_whatever_the_global_state(start):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("model", ["mlp", "transformer", "lstm", "tied"])
+@pytest.mark.parametrize("start", STARTS)
+def test_the_default_device_is_the_callers_and_decides_nothing(start, model):
+    found = []
+    for default in ("cpu", "meta"):
+        net, batch = made(model)
+        with torch.device(default):
+            STARTS[start](net, batch)
+        found.append(fingerprint(net)["values"])
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("model", ["mlp", "convolutions and batch norm", "transformer", "lstm"])
 @pytest.mark.parametrize("start", [name for name in STARTS if name != "lsuv"])
 def test_an_interrupt_at_any_operation_changes_nothing(start, model):

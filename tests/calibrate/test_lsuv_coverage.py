@@ -100,6 +100,72 @@ def test_slices_of_a_stack_have_factors_of_their_own_and_the_unused_one_that_of_
     assert rest.factor == pytest.approx(float(torch.tensor(mine).log().mean().exp()), rel=1e-5)
 
 
+class Halved(nn.Module):
+    """Every vector of a stack in two halves, one for each end of an edge: neither is a run of whole matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.ends = nn.Linear(6, 8), nn.Parameter(torch.randn(4, 16, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x).expand(4, -1, -1)
+        return x @ self.ends[:, :8] + 2 * (x @ self.ends[:, 8:])
+
+
+def test_parts_of_every_matrix_of_a_stack_are_no_slices_of_it() -> None:
+    torch.manual_seed(0)
+    model, x = Halved(), torch.randn(64, 6)
+    receipt = lsuv(model, x, seed=0)
+    (one,) = [each for each in receipt.rows if each.name == "ends"]
+    with torch.no_grad():
+        h = model.enter(x)
+        both = torch.cat([h @ model.ends[:, :8], h @ model.ends[:, 8:]])
+    assert one.part == ""
+    assert abs(one.after - 1) < 1e-3
+    assert abs(float(both.std(correction=0)) - 1) < 1e-3
+
+
+class Scored(nn.Module):
+    """One vector scores both ends of an edge, a half each, as attention on graphs is written: its one unit is no row of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.ends = nn.Linear(6, 8, bias=False), nn.Parameter(torch.randn(16, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        return ((x @ self.ends[:8]) + (x @ self.ends[8:]).T).softmax(-1) @ x
+
+
+def test_the_halves_of_a_vector_of_inputs_are_not_its_rows() -> None:
+    torch.manual_seed(0)
+    model, x = Scored(), torch.randn(64, 6)
+    receipt = lsuv(model, x, seed=0)
+    (one,) = [each for each in receipt.rows if each.name == "ends"]
+    with torch.no_grad():
+        h = model.enter(x)
+        both = torch.cat([h @ model.ends[:8], h @ model.ends[8:]])
+    assert one.part == ""
+    assert "another" not in one.note
+    assert abs(float(both.std(correction=0)) - 1) < 1e-3
+
+
+class Joined(nn.Module):
+    """Two layers that run as one product, as projections are joined to save a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(6, 8, bias=False), nn.Linear(6, 8, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, torch.cat([self.a.weight, self.b.weight]))
+
+
+def test_weights_that_are_joined_to_one_are_named_as_such() -> None:
+    receipt = lsuv(Joined(), torch.randn(64, 6), seed=0)
+    assert any("`b.weight` (weight); reaches linear as one weight made of `a.weight`" in note for note in receipt.notes)
+
+
 class Routed(nn.Module):
     """Every expert takes the rows that are sent to it; to the last, none ever is."""
 

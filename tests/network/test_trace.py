@@ -307,6 +307,30 @@ def test_a_compiled_model_is_read_as_it_was_written():
     ]
 
 
+class Lazily(nn.Module):
+    """A buffer that the first forward pass makes, of the length that it meets, as tables of positions are."""
+
+    def __init__(self):
+        super().__init__()
+        self.line, self.table = nn.Linear(4, 4), None
+
+    def forward(self, x):
+        if self.table is None:
+            del self.table
+            self.register_buffer("table", torch.arange(len(x)).float()[:, None], persistent=False)
+            self.eval()
+        return self.line(x) + self.table
+
+
+def test_a_buffer_that_the_forward_pass_makes_is_none_of_the_model_that_was_read():
+    model, x = Lazily(), torch.randn(6, 4)
+    expected = copy.deepcopy(model)(x)
+    made = read(model, as_batch(x), hollow=True)
+    assert not dict(model.named_buffers())
+    assert model.training
+    assert torch.equal(run_walk(Walk(made), list(chain(*made.trace.bind(model, as_batch(x)))))[0], expected)
+
+
 def test_a_walk_needs_data():
     model = nn.Linear(3, 3)
     with pytest.raises(TraceError, match="needs a network that was traced on data"):

@@ -1,5 +1,7 @@
 """All changes or none, whatever happens."""
 
+import signal
+
 import pytest
 import torch
 from torch import nn
@@ -95,6 +97,35 @@ def write_and_fail(weight, *values):
             opened(weight).fill_(value)
         assert weight.flatten()[0] == values[-1]
         raise KeyboardInterrupt
+
+
+def fail_after_zeros(weights):
+    with all_or_nothing() as opened:
+        for weight in weights:
+            opened(weight).zero_()
+        raise RuntimeError
+
+
+def test_who_presses_again_while_values_are_put_back_waits_until_they_are(monkeypatch):
+    weights = [nn.Parameter(torch.ones(4)) for _ in range(3)]
+    real = _journal.Journal.kept
+
+    def kept(self, data):
+        back = real(self, data)
+
+        def slowly():
+            for _ in range(3):
+                signal.raise_signal(signal.SIGINT)
+            back()
+
+        return slowly
+
+    monkeypatch.setattr(_journal.Journal, "kept", kept)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fail_after_zeros(weights)
+    assert all(torch.equal(weight.data, torch.ones(4)) for weight in weights)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def interrupted(weight, *values):

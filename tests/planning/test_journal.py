@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import namedtuple
 from pathlib import Path
 
@@ -75,6 +76,17 @@ def test_values_of_any_kind_come_back_bit_by_bit(journal, case):
     assert journal._file is not None
 
 
+def test_values_come_back_wherever_new_tensors_are_made(journal):
+    """A default device is the caller's; values that lie in memory otherwise than in order are read beside it."""
+    data = CASES["channels last"]()
+    before = bits(data)
+    back = journal.kept(data)
+    data.fill_(2)
+    with torch.device("meta"):
+        back()
+    assert torch.equal(bits(data), before)
+
+
 def test_of_plain_values_no_second_tensor_is_made(journal, monkeypatch):
     data = torch.randn(50, 50)
     monkeypatch.setattr(torch.Tensor, "clone", None)
@@ -112,8 +124,49 @@ def test_the_file_has_no_name_and_is_closed(disk):
     file = made._file
     assert os.name == "nt" or not list(disk.iterdir())
     made.close()
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        thread.join()
     assert file.closed
     assert not list(disk.iterdir())
+
+
+def test_an_interrupt_while_a_large_file_is_given_up_comes_too_late(monkeypatch):
+    """What follows the last value that is written takes no time in which a call could be interrupted."""
+    weight, pressed, gone = nn.Parameter(torch.ones(4)), threading.Event(), threading.Event()
+    real = _journal.tempfile.TemporaryFile
+
+    class Large:
+        """A file whose blocks are freed for as long as it takes to press Ctrl-C."""
+
+        def __init__(self, **options):
+            self._file = real(**options)
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+        def close(self):
+            pressed.wait(60)
+            self._file.close()
+            gone.set()
+
+    monkeypatch.setattr(_journal.tempfile, "TemporaryFile", Large)
+    with all_or_nothing() as opened:
+        opened(weight).fill_(2)
+    pressed.set()
+    assert gone.wait(60)
+    assert torch.equal(weight.data, torch.full((4,), 2.0))
+
+
+def test_a_file_is_closed_where_no_thread_can_be_had(monkeypatch):
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    made = Journal(undo=True)
+    made.kept(torch.ones(10))
+    file = made._file
+    monkeypatch.setattr(_journal.Thread, "start", refused)
+    made.close()
+    assert file.closed
 
 
 def test_nothing_is_left_where_the_process_is_killed(disk):

@@ -573,3 +573,12 @@ def test_a_backward_pass_that_cannot_be_run_is_an_error_that_says_why() -> None:
 
     with pytest.raises(LossError, match="changed in place"):
         measure(nn.Linear(6, 2), vectors().float(), wrong)
+
+
+@pytest.mark.parametrize("walk", [measure, predict])
+def test_the_default_device_decides_nothing(walk: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    net, batch = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.LayerNorm(8)), torch.randn(6, 8)
+    expected = walk(net, batch)
+    with torch.device("meta"):
+        assert repr(walk(net, batch)) == repr(expected)

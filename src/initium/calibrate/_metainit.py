@@ -189,7 +189,9 @@ class _Search:
                 f"the gradient quotient is {quotient}: a gradient of this loss, or its curvature, is not finite. Nothing was "
                 "changed. Start from smaller weights, a smaller lr, or in float64."
             )
-        slopes = [torch.zeros(())] * len(free) if last else gradients(value, list(free.values()), again=False)
+        slopes = (
+            [torch.zeros((), device="cpu")] * len(free) if last else gradients(value, list(free.values()), again=False)
+        )
         return quotient, {name: float(slope) for name, slope in zip(free, slopes, strict=True)}
 
 

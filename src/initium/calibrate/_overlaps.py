@@ -62,7 +62,7 @@ def _meet(one: Tensor, other: Tensor) -> bool:
 
 
 def _bytes(value: Tensor) -> Tensor:
-    first = torch.tensor(value.storage_offset())
+    first = torch.tensor(value.storage_offset(), device="cpu")
     for size, stride in zip(value.shape, value.stride(), strict=True):
-        first = first.unsqueeze(-1) + stride * torch.arange(size)
+        first = first.unsqueeze(-1) + stride * torch.arange(size, device="cpu")
     return first.flatten() * value.element_size()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, groupby, pairwise
@@ -86,25 +87,32 @@ def _parts(use: Use, nodes: Mapping[str, fx.Node], parameter: fx.Node) -> list[P
     if not use.direct or use.layout in {"lookup", "added", "gates", "conv_transpose"} or len(shape) < 2:  # noqa: PLR2004
         return [whole]
     units, start, axis = shape_of(node)[use.unit_axis], use.start, use.axis
+    seen = next((view for each in node.all_input_nodes if (view := view_of(each, parameter)) is not None), None)
     if use.layout == "batched":
-        seen = next((view for each in node.all_input_nodes if (view := view_of(each, parameter)) is not None), None)
         return [whole] if seen is None else [_slice(use.name, seen, shape)]
     runs = _runs(use, units, shape[axis])
     ends = list(accumulate((length for _, length in runs), initial=0))
     if ends[-1] != units or start + units > shape[axis] or (len(runs) == 1 and units == shape[axis]):
         return [whole]
+    if seen is not None and _elements(seen) * shape[axis] != math.prod(shape) * units:  # some inputs of each unit
+        return [whole]
     return list(_labelled(use.name, axis, start, runs, ends))
 
 
 def _slice(name: str, seen: Tensor, shape: Sequence[int]) -> Part:
-    """One matrix of a stack, or several in a row."""
-    size, each = seen.numel(), 1
-    for length in shape[1:]:
-        each *= length
-    first = int(seen.storage_offset()) // max(1, each)
-    if not each or size % each or size // each >= shape[0]:
+    """One matrix of a stack, or several in a row; a view of a part of each is one of the whole."""
+    each, first = math.prod(shape[1:]), int(seen.storage_offset())
+    size, steps = _elements(seen), zip(seen.shape, seen.stride(), strict=True)
+    gaps = sum((length - 1) * step for length, step in steps) + 1 != size
+    if not each or gaps or first % each or size % each or size // each >= shape[0]:
         return Part(Piece(name))
+    first //= each
     return Part(Piece(name, 0, ((first, first + size // each),), f"slice {first}"))
+
+
+def _elements(seen: Tensor) -> int:
+    """How many elements of its parameter a view has."""
+    return math.prod(length for length, step in zip(seen.shape, seen.stride(), strict=True) if step)
 
 
 def _runs(use: Use, units: int, length: int) -> list[tuple[str, int]]:

@@ -29,7 +29,7 @@ class Seeking(Generic[Key]):
 
     def __init__(self, uses: Callable[[Key], int]) -> None:
         self._uses, self._keys = uses, list[Key]()
-        self._inverse = torch.zeros(0, 0, dtype=torch.float64)
+        self._inverse = torch.zeros(0, 0, dtype=torch.float64, device="cpu")
         self._heard: list[tuple[Tensor, Tensor]] = []
         self._best: tuple[Tensor, Tensor] | None = None
 
@@ -40,7 +40,9 @@ class Seeking(Generic[Key]):
         """
         if list(off) != self._keys:
             self._begin(off)
-        place, missed = (torch.tensor([each[key] for key in self._keys]).double() for each in (places, off))
+        place, missed = (
+            torch.tensor([each[key] for key in self._keys], dtype=torch.float64, device="cpu") for each in (places, off)
+        )
         self._learn(place, missed)
         step = (-self._inverse @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
         if self._best is not None and float(missed.norm()) > _WORSE * float(self._best[1].norm()):
@@ -53,7 +55,7 @@ class Seeking(Generic[Key]):
     def _begin(self, off: Mapping[Key, float]) -> None:
         self._keys, self._heard, self._best = list(off), [], None
         slopes = [1.0 if off[key] < _FAR else float(self._uses(key)) for key in self._keys]
-        self._inverse = torch.diag(1 / torch.tensor(slopes, dtype=torch.float64))
+        self._inverse = torch.diag(1 / torch.tensor(slopes, dtype=torch.float64, device="cpu"))
 
     def _learn(self, place: Tensor, missed: Tensor) -> None:
         """The rank-one change after which the inverse explains what the last step did."""

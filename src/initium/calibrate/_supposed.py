@@ -35,7 +35,7 @@ def supposed_of(use: Use, uses: Sequence[Use], points: Sequence[Point], target: 
         for each in later:
             shape = shape_of(nodes[each.node])
             units = shape[each.unit_axis]
-            var = torch.full((units,), mean_square * each.fan_in * target**2, dtype=torch.float64)
+            var = torch.full((units,), mean_square * each.fan_in * target**2, dtype=torch.float64, device="cpu")
             zero = torch.zeros_like(var)
             found.append(Seen(math.prod(shape) // units, zero, var, zero, zero, zero, 0.0, 0.0))
     return found

@@ -215,7 +215,7 @@ def _along(output: Tensor, axis: int, factors: Sequence[tuple[tuple[Span, ...], 
     """The factor of every unit, along the axis of units; one number where all have the same."""
     if len(factors) == 1 and not factors[0][0]:
         return factors[0][1]
-    made = torch.ones(output.shape[axis], dtype=torch.float64)
+    made = torch.ones(output.shape[axis], dtype=torch.float64, device="cpu")
     for units, factor in factors:
         for a, b in units:
             made[a:b] = factor

@@ -84,6 +84,8 @@ def _part(read: Readings, node: fx.Node, operand: fx.Node, weights: dict[fx.Node
     name, through = op_name(node), read.kinds.origin[operand].through
     note = f"reaches {name} through {', '.join(through)}" if through else ""
     if operand in weights:
+        together = [f"`{each}`" for each in read.kinds.origin[operand].names]
+        note = note or (f"reaches {name} as one weight made of {', '.join(together)}" if len(together) > 1 else "")
         return Part(weights[operand].role, weights[operand].layout, note, padding=_padding(node))
     if name in NORMS:
         return _of_norm(node, operand, note)

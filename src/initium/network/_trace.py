@@ -217,6 +217,8 @@ _WAYS = (_Way(own=False, below=False), _Way(own=True, below=False), _Way(own=Tru
 
 def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+    # Before the model runs: a buffer that it makes then is taken back.
+    shapes, modes = _shapes(model), tuple(module.training for module in model.modules())
     state = [values.get(name, p).detach() for name, p in parameters.items()]
     state += [b.detach().clone() for b in buffers.values()]
     inputs = batch_tensors(batch)
@@ -263,8 +265,8 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         asked=asked,
         asks=asks,
         functions=tuple(functions),
-        shapes=_shapes(model),
-        modes=tuple(module.training for module in model.modules()),
+        shapes=shapes,
+        modes=modes,
         below=way.below,
         choices=choices,
     )

@@ -11,6 +11,7 @@ from torch.autograd.graph import increment_version
 
 from initium.checks import writable
 from initium.planning._journal import Journal, undo_of
+from initium.planning._waiting import interrupts_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -68,7 +69,10 @@ def all_or_nothing(*, undo: Undo = True) -> Generator[Callable[[Tensor], Tensor]
             for parameter, _ in saved:
                 increment_version(parameter)
         except BaseException:
-            with contextlib.ExitStack() as stack:  # the last one first, and every one, whatever becomes of another
+            with (
+                interrupts_wait(),
+                contextlib.ExitStack() as stack,
+            ):  # the last one first, and every one, whatever becomes of another
                 for parameter, back in saved:
                     stack.callback(back or partial(increment_version, parameter))
             raise
@@ -104,7 +108,7 @@ def exchange(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
         for parameter, _, _ in written:
             increment_version(parameter)
     except BaseException:
-        with contextlib.ExitStack() as stack:  # as above
+        with interrupts_wait(), contextlib.ExitStack() as stack:  # as above
             for _, data, before in written:
                 stack.callback(data.copy_, before)
         raise

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Literal, cast
 
 import torch
@@ -70,10 +71,17 @@ class Journal:
         return partial(data.copy_, data.clone())
 
     def close(self) -> None:
-        """Gives up all that was kept."""
+        """Gives up all that was kept.
+
+        Blocks of a large file are freed for a while, in which an interrupt would find a call that fails and has changed
+        everything: a thread does that.
+        """
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            try:
+                Thread(target=file.close).start()
+            except RuntimeError:  # none can be had
+                file.close()
 
     def _written(self, data: Tensor) -> int | None:
         """Where in the file the values begin; ``None`` where they could not be written."""
@@ -112,7 +120,7 @@ class Journal:
 
     def _read(self, data: Tensor, at: int) -> None:
         file, direct = cast("io.FileIO", self._file), _direct(data)
-        values = data if direct else torch.empty(data.shape, dtype=data.dtype)
+        values = data if direct else torch.empty(data.shape, dtype=data.dtype, device="cpu")  # whatever the default is
         left = _bytes(values)
         file.seek(at)
         while left:

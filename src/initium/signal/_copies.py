@@ -56,8 +56,8 @@ def _probed(several: dict[str, Tensor]) -> dict[str, list[list[Any]]]:
     """The first elements of the first row, of the rows where blocks may begin, and of the last row, of weights of one shape."""
     like = next(iter(several.values()))
     size = like.numel() // len(like)
-    rows = torch.tensor([0, *_starts(like).values(), len(like) - 1])
-    places = rows[:, None] * size + torch.arange(min(size, _PROBES))
+    rows = torch.tensor([0, *_starts(like).values(), len(like) - 1], device="cpu")
+    places = rows[:, None] * size + torch.arange(min(size, _PROBES), device="cpu")
     places = places.to(like.device)
     found = torch.stack([value.reshape(-1)[places] for value in several.values()]).tolist()
     return dict(zip(several, found, strict=True))

@@ -72,7 +72,7 @@ class Gates:
         if self.packed:
             sizes = given[1].clamp(max=samples)[:steps]
             begins = given[1].cumsum(0) - given[1]
-            rows = [torch.arange(int(a), int(a + n)) for a, n in zip(begins, sizes, strict=False)]
+            rows = [torch.arange(int(a), int(a + n), device="cpu") for a, n in zip(begins, sizes, strict=False)]
             given[0], given[1] = given[0][torch.cat(rows).to(given[0].device)], sizes
         elif self.cell:
             given[0] = given[0][:samples] if given[0].ndim > 1 else given[0]

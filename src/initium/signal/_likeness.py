@@ -45,11 +45,13 @@ def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream)
 
 def _rotation(samples: int, stream: Stream) -> Tensor:
     """A Haar rotation of deviations from a mean: of the space of so many numbers whose sum is zero."""
-    away = torch.full((samples,), samples**-0.5, dtype=torch.float64)
+    away = torch.full((samples,), samples**-0.5, dtype=torch.float64, device="cpu")
     away[0] -= 1
-    mirror = torch.eye(samples, dtype=torch.float64) - 2 * torch.outer(away, away) / away.square().sum()
+    mirror = torch.eye(samples, dtype=torch.float64, device="cpu") - 2 * torch.outer(away, away) / away.square().sum()
     inner = mirror[:, 1:]  # an orthonormal basis of that space: the mirror sends the first axis to the mean
-    return inner @ orthogonal_(torch.empty(samples - 1, samples - 1, dtype=torch.float64), stream) @ inner.T
+    return (
+        inner @ orthogonal_(torch.empty(samples - 1, samples - 1, dtype=torch.float64, device="cpu"), stream) @ inner.T
+    )
 
 
 def _is_mask(value: Tensor) -> bool:
@@ -61,9 +63,9 @@ def hollow_input(like: Tensor, rows: int | None, moments: tuple[float, float] | 
     """An input for one that has a shape and no values: N(0, 1), or indices into a table of so many rows, or ones."""
     if like.is_floating_point() or like.is_complex():
         mean, std = moments or (0.0, 1.0)
-        return normal_(torch.empty(like.shape, dtype=like.dtype), stream).mul_(std).add_(mean)
+        return normal_(torch.empty(like.shape, dtype=like.dtype, device="cpu"), stream).mul_(std).add_(mean)
     if rows is None or like.dtype == torch.bool:
-        return torch.ones(like.shape, dtype=like.dtype)
+        return torch.ones(like.shape, dtype=like.dtype, device="cpu")
     words = bits(stream, like.numel()).reshape(like.shape)
     return (words * rows >> WORD).to(like.dtype)
 

@@ -83,7 +83,11 @@ def _in_parts(value: Tensor, axis: int) -> UnitMoments | None:
     if not math.isfinite(largest):
         return None
     scale, made = largest or 1.0, torch.promote_types(value.dtype, torch.float32)
-    numbers = torch.tensor(largest, dtype=made), (mean / scale).to(made), (var / scale**2).clamp_(min=0).to(made)
+    numbers = (
+        torch.tensor(largest, dtype=made, device="cpu"),
+        (mean / scale).to(made),
+        (var / scale**2).clamp_(min=0).to(made),
+    )
     return UnitMoments(*numbers)
 
 

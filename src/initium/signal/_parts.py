@@ -121,7 +121,7 @@ def by_units(output: Tensor, bias: Tensor | None, axis: int) -> tuple[float, Ten
         axis: The units', counted from the front.
     """
     if not output.numel():
-        nothing = torch.zeros(1, dtype=torch.float64)
+        nothing = torch.zeros(1, dtype=torch.float64, device="cpu")
         return 0.0, nothing, nothing
     parts = Parts(output, axis, bias)
     size, mean, squares = parts.read()

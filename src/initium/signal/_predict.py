@@ -172,7 +172,7 @@ def _buffer(name: str, value: Tensor) -> Tensor:
     if not value.is_meta:
         return value.detach().clone()
     at_start = 0 if name.rpartition(".")[2] == "running_mean" else 1
-    return torch.full(value.shape, at_start, dtype=value.dtype)
+    return torch.full(value.shape, at_start, dtype=value.dtype, device="cpu")
 
 
 def _inputs(

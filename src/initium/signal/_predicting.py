@@ -88,7 +88,7 @@ class Predicting(Measuring):
         found = super().get_attr(target, args, kwargs)
         if isinstance(found, torch.Tensor) and (found.is_meta or getattr(found, "fake_mode", None) is not None):
             self.notes[f"the constant {target} of the graph has no values: taken as ones"] = None
-            return torch.ones(found.shape, dtype=found.dtype)
+            return torch.ones(found.shape, dtype=found.dtype, device="cpu")
         return found
 
     def operation(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
@@ -110,7 +110,7 @@ class Predicting(Measuring):
         self.notes[
             _EXACT if exact else f"the product of `{use.name}` ({use.op}) was drawn by its second moment alone"
         ] = None
-        self.anchors.append(torch.zeros((), requires_grad=True))
+        self.anchors.append(torch.zeros((), requires_grad=True, device="cpu"))
         made = cast("Tensor", RandomProduct.apply(data, self.anchors[-1], product))
         bias = addend(use, made, args)
         return made if bias is None else (made + bias).to(made.dtype)
@@ -125,5 +125,5 @@ def _rows(args: Sequence[Any], law: Law, shape: tuple[int, ...], stream: Stream,
 
 
 def _figures(norm: float, size: int) -> GradientFigures:
-    value = torch.tensor(norm)
+    value = torch.tensor(norm, device="cpu")
     return GradientFigures(value, value, value * _MEAN_OF_ABS / math.sqrt(size))
