@@ -818,6 +818,36 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, gain * (self.weight - mean) * torch.rsqrt(variance + 1e-6), self.bias, padding=1)
 
 
+class Masked(nn.Linear):
+    """A layer of an autoregressive network: an output sees some of the inputs only."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.register_buffer("mask", torch.ones(outputs, inputs).tril())
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.mask, self.bias)
+
+
+class Ternary(nn.Linear):
+    """Three values on a scale of the weight's own, with the gradient of the weight itself."""
+
+    def forward(self, x):
+        step = self.weight.abs().mean().clamp(min=1e-5)
+        return F.linear(x, self.weight + ((self.weight / step).round().clamp(-1, 1) * step - self.weight).detach())
+
+
+@pytest.mark.parametrize("layer", [Masked, Ternary])
+def test_a_weight_that_is_masked_or_quantised_has_the_size_that_its_output_needs(layer):
+    net = nn.Sequential(layer(48, 48), nn.ReLU(), layer(48, 48), nn.ReLU(), layer(48, 10))
+    x = torch.randn(64, 48, generator=torch.Generator().manual_seed(0))
+    initium.initialize(net, x, "auto", seed=0)
+    rows = initium.measure(net, x).rows
+    # An output's size is that of a softmax near guessing; under a textbook's law a mask takes half of it, or more.
+    assert rows[-1].out_rms == pytest.approx(0.25, rel=0.02)
+    assert max(row.out_rms for row in rows[:-1]) < 4
+
+
 def test_a_weight_whose_size_is_divided_out_takes_the_size_at_which_it_learns_like_the_rest():
     torch.manual_seed(0)
     layers = [Standardised(3, 16, 3), *(each for _ in range(4) for each in (nn.ReLU(), Standardised(16, 16, 3)))]
