@@ -818,6 +818,24 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, gain * (self.weight - mean) * torch.rsqrt(variance + 1e-6), self.bias, padding=1)
 
 
+class Recurrent(nn.Module):
+    """One score of a state that is driven by the same input at every step: its size is that of one draw."""
+
+    def __init__(self):
+        super().__init__()
+        self.state, self.score = nn.LSTM(4, 24, batch_first=True), nn.Linear(24, 1)
+
+    def forward(self, x):
+        return self.score(self.state(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_and_states_are_walked_as_they_will_be_written(seed):
+    net, x = Recurrent(), torch.ones(8, 6, 4)
+    initium.initialize(net, x, "auto", seed=seed)
+    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=0.02)
+
+
 class Masked(nn.Linear):
     """A layer of an autoregressive network: an output sees some of the inputs only."""
 
