@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from initium.calibrate._asked import asked
 from initium.calibrate._balance import walked
+from initium.calibrate._first_way import first_way
 from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
 from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
@@ -205,7 +206,7 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
     Likewise what goes out, which a temperature or a mean may have made another size.
     """
     ratios = dict[str, float]()
-    for facts in network.parameters:
+    for facts in first_way(network).parameters:
         inner = facts.residual is None or facts.residual.place == "inside"
         answers = facts.head and facts.name in scales.bound
         seen = found.arrived.get(facts.name, 0.0)

@@ -46,6 +46,7 @@ class Balancing(Predicting):
         self._spreads: dict[str, float] = {}
         self.joint: dict[str, float] = {}
         self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
+        self._turned = scales.turned
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Also the spread of what several weights give together."""
@@ -61,7 +62,8 @@ class Balancing(Predicting):
             product = output.to(torch.promote_types(output.dtype, torch.float32))
             product = product if bias is None else product - bias
             square, goal = float(product.detach().abs().square().mean()), self._goals[use.name]
-            self.squares.setdefault(use.name, []).append((square, product.numel()))
+            if use.node not in self._turned:
+                self.squares.setdefault(use.name, []).append((square, product.numel()))
             if use.name not in self.factors:
                 self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
             scaled = product * self.factors[use.name]
