@@ -818,6 +818,42 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, gain * (self.weight - mean) * torch.rsqrt(variance + 1e-6), self.bias, padding=1)
 
 
+def test_an_output_that_a_norm_rescales_is_of_a_size_to_learn_like_the_rest():
+    torch.manual_seed(0)
+    layers = [part for _ in range(4) for part in (nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())]
+    net, x = (
+        nn.Sequential(nn.Conv2d(3, 8, 1), *layers, nn.Conv2d(8, 2, 1), nn.BatchNorm2d(2)),
+        torch.randn(8, 3, 12, 12),
+    )
+    plan = initium.plan(net, x, "auto", seed=0)
+    plan.apply(net, seed=0)
+    found = rates(net, x)
+    assert abs(found[-1] - sum(found[:-1]) / len(found[:-1])) < 0.25
+    assert "scale-free" in next(row.reason for row in plan.rows if row.name == "13.weight")
+
+
+class Memory(nn.Module):
+    """Hops over a memory, each by tables of its own; the last one's is the output's weight, and no norm stands anywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(60, 24) for _ in range(4))
+
+    def forward(self, memory, question):
+        state = self.tables[0](question).sum(1)
+        for keys, values in pairwise(self.tables):
+            found = (keys(memory).sum(2) @ state[:, :, None]).softmax(1)
+            state = state + (found * values(memory).sum(2)).sum(1)
+        return state @ self.tables[-1].weight.T
+
+
+def test_a_table_that_is_the_output_s_weight_keeps_its_output_s_size_while_rates_are_evened():
+    torch.manual_seed(0)
+    net, given = Memory(), (torch.randint(60, (8, 8, 6)), torch.randint(60, (8, 5)))
+    initium.initialize(net, given, "auto", seed=0)
+    assert initium.measure(net, given).rows[-1].out_rms == pytest.approx(HEAD, rel=_auto._APART)
+
+
 class Recurrent(nn.Module):
     """One score of a state that is driven by the same input at every step: its size is that of one draw."""
 

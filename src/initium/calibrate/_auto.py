@@ -134,6 +134,12 @@ def auto(
             least, scales, found = now, tried, walk
         else:
             step /= 2
+    # What a table gives is a power of its size that the graph does not tell, and no rate buys logits above guessing.
+    for _ in range(SETTLED):
+        if not _astray(scales, found):
+            break
+        scales = _followed(scales, found, begun=True)
+        found = walked(model, given, network, scales, seed=seed, before=found)
     chosen = {name: _choice(name, scales, found) for name in found.stds}
     chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
     chosen |= {
@@ -184,6 +190,12 @@ def _followed(scales: Scales, found: Round, *, begun: bool) -> Scales:
     return _rescaled(
         replace(scales, tied=tied), _stretched(scales, found, tied, () if begun else scales.lines.values())
     )
+
+
+def _astray(scales: Scales, found: Round) -> bool:
+    """Whether a table that is the output's weight too gives an output of another size than it should."""
+    seen = {name: found.outputs.get(name, 0.0) for name in scales.tied}
+    return any(size > 0 and abs(size / scales.bound[name][0] - 1) > _APART for name, size in seen.items())
 
 
 def _stretched(scales: Scales, found: Round, tied: Mapping[str, float], lines: Iterable[Line]) -> dict[str, float]:

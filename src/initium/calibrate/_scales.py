@@ -291,7 +291,7 @@ def _soft(facts: Facts, loose: Collection[int]) -> bool:
 
 def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     """The rms that a weight's output must have; ``None`` for a free one."""
-    if facts.head:
+    if facts.head and not facts.normalised:
         guess = f": a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
         return HEAD, f"an output of rms {HEAD:g}" + (guess if facts.head in {"softmax", "unknown"} else "")
     if facts.normalised:
