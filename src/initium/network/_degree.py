@@ -87,6 +87,10 @@ def _picked(node: fx.Node, args: list[float], _: list[float]) -> float | None:
     return args[0] * (2.0 if squared else 1.0)
 
 
+def _still(_: fx.Node, __: list[float], ___: list[float]) -> float:
+    return 0.0
+
+
 def _compared(node: fx.Node, args: list[float], _: list[float]) -> float | None:
     numbers = [value for value in node.args[:2] if isinstance(value, int | float)]
     return 0.0 if (not any(numbers) if numbers else args[0] == args[1]) else None
@@ -103,7 +107,7 @@ def _quotient(_: fx.Node, args: list[float], __: list[float]) -> float | None:
 _RULES: dict[str, Callable[[fx.Node, list[float], list[float]], float | None]] = {
     **dict.fromkeys(MOVES | _SAME, _same),
     **dict.fromkeys(NORMS, _norm),
-    **dict.fromkeys(FACTORIES | _SIGNS, lambda *_: 0.0),
+    **dict.fromkeys(FACTORIES | _SIGNS, _still),
     **dict.fromkeys(_COMPARES, _compared),
     **dict.fromkeys((*_POWERS, "pow"), _power),
     **dict.fromkeys(MULTIPLIES, _product),

@@ -184,6 +184,7 @@ class Facts:
         idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
         closes: Of the scale of a norm that nothing but output weights reads, those.
         divided_out: As in :class:`Use`, of all its uses.
+        inverted: True where its determinant or its inverse is taken: an invertible layer of a flow.
     """
 
     name: str
@@ -214,6 +215,7 @@ class Facts:
     heads: tuple[HeadPart, ...] = ()
     closes: tuple[str, ...] = ()
     divided_out: bool = False
+    inverted: bool = False
 
     @property
     def mentionable(self) -> bool:
