@@ -818,6 +818,90 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, gain * (self.weight - mean) * torch.rsqrt(variance + 1e-6), self.bias, padding=1)
 
 
+def test_an_output_that_a_norm_rescales_is_of_a_size_to_learn_like_the_rest():
+    torch.manual_seed(0)
+    layers = [part for _ in range(4) for part in (nn.Conv2d(8, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU())]
+    net, x = (
+        nn.Sequential(nn.Conv2d(3, 8, 1), *layers, nn.Conv2d(8, 2, 1), nn.BatchNorm2d(2)),
+        torch.randn(8, 3, 12, 12),
+    )
+    plan = initium.plan(net, x, "auto", seed=0)
+    plan.apply(net, seed=0)
+    found = rates(net, x)
+    assert abs(found[-1] - sum(found[:-1]) / len(found[:-1])) < 0.25
+    assert "scale-free" in next(row.reason for row in plan.rows if row.name == "13.weight")
+
+
+class Memory(nn.Module):
+    """Hops over a memory, each by tables of its own; the last one's is the output's weight, and no norm stands anywhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(60, 24) for _ in range(4))
+
+    def forward(self, memory, question):
+        state = self.tables[0](question).sum(1)
+        for keys, values in pairwise(self.tables):
+            found = (keys(memory).sum(2) @ state[:, :, None]).softmax(1)
+            state = state + (found * values(memory).sum(2)).sum(1)
+        return state @ self.tables[-1].weight.T
+
+
+def test_a_table_that_is_the_output_s_weight_keeps_its_output_s_size_while_rates_are_evened():
+    torch.manual_seed(0)
+    net, given = Memory(), (torch.randint(60, (8, 8, 6)), torch.randint(60, (8, 5)))
+    initium.initialize(net, given, "auto", seed=0)
+    assert initium.measure(net, given).rows[-1].out_rms == pytest.approx(HEAD, rel=_auto._APART)
+
+
+class Recurrent(nn.Module):
+    """One score of a state that is driven by the same input at every step: its size is that of one draw."""
+
+    def __init__(self):
+        super().__init__()
+        self.state, self.score = nn.LSTM(4, 24, batch_first=True), nn.Linear(24, 1)
+
+    def forward(self, x):
+        return self.score(self.state(x)[0][:, -1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gates_and_states_are_walked_as_they_will_be_written(seed):
+    net, x = Recurrent(), torch.ones(8, 6, 4)
+    initium.initialize(net, x, "auto", seed=seed)
+    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=0.02)
+
+
+class Masked(nn.Linear):
+    """A layer of an autoregressive network: an output sees some of the inputs only."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.register_buffer("mask", torch.ones(outputs, inputs).tril())
+
+    def forward(self, x):
+        return F.linear(x, self.weight * self.mask, self.bias)
+
+
+class Ternary(nn.Linear):
+    """Three values on a scale of the weight's own, with the gradient of the weight itself."""
+
+    def forward(self, x):
+        step = self.weight.abs().mean().clamp(min=1e-5)
+        return F.linear(x, self.weight + ((self.weight / step).round().clamp(-1, 1) * step - self.weight).detach())
+
+
+@pytest.mark.parametrize("layer", [Masked, Ternary])
+def test_a_weight_that_is_masked_or_quantised_has_the_size_that_its_output_needs(layer):
+    net = nn.Sequential(layer(48, 48), nn.ReLU(), layer(48, 48), nn.ReLU(), layer(48, 10))
+    x = torch.randn(64, 48, generator=torch.Generator().manual_seed(0))
+    initium.initialize(net, x, "auto", seed=0)
+    rows = initium.measure(net, x).rows
+    # An output's size is that of a softmax near guessing; under a textbook's law a mask takes half of it, or more.
+    assert rows[-1].out_rms == pytest.approx(0.25, rel=0.02)
+    assert max(row.out_rms for row in rows[:-1]) < 4
+
+
 def test_a_weight_whose_size_is_divided_out_takes_the_size_at_which_it_learns_like_the_rest():
     torch.manual_seed(0)
     layers = [Standardised(3, 16, 3), *(each for _ in range(4) for each in (nn.ReLU(), Standardised(16, 16, 3)))]

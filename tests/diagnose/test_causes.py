@@ -421,3 +421,28 @@ def test_two_zeros_one_behind_the_other_never_learn(a, b, frozen, severity):
         optimizer.step()
     stuck = not (trained.a.weight.any() or trained.b.weight.any())
     assert stuck == (severity is not None)
+
+
+class Rounded(torch.autograd.Function):
+    """A step whose gradient passes as if it were not there."""
+
+    @staticmethod
+    def forward(_, x):
+        return (x * 8).round() / 8
+
+    @staticmethod
+    def backward(_, gradient):
+        return gradient
+
+
+class Quantised(nn.Linear):
+    def forward(self, x):
+        return nn.functional.linear(x, Rounded.apply(self.weight), self.bias)
+
+
+def test_a_gradient_that_a_backward_of_its_own_passes_on_is_not_called_lost():
+    torch.manual_seed(0)
+    net, x = nn.Sequential(Quantised(16, 32), nn.ReLU(), Quantised(32, 10)), torch.randn(32, 16)
+    report = initium.diagnose(net, x)
+    assert not [each for each in report.findings if each.code == "vanishing-gradient"]
+    assert "Rounded" in str(report)

@@ -1,4 +1,4 @@
-"""Weights whose size is divided out before they multiply."""
+"""By which power a weight grows with its parameter: not at all, with it, or by none."""
 
 import pytest
 import torch
@@ -54,6 +54,64 @@ SIZED = {
 }
 
 
+def masked(w):
+    return w * torch.ones_like(w).tril()
+
+
+def rounded(w):
+    step = w.abs().max() / 127
+    return step * (w / step).round().clamp(-128, 127)
+
+
+def straight_through(w):
+    step = w.abs().mean().clamp(min=1e-5)
+    return w + ((w / step).round().clamp(-1, 1) * step - w).detach()
+
+
+WITH_IT = {
+    "masked": masked,
+    "rounded on its own scale": rounded,
+    "of three values, straight through": straight_through,
+    "of its square root": lambda w: w.abs().sqrt() * F.relu(w).sqrt(),
+    "of two values": lambda w: w.sign() * w.abs().mean(),
+    "its larger half": lambda w: w * (w.abs() > w.abs().mean()),
+    "less its mean": lambda w: w - w.mean(1, keepdim=True),
+}
+BY_NONE = {
+    "rounded on a fixed scale": lambda w: (w / 0.1).round() * 0.1,
+    "its square": lambda w: w * w.abs(),
+    "beside a number": lambda w: masked(w) + 1,
+    "what is above a number": lambda w: w * (w > 0.5),
+    "a softmax": lambda w: w.softmax(1),
+}
+
+
+@pytest.mark.parametrize("compose", WITH_IT.values(), ids=WITH_IT)
+def test_a_weight_that_grows_with_its_parameter_is_known(compose):
+    composed = Composed(compose)
+    use = composed.use()
+    assert use.proportional
+    assert not use.direct
+    assert not use.divided_out
+    # So it does.
+    torch.testing.assert_close(compose(7 * composed.w), 7 * compose(composed.w))
+
+
+@pytest.mark.parametrize("compose", BY_NONE.values(), ids=BY_NONE)
+def test_a_weight_that_grows_otherwise_is_not_taken_for_one_that_grows_with_it(compose):
+    composed = Composed(compose)
+    assert not composed.use().proportional
+    assert not torch.allclose(compose(7 * composed.w), 7 * compose(composed.w))
+
+
+def test_a_weight_of_two_parameters_grows_with_neither_alone():
+    class Gained(Composed):
+        def forward(self, x):
+            return x @ (self.gain * masked(self.w)).T
+
+    assert not Gained(None).use().proportional
+
+
 @pytest.mark.parametrize("compose", FREE.values(), ids=FREE)
 def test_a_size_that_is_divided_out_is_known(compose):
     composed = Composed(compose)
@@ -79,4 +137,6 @@ def test_a_factor_behind_it_is_no_part_of_it():
 
 def test_a_weight_as_it_is_has_its_size():
     net = nn.Linear(5, 7)
-    assert not read(net, Batch((torch.randn(3, 5),))).uses[0].divided_out
+    use = read(net, Batch((torch.randn(3, 5),))).uses[0]
+    assert not use.divided_out
+    assert not use.proportional

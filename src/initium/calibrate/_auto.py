@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from initium.calibrate._asked import asked
 from initium.calibrate._balance import walked
+from initium.calibrate._first_way import first_way
 from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
 from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
@@ -133,6 +134,12 @@ def auto(
             least, scales, found = now, tried, walk
         else:
             step /= 2
+    # What a table gives is a power of its size that the graph does not tell, and no rate buys logits above guessing.
+    for _ in range(SETTLED):
+        if not _astray(scales, found):
+            break
+        scales = _followed(scales, found, begun=True)
+        found = walked(model, given, network, scales, seed=seed, before=found)
     chosen = {name: _choice(name, scales, found) for name in found.stds}
     chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
     chosen |= {
@@ -185,6 +192,12 @@ def _followed(scales: Scales, found: Round, *, begun: bool) -> Scales:
     )
 
 
+def _astray(scales: Scales, found: Round) -> bool:
+    """Whether a table that is the output's weight too gives an output of another size than it should."""
+    seen = {name: found.outputs.get(name, 0.0) for name in scales.tied}
+    return any(size > 0 and abs(size / scales.bound[name][0] - 1) > _APART for name, size in seen.items())
+
+
 def _stretched(scales: Scales, found: Round, tied: Mapping[str, float], lines: Iterable[Line]) -> dict[str, float]:
     """By table and end of a branch, by how much the size that it follows has turned out to be another."""
     ratios = dict[str, float]()
@@ -205,7 +218,7 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
     Likewise what goes out, which a temperature or a mean may have made another size.
     """
     ratios = dict[str, float]()
-    for facts in network.parameters:
+    for facts in first_way(network).parameters:
         inner = facts.residual is None or facts.residual.place == "inside"
         answers = facts.head and facts.name in scales.bound
         seen = found.arrived.get(facts.name, 0.0)

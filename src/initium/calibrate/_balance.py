@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from initium.network import ANSWERS, WEIGHT_NORM, addend
-from initium.planning import law_of_fill
+from initium.planning import law_of_fill, write
 from initium.random import Stream
+from initium.records import Constant, Keep, Normal, Values
 from initium.schemes import textbook
 from initium.signal import Law, Predicting, laws_of, predicted_by
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from initium.calibrate._scales import Scales
     from initium.network import Batch, Facts, Network, Use
     from initium.schemes import Rule
+
+# Elements. To make an orthogonal matrix of more takes longer than the walk, and its units see enough of a draw for a law to hold.
+LARGEST = 1 << 18
 
 
 class Balancing(Predicting):
@@ -42,6 +46,7 @@ class Balancing(Predicting):
         self._spreads: dict[str, float] = {}
         self.joint: dict[str, float] = {}
         self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
+        self._turned = scales.turned
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Also the spread of what several weights give together."""
@@ -57,7 +62,8 @@ class Balancing(Predicting):
             product = output.to(torch.promote_types(output.dtype, torch.float32))
             product = product if bias is None else product - bias
             square, goal = float(product.detach().abs().square().mean()), self._goals[use.name]
-            self.squares.setdefault(use.name, []).append((square, product.numel()))
+            if use.node not in self._turned:
+                self.squares.setdefault(use.name, []).append((square, product.numel()))
             if use.name not in self.factors:
                 self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
             scaled = product * self.factors[use.name]
@@ -131,7 +137,8 @@ def walked(
         for facts in known.values()
         if facts.name in laws and facts.magnitude in sizes and not known[facts.magnitude].frozen
     }
-    walk = Balancing(network, laws_of(model, network, laws), Stream(seed), scales, before.pooled if before else {})
+    held = laws_of(model, network, laws) | _written(model, known, scales, rest, Stream(seed))
+    walk = Balancing(network, held, Stream(seed), scales, before.pooled if before else {})
     signal = predicted_by(walk, model, batch, seed, data=True)
     rows = {row.name: row for row in reversed(signal.rows)}
     stds, rates = dict[str, float](), dict[str, float]()
@@ -172,6 +179,26 @@ def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     if name in scales.tables or name in scales.tied or name in scales.divided:
         return Law(0.0, scales.tied.get(name) or scales.size(name))
     return None if facts.whole or facts.computed_by not in {"", WEIGHT_NORM} else _drawn(facts, scales, rest)
+
+
+def _written(
+    model: nn.Module, known: Mapping[str, Facts], scales: Scales, rest: Rule, stream: Stream
+) -> dict[str, Tensor]:
+    """What a plan writes that is no draw of independent normals: a gate's uniform weights, a state's orthogonal ones.
+
+    One unit behind a state that hardly varies sees one draw of it, and the size of that is nothing that a law tells.
+    """
+    found, parameters = dict[str, "Tensor"](), dict(model.named_parameters())
+    for name, facts in known.items():
+        own = name in scales.bound or name in scales.free
+        if own or facts.frozen or facts.whole or facts.computed_by or math.prod(facts.shape) > LARGEST:
+            continue
+        choice = rest(facts)
+        fill = scales.given.get(name) or (choice.fill if choice else None)
+        if fill is not None and not isinstance(fill, Keep | Constant | Normal | Values):
+            found[name] = torch.empty(facts.shape, dtype=parameters[name].dtype)
+            write(found[name], fill, stream.child(name))
+    return found
 
 
 def _drawn(facts: Facts, scales: Scales, rest: Rule) -> Law | None:

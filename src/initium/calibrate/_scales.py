@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._first_way import first_way
 from initium.calibrate._joint import Joint, joints
 from initium.calibrate._streams import Line, adds, end_size, lines_of
 from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
@@ -52,6 +53,7 @@ class Scales:
         layers: By vector that multiplies the output of a residual branch, its value.
         closing: By scale of a norm that only outputs read, its value.
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
+        turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -74,6 +76,7 @@ class Scales:
     closing: dict[str, float] = field(default_factory=dict[str, float])
     joints: dict[str, Joint] = field(default_factory=dict[str, Joint])
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
+    turned: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
@@ -104,11 +107,12 @@ class Scales:
 
 def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     """Where every weight starts, by what stands around it; what is given by others is left alone."""
+    every, network = network.uses, first_way(network)
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
         first.setdefault(use.name, use)
-    read = frozenset(node for use in network.uses for node in use.sources)
+    read = frozenset(node for use in every for node in use.sources)
     outputs = {use.name for use in network.uses if use.node not in read or _goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
@@ -155,6 +159,7 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
             [name for name in free if known[name].role == "embedding"],
         ),
         given=dict(given),
+        turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
@@ -167,9 +172,9 @@ def _goes_out(use: Use) -> bool:
 
 def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
     """Whether a weight has a size of its own to be given: no gate, no composed one, none whose magnitude is frozen."""
-    if facts.frozen or facts.whole or use.layout == "gates" or facts.role == "recurrent":
+    if facts.frozen or facts.whole or facts.inverted or use.layout == "gates" or facts.role == "recurrent":
         return False
-    composed = bool(facts.computed_by) or not use.direct
+    composed = bool(facts.computed_by) or not (use.direct or use.proportional)
     return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 
@@ -286,7 +291,7 @@ def _soft(facts: Facts, loose: Collection[int]) -> bool:
 
 def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     """The rms that a weight's output must have; ``None`` for a free one."""
-    if facts.head:
+    if facts.head and not facts.normalised:
         guess = f": a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
         return HEAD, f"an output of rms {HEAD:g}" + (guess if facts.head in {"softmax", "unknown"} else "")
     if facts.normalised:

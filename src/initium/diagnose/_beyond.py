@@ -54,7 +54,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield again
         return
     rows = [row for row in signal.rows if row.finite]
-    if rows and all(row.weight_grad_norm == 0 for row in rows):
+    if rows and all(row.weight_grad_norm == 0 for row in rows) and not _unseen(network):
         yield _none(rows)
     largest = max(rows, key=lambda row: row.weight_grad_norm, default=None)
     gates = {use.name for use in network.uses if use.layout == "gates"}
@@ -141,6 +141,11 @@ def _again(signal: Signal, renewed: frozenset[str]) -> Finding | None:
         cure="Give a recurrent weight an orthogonal start of gain 1, or normalise between the steps.",
         remedy=TEXTBOOK,
     )
+
+
+def _unseen(network: Network) -> bool:
+    """Whether gradients may pass that the graph has not: a quantised weight is a step there, and has a backward of its own."""
+    return network.trace is not None and bool(network.trace.functions)
 
 
 def _none(rows: list[SignalRow]) -> Finding:

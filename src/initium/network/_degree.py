@@ -1,4 +1,4 @@
-"""Weights whose size is divided out before they multiply: standardised kernels, unit vectors, matrices over their norm."""
+"""By which power a weight grows with its parameter: 0 where its size is divided out, 1 where it is masked or quantised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import fx
 
-from initium.network._ops import MOVES, MULTIPLIES, NORMS, inputs, made_of, op_name, own_statistics
+from initium.network._ops import FACTORIES, MOVES, MULTIPLIES, NORMS, inputs, made_of, op_name, own_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,13 +20,17 @@ _SAME = frozenset(
 )
 # Those in which a small number may keep a size from zero.
 _GUARDED = frozenset({"add", "sub", "clamp_min", "clamp"})
+# Of a positive multiple they give the same: whether it is positive, or more than another that grows with it.
+_SIGNS, _COMPARES = frozenset({"sign", "sgn", "signbit"}), frozenset("gt ge lt le eq ne".split())
 _POWERS = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "square": 2.0, "var": 2.0}
 # A number beside a size that keeps it from zero and is nothing to it otherwise.
 _GUARD = 1e-3
 
 
-def divided_out(weight: fx.Node, parameter: fx.Node) -> bool:
-    """True where what multiplies is the same for every positive multiple of the parameter.
+def degree(weight: fx.Node, parameter: fx.Node) -> float | None:
+    """The power of c by which what multiplies grows where the parameter grows by c > 0; ``None`` where it is none.
+
+    It is 0 for what is standardised or divided by its norm, and 1 for what is masked, symmetrised or rounded on its own scale.
 
     Args:
         weight: The node whose value multiplies.
@@ -38,7 +42,7 @@ def divided_out(weight: fx.Node, parameter: fx.Node) -> bool:
         depends = not reached.isdisjoint(node.all_input_nodes)
         reached |= {node} if depends else set()
         degrees[node] = _degree(node, degrees) if depends else 0.0
-    return weight in reached and degrees[weight] == 0.0
+    return degrees[weight] if weight in reached else None
 
 
 def _degree(node: fx.Node, degrees: Mapping[fx.Node, float | None]) -> float | None:
@@ -83,6 +87,15 @@ def _picked(node: fx.Node, args: list[float], _: list[float]) -> float | None:
     return args[0] * (2.0 if squared else 1.0)
 
 
+def _still(_: fx.Node, __: list[float], ___: list[float]) -> float:
+    return 0.0
+
+
+def _compared(node: fx.Node, args: list[float], _: list[float]) -> float | None:
+    numbers = [value for value in node.args[:2] if isinstance(value, int | float)]
+    return 0.0 if (not any(numbers) if numbers else args[0] == args[1]) else None
+
+
 def _product(_: fx.Node, args: list[float], __: list[float]) -> float | None:
     return args[0] + args[1]
 
@@ -94,6 +107,8 @@ def _quotient(_: fx.Node, args: list[float], __: list[float]) -> float | None:
 _RULES: dict[str, Callable[[fx.Node, list[float], list[float]], float | None]] = {
     **dict.fromkeys(MOVES | _SAME, _same),
     **dict.fromkeys(NORMS, _norm),
+    **dict.fromkeys(FACTORIES | _SIGNS, _still),
+    **dict.fromkeys(_COMPARES, _compared),
     **dict.fromkeys((*_POWERS, "pow"), _power),
     **dict.fromkeys(MULTIPLIES, _product),
     "div": _quotient,

@@ -103,6 +103,8 @@ class Use:
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
         divided_out: True where those make the same of every positive multiple of the parameter: its size is free.
+        proportional: True where those make of every positive multiple of the parameter that multiple, and no other parameter
+            has a part in it: a mask, a quantisation on the weight's own scale.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
@@ -134,6 +136,7 @@ class Use:
     normalised: bool
     direct: bool = True
     divided_out: bool = False
+    proportional: bool = False
     sources: frozenset[str] = frozenset()
     note: str = ""
     start: int = 0
@@ -181,6 +184,7 @@ class Facts:
         idle: Why it may be zero on purpose, such as "multiplies the output of a residual branch"; empty for most.
         closes: Of the scale of a norm that nothing but output weights reads, those.
         divided_out: As in :class:`Use`, of all its uses.
+        inverted: True where its determinant or its inverse is taken: an invertible layer of a flow.
     """
 
     name: str
@@ -211,6 +215,7 @@ class Facts:
     heads: tuple[HeadPart, ...] = ()
     closes: tuple[str, ...] = ()
     divided_out: bool = False
+    inverted: bool = False
 
     @property
     def mentionable(self) -> bool:

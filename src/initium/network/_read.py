@@ -11,6 +11,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from initium.errors import ArgumentTypeError, TraceError
 from initium.network._facts import Facts, Neighbour
+from initium.network._inverted import inverted_names
 from initium.network._modules import guess, held, neighbours_by_order
 from initium.network._neighbours import NOTHING
 from initium.network._network import Network
@@ -70,11 +71,16 @@ def read(
     traced = trace(model, batch, values, hollow=hollow)
     graph = readings(traced, dict(model.named_parameters()))
     where = places(graph)
-    every, parts = uses(graph, where), roles(graph)
+    every, parts, inverted = (
+        uses(graph, where),
+        roles(graph),
+        frozenset(inverted_names(traced.graph.graph, graph.kinds)),
+    )
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)
-    parameters = tuple(_placed(_facts(one, mine.get(one.name, []), parts), where) for one in held(model))
+    found = (replace(_facts(one, mine.get(one.name, []), parts), inverted=one.name in inverted) for one in held(model))
+    parameters = tuple(_placed(facts, where) for facts in found)
     strays = tuple(_strays(traced.graph))
     return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays, where.attends)
 

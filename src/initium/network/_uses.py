@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from initium.network._degree import divided_out
+from initium.network._degree import degree
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
 from initium.network._ops import op_name, shape_of
@@ -62,7 +62,8 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
     split = len(runs) if len(set(runs)) == 1 else 1
     layout, parts, axis, start = _packing(read, site, name, split)
     beyond = math.lcm(site.parts, split) // site.parts  # groups keep an input's outputs apart already
-    ahead, direct = read.neighbours.following(site.node), read.kinds.origin[site.weight].moved
+    ahead, origin = read.neighbours.following(site.node), read.kinds.origin[site.weight]
+    grows = None if origin.moved else degree(site.weight, read.placeholders[name])
     return Use(
         node=site.node.name,
         name=name,
@@ -80,8 +81,9 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         after=Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour,
         activated=ahead.activated.name if ahead.activated is not None else "",
         normalised=ahead.normalised and site.layout != "gates",
-        direct=direct,
-        divided_out=not direct and divided_out(site.weight, read.placeholders[name]),
+        direct=origin.moved,
+        divided_out=grows == 0.0,
+        proportional=grows == 1.0 and len(origin.names) == 1,
         sources=sources,
         reads="" if site.data is None else site.data.name,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",

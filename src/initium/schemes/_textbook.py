@@ -6,7 +6,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from initium.records import Normal
+from initium.records import Normal, Orthogonal
 from initium.schemes._glorot import glorot
 from initium.schemes._he import he, rectified
 from initium.schemes._lecun import lecun
@@ -58,6 +58,14 @@ WEIGHTS: Rule = first_of(
 RECURRENT: Rule = partial(orthogonal_law, 1.0, "a state comes back through it: Saxe et al. 2014 section 3")
 
 
+def _inverted(facts: Facts) -> Choice | None:
+    """One matrix, into however many parts its outputs go: it is the whole of it that is inverted."""
+    if not facts.inverted:
+        return None
+    reason = "its determinant or its inverse is taken, and it keeps volume so: Kingma & Dhariwal 2018 section 3.2"
+    return Choice(Orthogonal(1.0), "orthogonal, gain 1", reason)
+
+
 def textbook() -> Scheme:
     r"""The law that fits the activation behind each weight.
 
@@ -68,6 +76,7 @@ def textbook() -> Scheme:
     | sigmoid, tanh, an unnamed function that is bounded as they are, the gates of a recurrent layer, no activation | Glorot uniform: $b = \sqrt{6 / (\text{fan}_{in} + \text{fan}_{out})}$ |
     | any other activation $\phi$ | normal with its exact gain: $\sigma^2 = 1 / (E[\phi(z)^2]\,\text{fan}_{in})$ |
     | a state (recurrent weights) | orthogonal, each gate by itself |
+    | whatever, where the network takes its determinant or its inverse | orthogonal |
 
     Biases 0, scales of normalisations 1, shifts 0; looked-up tables N(0, 1), added ones N(0, 0.02^2). Where what follows
     is unknown the weight is treated as linear, and the row says ``assumed``.
@@ -81,7 +90,12 @@ def textbook() -> Scheme:
 
     Reference:
         He et al. 2015, eqs. 10 and 15; Glorot & Bengio 2010, eq. 16; Klambauer et al. 2017, section "Initialization";
-        LeCun et al. 1998, eq. 16; Saxe et al. 2014, section 3.
+        LeCun et al. 1998, eq. 16; Saxe et al. 2014, section 3; Kingma & Dhariwal 2018, section 3.2.
     """
-    rule = first_of(on(role("recurrent"), on(has_fans, RECURRENT)), on(has_fans, WEIGHTS), REST)
+    rule = first_of(
+        on(role("recurrent"), on(has_fans, RECURRENT)),
+        _inverted,
+        on(has_fans, WEIGHTS),
+        REST,
+    )
     return Scheme("textbook", rule, "He 2015; Glorot & Bengio 2010; Klambauer 2017; Saxe 2014")
