@@ -22,7 +22,7 @@ from initium.network._read import as_module, read, refuse_lazy
 from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
-from initium.network._samples import Mixed, mixed
+from initium.network._samples import Mixed, gathering, mixed
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
@@ -61,6 +61,7 @@ __all__ = [
     "collector_spared",
     "ending",
     "fans_along",
+    "gathering",
     "heedless",
     "held",
     "is_float",

@@ -22,6 +22,7 @@ from initium.network._ops import (
     RESHAPES,
     SOFTMAXES,
     is_pointwise,
+    made_of,
     op_name,
     shape_of,
 )
@@ -38,6 +39,10 @@ _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk spl
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
 _PLAIN = frozenset({"conv1d", "conv2d", "conv3d"})
+_GATHERS = frozenset(
+    "matmul mm bmm mv einsum addmm baddbmm _sparse_mm sparse_mm spmm index_add scatter_add scatter_reduce index_reduce "
+    "segment_reduce".split()
+)
 _DIM = 1
 
 
@@ -72,6 +77,22 @@ def mixed(network: Network, samples: int) -> Mixed:
             if lies is not None:
                 inner[node] = lies
     return found
+
+
+def gathering(network: Network) -> frozenset[str]:
+    """The uses of weights that read sums over rows: between what was multiplied by weights before and them, rows are added up.
+
+    By a product of two values, as of a matrix of neighbours, or by places (``index_add``, ``scatter_add``).
+    """
+    if network.trace is None:
+        return frozenset()
+    uses = {use.node for use in network.uses}
+    nodes = {node for node in network.trace.graph.graph.nodes if node.name in uses}
+    return frozenset(
+        node.name
+        for node in nodes
+        if any(op_name(each) in _GATHERS for data in node.all_input_nodes for each in made_of(data, nodes))
+    )
 
 
 def _at(node: fx.Node, inner: dict[fx.Node, int], samples: int, found: Mixed) -> int | None:
