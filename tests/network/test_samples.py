@@ -81,6 +81,9 @@ def test_a_kernel_for_each_sample_mixes_none() -> None:
         (lambda x: x.permute(0, 3, 1, 2).reshape(-1, 3, 64).reshape(-1, 3, 8, 8), False),
         (lambda x: x.reshape(-1, 8, 2, 4, 3), False),
         (lambda x: x.unsqueeze(1).squeeze(1), False),
+        # The shift of relative positions, either way round.
+        (lambda x: x.reshape(-1, 3, 8, 8)[:, :, 1:].reshape(-1, 7, 8, 3), False),
+        (lambda x: x.reshape(-1, 8, 3, 8)[:, 1:].reshape(-1, 7, 8, 3)[:, :, :3], False),
         # Half of each row joined with the axis before it: the sizes are the same by chance.
         (lambda x: x[..., :1].reshape(-1, 4, 2, 8).reshape(-1, 4, 8, 2), False),
     ],

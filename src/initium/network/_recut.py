@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ORDERED = frozenset(
     "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy".split()
 )
+_CUTS = frozenset({"slice", "narrow", "getitem", "split", "chunk"})
 _FEWEST = 3
 
 
@@ -27,7 +28,8 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
 
     A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
     larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
-    were to change places, which no view does: each row of what it gives is cut from several of what it was given.
+    were to change places, which no view does: each row of what it gives is cut from several of what it was given. The shift of
+    relative positions does so on purpose, and is left out.
 
     Args:
         network: A network that was read with a batch; of any other nothing is known.
@@ -42,9 +44,31 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
         if node in data or not data.isdisjoint(node.all_input_nodes):
             data.add(node)
             before = next((size for size in _before(node) if _permuted(size, shape_of(node))), None)
-            if before is not None:
+            if before is not None and not _shifts(node):
                 found[node.name] = before, shape_of(node)
     return found
+
+
+def _shifts(node: fx.Node) -> bool:
+    """True of either view around a part: rows cut at another length shift against each other (Dai et al. 2019)."""
+    behind = node.all_input_nodes[:1]
+    while behind and op_name(behind[0]) in _ORDERED:
+        behind = behind[0].all_input_nodes[:1]
+    return _views_around(behind) or _views_around([user for user in node.users if op_name(user) in _CUTS])
+
+
+def _views_around(parts: list[fx.Node]) -> bool:
+    """Whether a part is taken of a view, and viewed anew."""
+    for part in parts:
+        source, given = part, [part]
+        while op_name(source) in _CUTS and source.all_input_nodes:
+            source = source.all_input_nodes[0]
+        while all(op_name(user) in _CUTS for user in given[-1].users) and given[-1].users:
+            given.append(next(iter(given[-1].users)))
+        anew = any(op_name(user) in _ORDERED for user in given[-1].users)
+        if source is not part and op_name(source) in _ORDERED and anew:
+            return True
+    return False
 
 
 def _before(node: fx.Node) -> Iterator[tuple[int, ...]]:
