@@ -48,7 +48,7 @@ from initium.network import gathering
 from initium.records import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterator
 
     from initium.diagnose._links import Link
     from initium.network import Network
@@ -74,27 +74,23 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)
         elif trend:
-            yield from _grown_alike(chain, gathering(network))
+            yield from _grown_alike(chain, network)
     if not deaf:
         yield from faint(network, signal)
         yield from forgetful(network, signal)
 
 
-def _grown_alike(chain: tuple[Link, ...], gathers: Container[str]) -> Iterator[Finding]:
+def _grown_alike(chain: tuple[Link, ...], network: Network) -> Iterator[Finding]:
     """Samples that point one way at the end of a chain of sums over neighbours and did not at its beginning, whatever their size."""
     chain = tuple(link for link in chain if link.units > 1)  # the cosine of two numbers is their sign
     apart = [1 - link.row.alike for link in chain]
     depth = len(chain)
-    if (
-        depth <= 1
-        or math.isnan(sum(apart))
-        or apart[0] <= 0
-        or 2 * sum(link.use.node in gathers for link in chain) < depth
-    ):
+    if depth <= 1 or math.isnan(sum(apart)) or apart[0] <= 0:
         return
     fall = 0.5 * (math.log(max(apart[-1], _LEAST)) - math.log(apart[0])) + forgetting(depth)
     severity = alike(fall, depth)
-    if severity:
+    gathers = gathering(network) if severity else frozenset[str]()  # a walk over the graph, which few need
+    if severity and 2 * sum(link.use.node in gathers for link in chain) >= depth:
         last = chain[-1].use.name
         yield Finding(
             code="vanishing-signal",

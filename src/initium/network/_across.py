@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from initium.network._ops import ATTENTIONS, RECURRENT, op_name, shape_of
+from initium.network._ops import ATTENTIONS, RECURRENT, axis_of, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _SOFTMAXES = frozenset({"softmax", "_softmax"})
 _PRODUCTS = frozenset({"matmul", "bmm", "baddbmm"})
-_BATCHED, _AXIS, _HEADS = 3, 1, 4
+_BATCHED, _HEADS = 3, 4
 
 
 def across_samples(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -37,7 +37,7 @@ def across_samples(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def _first_axis(node: fx.Node) -> bool:
     shape = shape_of(node)
-    axis = node.args[_AXIS] if len(node.args) > _AXIS else node.kwargs.get("dim")
+    axis = axis_of(node)
     return len(shape) >= _BATCHED and isinstance(axis, int) and axis % len(shape) == 0
 
 
@@ -77,7 +77,7 @@ def _scores(node: fx.Node) -> tuple[int, ...]:
         return (*query[:-1], key[-2]) if len(query) > 1 and len(key) > 1 else ()
     if op_name(node) in _SOFTMAXES and any(op_name(user) in _PRODUCTS | {"dropout"} for user in node.users):
         shape = shape_of(node)
-        axis = node.args[_AXIS] if len(node.args) > _AXIS else node.kwargs.get("dim")
+        axis = axis_of(node)
         return shape if shape and isinstance(axis, int) and axis % len(shape) == len(shape) - 1 else ()
     return ()
 

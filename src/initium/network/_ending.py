@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from initium.network._leaves import tensors_in
-from initium.network._ops import RESHAPES, is_float, op_name, shape_of
+from initium.network._ops import RESHAPES, axis_of, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._network import Network
     from initium.network._trace import Trace
-
-_PLACE = 1  # of the axis among the arguments of a softmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,7 @@ def ending(network: Network) -> Ending | None:
         return None
     shape, axis = shape_of(node), 0
     if "softmax" in op_name(node) and shape:
-        given: Any = node.args[_PLACE] if len(node.args) > _PLACE else node.kwargs.get("dim", 0)
-        axis = int(given) % len(shape)
+        axis = int(axis_of(node) or 0) % len(shape)
     first = network.trace.entries[:1]
     sizes = shape_of(first[0]) if first else ()
     return Ending(op_name(node), axis, shape, sizes[0] if sizes else 0)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import fx
 
-from initium.network._ops import is_float, op_name
+from initium.network._ops import constant_of, is_float, op_name
 
 if TYPE_CHECKING:
     from initium.network._network import Network
@@ -44,5 +43,5 @@ def _times_zero(node: fx.Node) -> bool:
 def _is_zero(factor: object) -> bool:
     if not isinstance(factor, fx.Node):
         return isinstance(factor, int | float) and factor == 0
-    held = getattr(factor.graph.owning_module, str(factor.target), None) if factor.op == "get_attr" else None
-    return isinstance(held, torch.Tensor) and held.numel() == 1 and not held.is_meta and not bool(held)
+    held = constant_of(factor)
+    return held is not None and held.numel() == 1 and not bool(held)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.fx.node import map_arg
 
-from initium.network._ops import RESHAPES, SLOPED, inputs, is_noise, is_pointwise, is_truth, op_name
+from initium.network._ops import RESHAPES, SLOPED, constant_of, inputs, is_noise, is_pointwise, is_truth, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,10 +47,8 @@ def _number(
 
 def _held(node: fx.Node) -> float | None:
     """A constant of the graph with one element."""
-    value = getattr(node.graph.owning_module, str(node.target), None)
-    if not isinstance(value, torch.Tensor) or value.numel() != 1 or value.is_meta or value.is_complex():
-        return None
-    return float(value)
+    value = constant_of(node)
+    return None if value is None or value.numel() != 1 or value.is_complex() else float(value)
 
 
 def _slope(value: torch.Tensor) -> float:

@@ -70,6 +70,10 @@ MIXES = frozenset(
     "cholesky cholesky_solve linalg_cholesky linalg_cholesky_ex linalg_cross linalg_det linalg_slogdet linalg_matrix_exp "
     "linalg_matrix_power linalg_multi_dot linalg_householder_product matrix_exp matrix_power det logdet slogdet".split()
 )
+# These leave every number at its place in the order of memory.
+ORDERED = frozenset(
+    "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy".split()
+)
 # What comes out grows with each of its factors.
 MULTIPLIES = ("mul", "matmul", "mm", "bmm", "mv", "dot", "einsum")
 # Normalisations: the positions of their scale and their shift.
@@ -171,6 +175,18 @@ def own_statistics(node: fx.Node) -> bool:
     """True for a normalisation by the statistics of what it is given, and not by those that it keeps."""
     name, place = op_name(node), _TOLD.get(op_name(node), 0)
     return name in NORMS and (name not in _TOLD or (len(node.args) > place and bool(node.args[place])))
+
+
+def axis_of(node: fx.Node) -> Any:  # noqa: ANN401 - a number, several, or None where the operation has its default
+    """What an operation goes over: ``dim``, its second argument."""
+    return node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
+
+
+def constant_of(node: fx.Node) -> torch.Tensor | None:
+    """The tensor that a node of the program's own constants holds; ``None`` for any other node, and without values."""
+    value = getattr(node.graph.owning_module, str(node.target), None) if node.op == "get_attr" else None
+    real = isinstance(value, torch.Tensor) and not value.is_meta and getattr(value, "fake_mode", None) is None
+    return value if real else None
 
 
 def inputs(node: fx.Node) -> list[fx.Node]:

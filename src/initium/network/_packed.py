@@ -14,7 +14,19 @@ import torch
 from torch import fx
 from torch.fx.node import map_arg
 
-from initium.network._ops import LIKE, LINEAR, NOISE, NORMS, PARTS, RESHAPES, SUMS, gives_several, op_name, shape_of
+from initium.network._ops import (
+    LIKE,
+    LINEAR,
+    NOISE,
+    NORMS,
+    PARTS,
+    RESHAPES,
+    SUMS,
+    constant_of,
+    gives_several,
+    op_name,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,10 +91,7 @@ def _written(node: Any) -> torch.Tensor | None:  # noqa: ANN401 - an argument of
     """A constant of the graph that has values."""
     while isinstance(node, fx.Node) and op_name(node) in _LIFTS:
         node = node.args[0]
-    owner = node.graph.owning_module if isinstance(node, fx.Node) and node.op == "get_attr" else None
-    value = getattr(owner, str(node.target), None) if owner is not None else None
-    held = isinstance(value, torch.Tensor) and not value.is_meta and getattr(value, "fake_mode", None) is None
-    return value if held else None
+    return constant_of(node) if isinstance(node, fx.Node) else None
 
 
 def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:

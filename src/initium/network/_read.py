@@ -71,11 +71,8 @@ def read(
     traced = trace(model, batch, values, hollow=hollow)
     graph = readings(traced, dict(model.named_parameters()))
     where = places(graph)
-    every, parts, inverted = (
-        uses(graph, where),
-        roles(graph),
-        frozenset(inverted_names(traced.graph.graph, graph.kinds)),
-    )
+    every, parts = uses(graph, where), roles(graph)
+    inverted = frozenset(inverted_names(traced.graph.graph, graph.kinds))
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from initium.network._ops import op_name, shape_of
+from initium.network._ops import ORDERED, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from initium.network._network import Network
 
-# These leave every number at its place in the order of memory.
-_ORDERED = frozenset(
-    "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy".split()
-)
 _CUTS = frozenset({"slice", "narrow", "getitem", "split", "chunk"})
 _FEWEST = 3
 
@@ -52,7 +48,7 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
 def _shifts(node: fx.Node) -> bool:
     """True of either view around a part: rows cut at another length shift against each other (Dai et al. 2019)."""
     behind = node.all_input_nodes[:1]
-    while behind and op_name(behind[0]) in _ORDERED:
+    while behind and op_name(behind[0]) in ORDERED:
         behind = behind[0].all_input_nodes[:1]
     return _views_around(behind) or _views_around([user for user in node.users if op_name(user) in _CUTS])
 
@@ -65,15 +61,15 @@ def _views_around(parts: list[fx.Node]) -> bool:
             source = source.all_input_nodes[0]
         while all(op_name(user) in _CUTS for user in given[-1].users) and given[-1].users:
             given.append(next(iter(given[-1].users)))
-        anew = any(op_name(user) in _ORDERED for user in given[-1].users)
-        if source is not part and op_name(source) in _ORDERED and anew:
+        anew = any(op_name(user) in ORDERED for user in given[-1].users)
+        if source is not part and op_name(source) in ORDERED and anew:
             return True
     return False
 
 
 def _before(node: fx.Node) -> Iterator[tuple[int, ...]]:
     """The sizes that the same numbers had in the same order."""
-    while op_name(node) in _ORDERED and len(node.all_input_nodes) == 1:
+    while op_name(node) in ORDERED and len(node.all_input_nodes) == 1:
         node = node.all_input_nodes[0]
         yield shape_of(node)
 

@@ -17,10 +17,12 @@ from torch.fx.node import map_arg
 from initium.network._ops import (
     CONVOLUTIONS,
     NORMS,
+    ORDERED,
     POOLS,
     RECURRENT,
     RESHAPES,
     SOFTMAXES,
+    axis_of,
     is_pointwise,
     made_of,
     op_name,
@@ -32,9 +34,7 @@ if TYPE_CHECKING:
 
     from initium.network._network import Network
 
-_ORDERED = frozenset(
-    "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy lift_fresh dropout".split()
-)
+_ORDERED = ORDERED | {"lift_fresh", "dropout"}
 _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk split_with_sizes unbind diagonal".split())
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
@@ -43,7 +43,6 @@ _GATHERS = frozenset(
     "matmul mm bmm mv einsum addmm baddbmm _sparse_mm sparse_mm spmm index_add scatter_add scatter_reduce index_reduce "
     "segment_reduce".split()
 )
-_DIM = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _whole_kernel(node: fx.Node, given: tuple[int, ...]) -> bool:
 
 
 def _chosen(node: fx.Node, given: tuple[int, ...], inner: int, samples: int, found: Mixed) -> int | None:
-    axis = node.args[_DIM] if len(node.args) > _DIM else node.kwargs.get("dim")
+    axis = axis_of(node)
     if isinstance(axis, int) and _axis(given, inner, samples) == axis % len(given):
         found.softmaxes[node.name] = given
         return None
@@ -192,7 +191,7 @@ def _pooled(node: fx.Node, given: tuple[int, ...], inner: int, samples: int) -> 
     axis, shape = _axis(given, inner, samples), shape_of(node)
     if axis is None or not shape:
         return None
-    over: Any = node.args[_DIM] if len(node.args) > _DIM else node.kwargs.get("dim")
+    over = axis_of(node)
     if len(shape) == len(given):
         return math.prod(shape[axis + 1 :]) if shape[axis] == samples else None
     axes = [over] if isinstance(over, int) else over if isinstance(over, list | tuple) else None
