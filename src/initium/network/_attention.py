@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from initium.network._facts import Attends
 from initium.network._ops import ATTENTIONS, LINEAR, NOISE, PARTS, RESHAPES, SOFTMAXES, op_name, shape_of
@@ -161,12 +162,14 @@ def _spans(
     if labels is None:
         return (whole,)
 
-    found: list[set[str]] = [set() for _ in range(units)]
+    held = torch.zeros(units, dtype=torch.int64, device="cpu")  # by unit, a bit for each role
     for node, user, run in arrivals(flow.read.keeping, weight, labels):
         here = taken.get((node, user)) or ways.get(user, set())
-        for unit in distinct_labels(run) if here else ():
-            found[unit] |= here
-    return tuple((role, len(list(run))) for role, run in groupby(map(_together, found)))
+        if here:
+            held[distinct_labels(run)] |= sum(1 << _ROLES.index(role) for role in here)
+    kept, counts = held.unique_consecutive(return_counts=True)
+    names = [_together({role for place, role in enumerate(_ROLES) if bits >> place & 1}) for bits in kept.tolist()]
+    return tuple(zip(names, counts.tolist(), strict=True))
 
 
 def _together(roles: set[str]) -> str:

@@ -11,7 +11,7 @@ import torch
 from initium.network._attention import every_attention, followers, made_of
 from initium.network._facts import HeadPart
 from initium.network._ops import ATTENTIONS, op_name, shape_of
-from initium.network._packed import arrivals, labels_of
+from initium.network._packed import arrivals, labels_of, once
 from initium.network._terms import terms
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
     from initium.network._attention import Operands, Spans
     from initium.network._flow import Flow
-
-# A larger output is not followed to the heads: it would take longer than all the rest of the reading.
-_MOST = 1 << 20
 
 
 def head_parts(
@@ -91,14 +88,12 @@ def _features(role: str, operand: fx.Node, taker: fx.Node) -> int | None:
 
 def _ordered(flow: Flow, weight: fx.Node, operand: fx.Node, taker: fx.Node, axis: int | None) -> bool | None:
     """Numbers for the units, sent on to the attention: every head has a run of them, the next head the next run."""
-    if axis is None or torch.Size(shape_of(weight)).numel() > _MOST:
-        return None
-    labels = labels_of(weight, flow.weights[weight][0].unit_axis)
-    if labels is None:
+    labels = None if axis is None else labels_of(weight, flow.weights[weight][0].unit_axis)
+    if axis is None or labels is None:
         return None
     for node, user, run in arrivals(flow.read.keeping, weight, labels):
         if node is operand and user is taker and run.numel():
-            rows = run.movedim(axis, -1)
+            rows = once(run).movedim(axis, -1)
             steps = torch.arange(rows.shape[-1], dtype=rows.dtype, device=rows.device)
             starts = list(dict.fromkeys(rows[..., 0].flatten().tolist()))
             return bool((rows - rows[..., :1] == steps).all()) and starts == sorted(starts)

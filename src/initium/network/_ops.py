@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -163,9 +164,14 @@ def op_name(node: fx.Node) -> str:
     """The operation without overload, and without the underscore of its in-place form: ``relu_`` is ``relu``."""
     if node.op != "call_function":
         return node.op
-    if node.target is operator.getitem:
+    return _name_of(node.target)
+
+
+@cache
+def _name_of(target: Any) -> str:  # noqa: ANN401 - an overload, or a function
+    if target is operator.getitem:
         return "getitem"
-    packet: Any = getattr(node.target, "overloadpacket", node.target)
+    packet: Any = getattr(target, "overloadpacket", target)
     name = str(getattr(packet, "__name__", packet))
     plain = name if name.startswith("__") else name.removesuffix("_") or name
     return _ALIASES.get(plain, plain)

@@ -37,6 +37,7 @@ _SPLITS = frozenset("chunk split split_with_sizes tensor_split unbind select sli
 _FOLLOWED = RESHAPES | _SPLITS
 _CASTS = frozenset({"to", "_to_copy"})
 _LIFTS = frozenset({"lift_fresh", "lift_fresh_copy", "clone", "detach", "alias", *_CASTS})
+_COPIES = _CASTS | {"clone", "contiguous"}  # the labels need no memory of their own
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
 
@@ -102,7 +103,7 @@ def output_runs(keep: Keeping, node: fx.Node, unit_axis: int) -> list[int]:
     if labels is None:
         return [units]
     ends = [run for _, _, run in arrivals(keep, node, labels)]
-    return _partition([frozenset(distinct_labels(run)) for run in ends if run.numel()], units)
+    return _partition([frozenset(distinct_labels(run).tolist()) for run in ends if run.numel()], units)
 
 
 def labels_of(node: fx.Node, unit_axis: int) -> torch.Tensor | None:
@@ -112,12 +113,25 @@ def labels_of(node: fx.Node, unit_axis: int) -> torch.Tensor | None:
         return None
     units = shape[unit_axis]
     along = [units if axis == unit_axis % len(shape) else 1 for axis in range(len(shape))]
-    return torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape).contiguous()
+    return torch.arange(units, dtype=torch.int32, device="cpu").reshape(along).expand(shape)
 
 
-def distinct_labels(run: torch.Tensor) -> list[int]:
-    """The labels in a run, in their order: counted, because sorting a large run is most of what reading costs."""
-    return torch.bincount(run.flatten()).nonzero().flatten().tolist()
+def once(run: torch.Tensor) -> torch.Tensor:
+    """Labels without their repeats along samples and positions: these are strides of zero, which views and splits keep."""
+    places = [slice(0, 1) if stride == 0 else slice(None) for stride in run.stride()]
+    return run[tuple(places)] if run.numel() else run
+
+
+def distinct_labels(run: torch.Tensor) -> torch.Tensor:
+    """The labels in a run, in their order."""
+    return torch.bincount(once(run).flatten()).nonzero().flatten()
+
+
+def _same(value: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether the labels are the same, one by one."""
+    if value.shape == other.shape and value.stride() == other.stride():
+        value, other = once(value), once(other)
+    return torch.equal(value, other)
 
 
 def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tuple[fx.Node, fx.Node, torch.Tensor]]:
@@ -133,7 +147,7 @@ def arrivals(keep: Keeping, start: fx.Node, labels: torch.Tensor) -> Iterator[tu
             name = op_name(user)
             if user in keep.keeps and shape_of(user) == tuple(getattr(value, "shape", ())):
                 # By another way the same labels: what follows has seen them.
-                if not any(torch.equal(value, before) for before in arrived[user]):
+                if not any(_same(value, before) for before in arrived[user]):
                     arrived[user].append(value)
                     waiting.append((user, value))
             elif name == "glu":
@@ -154,7 +168,7 @@ def _handed(node: fx.Node, user: fx.Node, value: Any) -> list[Any] | None:  # no
     if name in LIKE:
         return [_like(user, value)] if whole and user.args[0] is node else []
     if name in _FOLLOWED:
-        return [value if name in _CASTS else _moved(user, value)]
+        return [value if name in _COPIES else _moved(user, value)]
     places = _places(user)
     if places is None or not whole or user.args[0] is not node:
         return None
@@ -168,6 +182,9 @@ def _like(user: fx.Node, value: torch.Tensor) -> torch.Tensor:
 
 
 def _moved(user: fx.Node, value: Any) -> Any:  # noqa: ANN401
+    if op_name(user) in {"view", "_unsafe_view"} and isinstance(user.args[1], list | tuple):
+        # The labels were not copied where the values were, and may need to be now.
+        return value.reshape(user.args[1])
     target: Any = user.target
     return target(*map_arg(user.args, lambda _: value), **user.kwargs)
 

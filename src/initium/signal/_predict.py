@@ -10,6 +10,7 @@ import torch
 from initium import checks
 from initium.network import as_batch, random_state_kept, read, run_walk, tensors_in, writing
 from initium.random import Stream
+from initium.signal._halved import halved
 from initium.signal._laws import laws_of, unwritten
 from initium.signal._likeness import hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
@@ -53,7 +54,7 @@ def predict(
 
     A weight with a law is drawn by it, one without is walked as it is. One of more than 2^25 elements never is (of 2^18, in
     models above 2^28), but known by its law: given x, its product is Gaussian with the covariance ``std^2 x_p . x_q`` between positions, and is drawn itself, as its gradient is. So a model on
-    ``meta`` is predicted in the memory of its activations. The figures are geometric means over a few draws: a narrow network's scale
+    ``meta`` is predicted in half the memory of its activations. The figures are geometric means over a few draws: a narrow network's scale
     wanders with its depth, and most stand below the mean over all.
 
     Args:
@@ -133,7 +134,8 @@ def predicted_by(
     The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
     traced = cast("Trace", walk.network.trace)
-    with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad(), writing(traced):
+    thrift = halved(worth=bool(walk.hollow) and not traced.functions)  # those are kept apart by hooks of their own
+    with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad(), writing(traced), thrift:
         torch.manual_seed(seed % _SEEDS)
         return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
 
