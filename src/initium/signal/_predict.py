@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from initium.records import Signal
     from initium.signal._laws import Law
 
-# So many draws for the typical figure, in networks that use weights so often at most; and up to so many, where it wanders.
-DRAWS, FEW, MOST = 4, 256, 16
+# So many draws for the typical figure, and up to so many, where it wanders; but no more than use so many weights in all.
+DRAWS, MOST, USES = 4, 16, 1024
 # torch's own generator takes no larger seed; a stream does.
 _SEEDS = 1 << 64
 _UNWRITTEN = "holds NaN or infinity, as memory that nobody has written: predicted as if it suited its role"
@@ -69,8 +69,8 @@ def predict(
         moments: Mean and std of every floating input instead of the batch's own; its elements are then independent.
         seed: Of the draws.
         draws: How many to take the typical figure of; without a number four, and up to sixteen while the figures of more
-            than a fifth of the rows are not known to 7 %, as in narrow networks; one where a weight is so large that it is
-            not drawn, or weights are used more than 256 times.
+            than a fifth of the rows are not known to 7 %, as in narrow networks; fewer where weights are used more than 64
+            times, so that all walks together use no more than 1,024; one where a weight is so large that it is not drawn.
         network: The model as ``read`` with this batch, where the caller has it.
 
     Returns:
@@ -106,9 +106,9 @@ def predict(
     network = network or read(model, given)
     known = laws_of(model, network, laws)
     found: list[Signal] = []
-    many = len(network.uses) > FEW
+    most = min(max(USES // max(len(network.uses), 1), 1), MOST)
     wanted = None if draws is None else checks.integer(draws, "draws", least=1)
-    while len(found) < (wanted or (1 if many else MOST)):
+    while len(found) < (wanted or most):
         draw = len(found)
         stream = Stream(seed) if draw == 0 else Stream(seed).child(str(draw))
         walk = Predicting(network, known, stream)
