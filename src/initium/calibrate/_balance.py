@@ -13,7 +13,7 @@ from initium.planning import law_of_fill, write
 from initium.random import Stream
 from initium.records import Constant, Keep, Normal, Values
 from initium.schemes import textbook
-from initium.signal import Law, Predicting, laws_of, predicted_by
+from initium.signal import Law, Predicting, laws_of, there_and_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,11 +42,13 @@ class Balancing(Predicting):
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
+        self.used: set[str] = set()
+        self.multiplied: dict[str, float] = {}
         self.arrived: dict[str, float] = {}
         self._spreads: dict[str, float] = {}
         self.joint: dict[str, float] = {}
         self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
-        self._turned = scales.turned
+        self._turned, self._tied = scales.turned, scales.tied
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Also the spread of what several weights give together."""
@@ -55,43 +57,58 @@ class Balancing(Predicting):
             self.joint[n.name] = _spread(result.detach())
         return result
 
+    def norm(self, name: str, value: Tensor) -> float:
+        """The L2 norm of what stood for a parameter."""
+        law = self.laws[name]
+        if name in self.hollow and isinstance(law, Law):
+            return math.hypot(abs(law.mean), law.std) * math.sqrt(value.numel())
+        return _rms(value) * math.sqrt(value.numel())
+
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
         """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
-        if use.name in self._goals and output.numel():
-            bias = addend(use, output, args)
-            product = output.to(torch.promote_types(output.dtype, torch.float32))
-            product = product if bias is None else product - bias
-            square, goal = float(product.detach().abs().square().mean()), self._goals[use.name]
-            if use.node not in self._turned:
-                self.squares.setdefault(use.name, []).append((square, product.numel()))
-            if use.name not in self.factors:
-                self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
-            scaled = product * self.factors[use.name]
-            output = (scaled if bias is None else scaled + bias).to(output.dtype)
-            if use.after.kind in ANSWERS:
-                self._spreads.setdefault(use.name, _spread(output))
-        return super().at_use(use, output, args)
+        self.used.add(use.name)
+        if use.name in self._tied and "embedding" not in use.op:
+            self.multiplied.setdefault(use.name, _rms(output))
+        if use.name not in self._goals or not output.numel():
+            return output
+        bias = addend(use, output, args)
+        product = output.to(torch.promote_types(output.dtype, torch.float32))
+        product = product if bias is None else product - bias
+        square, goal = _rms(product) ** 2, self._goals[use.name]
+        if use.node not in self._turned:
+            self.squares.setdefault(use.name, []).append((square, product.numel()))
+        if use.name not in self.factors:
+            self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
+        scaled = product * self.factors[use.name]
+        output = (scaled if bias is None else scaled + bias).to(output.dtype)
+        if use.after.kind in ANSWERS:
+            self._spreads.setdefault(use.name, _spread(output))
+        return output
 
     def at_activation(self, use: Use, value: Tensor) -> None:
-        """Also the rms of what the activation sees, which other weights may have added to.
+        """The rms of what the activation sees, which other weights may have added to.
 
         Of an answer, the size of the product by the time that it goes out: biases and shifts are no part of it, so spreads are
         compared.
         """
-        super().at_activation(use, value)
         if use.name not in self._goals or not value.numel():
             return
         if use.after.kind not in ANSWERS:
-            wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
-            self.arrived.setdefault(use.name, float(wide.abs().square().mean().sqrt()))
+            self.arrived.setdefault(use.name, _rms(value))
         elif spread := self._spreads.get(use.name):
             self.arrived.setdefault(use.name, self._goals[use.name] * _spread(value) / spread)
+
+
+def _rms(value: Tensor) -> float:
+    """The root of the mean square of all elements."""
+    wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
+    return float(torch.linalg.vector_norm(wide)) / math.sqrt(max(value.numel(), 1))
 
 
 def _spread(value: Tensor) -> float:
     """The std of all elements."""
     wide = value.detach().to(torch.promote_types(value.dtype, torch.float32))
-    return float((wide - wide.mean()).abs().square().mean().sqrt())
+    return _rms(wide - wide.mean())
 
 
 def _factor(goal: float, square: float) -> float:
@@ -139,27 +156,24 @@ def walked(
     }
     held = laws_of(model, network, laws) | _written(model, known, scales, rest, Stream(seed))
     walk = Balancing(network, held, Stream(seed), scales, before.pooled if before else {})
-    signal = predicted_by(walk, model, batch, seed, data=True)
-    rows = {row.name: row for row in reversed(signal.rows)}
+    back = there_and_back(walk, model, batch, seed, data=True)
     stds, rates = dict[str, float](), dict[str, float]()
-    for name, facts in known.items():
-        row, factor = rows.get(name), walk.factors.get(name, 1.0)
-        if row is not None and not facts.frozen:
-            if name in scales.bound or name in scales.free:
-                stds[name] = factor * laws[name].std
-            norm = factor**2 * row.weight_rms * math.sqrt(sizes[name])
-            if norm > 0 and row.weight_grad_norm > 0 and math.isfinite(row.weight_grad_norm / norm):
-                rates[name] = row.weight_grad_norm / norm
-    for name, figures in walk.weight_figures.items():
-        if name in scales.beside and (gradient := float(figures.norm)) > 0:
+    for name in (name for name, facts in known.items() if name in walk.used and not facts.frozen):
+        factor = walk.factors.get(name, 1.0)
+        if name in scales.bound or name in scales.free:
+            stds[name] = factor * laws[name].std
+        norm = factor**2 * walk.norm(name, back.leaves[name])
+        gradient = float(back.gradients[name].norm) if name in back.gradients else 0.0
+        if norm > 0 and gradient > 0 and math.isfinite(gradient / norm):
+            rates[name] = gradient / norm
+    for name in scales.beside:
+        if name in back.gradients and (gradient := float(back.gradients[name].norm)) > 0:
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
-    multiplied = [row for row in signal.rows if row.name in scales.tied and "embedding" not in row.op]
-    outputs = {row.name: row.out_rms for row in reversed(multiplied)}
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
     pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
-    return Round(stds, rates, outputs, inputs, walk.arrived, walk.joint, pooled)
+    return Round(stds, rates, walk.multiplied, inputs, walk.arrived, walk.joint, pooled)
 
 
 def _pooled(found: Sequence[tuple[float, int]]) -> float:

@@ -8,7 +8,7 @@ from initium.signal._measure import measure
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._objective import Loss, Objective, answer, check_loss, objective
 from initium.signal._parts import by_units
-from initium.signal._predict import predict, predicted_by
+from initium.signal._predict import predict, there_and_back
 from initium.signal._predicting import Predicting
 from initium.signal._states import Ran, run_layer, walked
 from initium.signal._values import needs_values
@@ -34,9 +34,9 @@ __all__ = [
     "needs_values",
     "objective",
     "predict",
-    "predicted_by",
     "rounding",
     "run_layer",
+    "there_and_back",
     "unit_moments",
     "walked",
 ]

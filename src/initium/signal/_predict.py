@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from initium.network import Batch, Network, Trace
     from initium.records import Signal
     from initium.signal._laws import Law
+    from initium.signal._objective import Objective
+    from initium.signal._rows import GradientFigures
 
 # So many draws for the typical figure, and up to so many, where it wanders; but no more than use so many weights in all.
 DRAWS, MOST, USES = 4, 16, 1024
@@ -112,14 +114,32 @@ def predict(
         draw = len(found)
         stream = Stream(seed) if draw == 0 else Stream(seed).child(str(draw))
         walk = Predicting(network, known, stream)
-        found.append(predicted_by(walk, model, given, seed + draw, loss=loss, moments=moments))
+        back = there_and_back(walk, model, given, seed + draw, loss=loss, moments=moments)
+        found.append(_signal(walk, given, back))
         if wanted is None and (walk.hollow or (len(found) % DRAWS == 0 and settled(found))):
             break  # large enough to stand for its mean, or near enough to it
     unknown = tuple(f"`{name}` {_UNWRITTEN}" for name in unwritten(model, network, known))
     return replace(typical(found), notes=(*found[0].notes, *unknown))
 
 
-def predicted_by(
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a predicting walk came back with.
+
+    Attributes:
+        leaves: By name, what stood for each parameter.
+        gradients: By name, the figures of the gradient of every used or watched parameter.
+        output: The model's.
+        aim: What the gradients are of.
+    """
+
+    leaves: dict[str, Tensor]
+    gradients: dict[str, GradientFigures]
+    output: object
+    aim: Objective
+
+
+def there_and_back(
     walk: Predicting,
     model: nn.Module,
     batch: Batch,
@@ -128,8 +148,8 @@ def predicted_by(
     loss: Loss | None = None,
     moments: tuple[float, float] | None = None,
     data: bool = False,
-) -> Signal:
-    """What a walk finds, forwards and back; the model and all random states stay as they are.
+) -> Returned:
+    """A walk forwards and back; the model and all random states stay as they are.
 
     The seed is that of the model's own random operations. With ``data`` the batch's own values are walked where it has any.
     """
@@ -137,10 +157,10 @@ def predicted_by(
     thrift = halved(worth=bool(walk.hollow) and not traced.functions)  # those are kept apart by hooks of their own
     with random_state_kept(model), torch.inference_mode(mode=False), torch.enable_grad(), writing(traced), thrift:
         torch.manual_seed(seed % _SEEDS)
-        return replace(_predicted(walk, model, batch, loss, moments, data=data), source="predicted")
+        return _returned(walk, model, batch, loss, moments, data=data)
 
 
-def _predicted(
+def _returned(
     walk: Predicting,
     model: nn.Module,
     batch: Batch,
@@ -148,14 +168,12 @@ def _predicted(
     moments: tuple[float, float] | None,
     *,
     data: bool,
-) -> Signal:
+) -> Returned:
     traced, network = cast("Trace", walk.network.trace), walk.network
     held = dict(model.named_parameters()) | dict(model.named_buffers())
-    leaves = {name: walk.parameter(name, held[name]) for name in traced.parameters}
-    leaves |= {name: leaves[name].clone() for name in traced.written}
+    given = {name: walk.parameter(name, held[name]) for name in traced.parameters}
+    leaves = given | {name: given[name].clone() for name in traced.written}
     buffers = [_buffer(name, held[name]) for name in traced.buffers]
-    names = [name for use in network.uses for name in (use.name, use.bias) if name]
-    weights = {name: walk.figures(name, leaves[name]) for name in dict.fromkeys(names)}
     drawn = {name: leaf for name, leaf in leaves.items() if name not in walk.hollow}
     trainable = [leaf.requires_grad_() for leaf in drawn.values() if leaf.is_floating_point() or leaf.is_complex()]
     kept = traced.choosers({use.node for use in network.uses}) if moments is None else set()
@@ -165,8 +183,14 @@ def _predicted(
     asked = dict.fromkeys((*(use.name for use in network.uses), *walk.watched))
     with reduced_gradients({name: drawn[name] for name in asked if name in drawn}) as gradients:
         aim.backward([*trainable, *walk.anchors])
-    walk.weight_figures = gradients
-    return signal_of(walk, aim, output, batch, rows(walk, weights, gradients | walk.weight_gradients()))
+    return Returned(given, gradients | walk.weight_gradients(), output, aim)
+
+
+def _signal(walk: Predicting, batch: Batch, found: Returned) -> Signal:
+    names = [name for use in walk.network.uses for name in (use.name, use.bias) if name]
+    weights = {name: walk.figures(name, found.leaves[name]) for name in dict.fromkeys(names)}
+    made = signal_of(walk, found.aim, found.output, batch, rows(walk, weights, found.gradients))
+    return replace(made, source="predicted")
 
 
 def _buffer(name: str, value: Tensor) -> Tensor:

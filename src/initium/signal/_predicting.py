@@ -29,7 +29,7 @@ _MEAN_OF_ABS = math.sqrt(2 / math.pi)
 class Predicting(Measuring):
     """Runs a graph on weights, or on draws by their laws; of the large ones the products are drawn, never the weights.
 
-    Of the parameters in ``watched``, which no operation multiplies by, ``weight_figures`` has those of the gradient too.
+    The gradients of the parameters in ``watched``, which no operation multiplies by, are asked for too.
     """
 
     looks_beside = False
@@ -45,7 +45,6 @@ class Predicting(Measuring):
         super().__init__(network, on_shapes=True)
         self.laws, self.stream = laws, stream
         self.watched = watched
-        self.weight_figures: dict[str, GradientFigures] = {}
         self.norms: dict[str, float] = {}
         self.anchors: list[Tensor] = []
         self.sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters}
