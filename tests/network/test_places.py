@@ -442,3 +442,29 @@ def test_a_scale_beside_a_norm_that_has_none_closes_too(norm, offset, neutral):
     network = read(nn.Sequential(nn.Linear(8, 8), Norm(), nn.Linear(8, 3)), as_batch(torch.ones(4, 8)))
     facts = network.facts("1.gamma")
     assert (facts.closes, facts.neutral) == (("2.weight",), neutral)
+
+
+def test_a_codebook_that_is_compared_to_choose_is_a_table():
+    def quantised(m, x):
+        z = m.encode(x)
+        distance = z.square().sum(1, keepdim=True) - 2 * z @ m.codes.T + m.codes.square().sum(1)
+        q = F.embedding(distance.argmin(1), m.codes)
+        return m.decode(z + (q - z).detach())
+
+    torch.manual_seed(0)
+    codes = nn.Parameter(torch.randn(32, 8))
+    network = network_of(quantised, torch.randn(16, 6), encode=nn.Linear(6, 8), decode=nn.Linear(8, 6), codes=codes)
+    assert network.facts("codes").role == "embedding"
+    assert network.facts("codes").notes == ()
+    # Nothing is added back to a stream: the sum within the distance only chooses.
+    assert all(facts.residual is None for facts in network.parameters)
+
+
+def test_a_table_that_gives_scores_beside_a_choice_is_a_weight():
+    def scores(m, x):
+        z = m.encode(x)
+        logits = z @ m.codes.T
+        return logits, F.embedding(logits.argmax(1), m.codes)
+
+    network = network_of(scores, torch.randn(16, 6), encode=nn.Linear(6, 8), codes=nn.Parameter(torch.randn(32, 8)))
+    assert network.facts("codes").role == "weight"

@@ -70,8 +70,8 @@ class Flow:
         return [user for user in node.users if user.op == "output" or (user in self.parents and is_float(user))]
 
     def joins(self, node: fx.Node) -> bool:
-        """True where several values are added."""
-        return op_name(node) in SUMS and len(self.parents[node]) > 1
+        """True where several values are added, and not to choose by their sum."""
+        return op_name(node) in SUMS and len(self.parents[node]) > 1 and node not in self.read.choosing
 
     def between(self, node: fx.Node, home: fx.Node) -> set[fx.Node]:
         """The nodes from one to its home, the home left out."""

@@ -19,7 +19,7 @@ from initium.network._ops import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from torch import fx
 
@@ -131,3 +131,13 @@ def _origin(read: Kinds, node: fx.Node) -> Origin:
     if name in RESHAPES or name in PARTS - _EMPTIED:
         return Origin(names, moved=len(names) == 1 and all(parent.moved for parent in parents), through=through)
     return Origin(names, moved=False, through=(*through, name))
+
+
+def choosing(nodes: Sequence[fx.Node]) -> frozenset[fx.Node]:
+    """The nodes of which nothing is made but whole numbers and truth values: no signal goes on from there."""
+    found = set["fx.Node"]()
+    for node in reversed(nodes):
+        goes_on = [user for user in node.users if user.op == "output" or (is_float(user) and user not in found)]
+        if node.users and is_float(node) and not goes_on:
+            found.add(node)
+    return frozenset(found)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from initium.network._kinds import Kinds, kinds
+from initium.network._kinds import Kinds, choosing, kinds
 from initium.network._neighbours import Neighbours, neighbours
 from initium.network._numbers import numbers
 from initium.network._ops import shape_of
@@ -32,6 +32,7 @@ class Readings:
         numbers: The nodes that are one number.
         keeping: Where units keep their places.
         values: What each parameter holds.
+        choosing: The nodes of which nothing comes but a choice.
     """
 
     nodes: tuple[fx.Node, ...]
@@ -41,6 +42,7 @@ class Readings:
     numbers: dict[fx.Node, float]
     keeping: Keeping
     values: dict[str, nn.Parameter]
+    choosing: frozenset[fx.Node]
 
     def name_of(self, weight: fx.Node) -> str:
         """The parameter behind a weight; of several (a composed weight), that of the most axes, then of the most elements."""
@@ -57,4 +59,4 @@ def readings(traced: Trace, values: dict[str, nn.Parameter]) -> Readings:
     placeholders = [node for node in graph.nodes if node.op == "placeholder"]
     parameters = dict(zip(traced.parameters, placeholders, strict=False))
     nodes = tuple(graph.nodes)
-    return Readings(nodes, kind, around, parameters, known, keeping(kind, nodes), values)
+    return Readings(nodes, kind, around, parameters, known, keeping(kind, nodes), values, choosing(nodes))

@@ -37,6 +37,7 @@ class Part(NamedTuple):
         factor: True where it multiplies the data, element by element.
         weighing: True where it weighs two signals against each other, as x mu + y (1 - mu).
         padding: Of a table that is looked up: the row that stands for padding.
+        choosing: True where nothing comes of it but a choice, as of a codebook that is compared with the data.
     """
 
     role: Role
@@ -47,6 +48,7 @@ class Part(NamedTuple):
     factor: bool = False
     weighing: bool = False
     padding: int | None = None
+    choosing: bool = False
 
 
 def roles(read: Readings) -> dict[str, Part]:
@@ -60,6 +62,7 @@ def roles(read: Readings) -> dict[str, Part]:
         signals = {site.data for site in weights.values()}
         for operand in read.kinds.parameter_inputs(node):
             seen = Part("embedding", "added") if operand in signals else _part(read, node, operand, weights)
+            seen = seen._replace(choosing=node in read.choosing)
             for name in read.kinds.origin[operand].names:
                 found[name] = _stronger(found.get(name), _own(read, operand, name, seen))
     return found
@@ -151,18 +154,22 @@ def _follows_norm(read: Readings, node: fx.Node) -> bool:
 def _stronger(one: Part | None, other: Part) -> Part:
     """A parameter with two roles (a tied embedding) takes the one that multiplies data.
 
-    So does a decay: at the first step it multiplies a state of zeros, and what comes of that is added to the data.
+    So does a decay: at the first step it multiplies a state of zeros, and what comes of that is added to the data. What it
+    does for a choice alone is no role beside another: no gradient comes of it.
     """
     if one is None:
         return other
     if one.role == other.role == "scale" and {one.neutral, other.neutral} == {0.0, 1.0}:
         return Part("other", "", "weighs two signals against each other", weighing=True)
     first, second = sorted((one, other), key=_rank)
+    if second.choosing and not first.choosing:
+        return first._replace(padding=other.padding if one.padding is None else one.padding)
     mixed = one.mixed or other.mixed or (first.role in _MULTIPLIERS and second.role in _VECTORS)
     return first._replace(mixed=mixed, padding=other.padding if one.padding is None else one.padding)
 
 
-def _rank(part: Part) -> int:
+def _rank(part: Part) -> tuple[bool, int]:
     if part.weighing:
-        return _STRENGTH.index("weighing")
-    return _STRENGTH.index("factor" if part.factor else "lookup" if part.layout == "lookup" else part.role)
+        return part.choosing, _STRENGTH.index("weighing")
+    strength = "factor" if part.factor else "lookup" if part.layout == "lookup" else part.role
+    return part.choosing, _STRENGTH.index(strength)
