@@ -468,3 +468,39 @@ def test_a_table_that_gives_scores_beside_a_choice_is_a_weight():
 
     network = network_of(scores, torch.randn(16, 6), encode=nn.Linear(6, 8), codes=nn.Parameter(torch.randn(32, 8)))
     assert network.facts("codes").role == "weight"
+
+
+# ---- biases of stacked matrices ----
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 4), (3, 4)])
+def test_the_biases_of_a_stack_of_matrices_are_biases(shape):
+    def experts(m, x):
+        if len(shape) == 3:
+            hidden = torch.bmm(x.expand(3, *x.shape), m.w) + m.b
+            return F.relu(hidden).sum(0)
+        return F.relu(torch.einsum("bi,eio->beo", x, m.w) + m.b).sum(1)
+
+    parts = {"w": nn.Parameter(torch.randn(3, 6, 4)), "b": nn.Parameter(torch.zeros(shape))}
+    assert network_of(experts, torch.randn(5, 6), **parts).facts("b").role == "bias"
+
+
+def test_the_biases_of_the_matrices_that_tokens_are_sent_to_are_biases():
+    def routed(m, x):
+        chosen = m.gate(x).argmax(1)
+        return F.relu(torch.einsum("bi,bio->bo", x, m.w[chosen]) + m.b[chosen])
+
+    parts = {"w": nn.Parameter(torch.randn(3, 6, 4)), "b": nn.Parameter(torch.zeros(3, 4)), "gate": nn.Linear(6, 3)}
+    network = network_of(routed, torch.randn(5, 6), **parts)
+    assert network.facts("b").role == "bias"
+    assert [use.name for use in network.uses] == ["gate.weight", "w"]
+
+
+def test_a_table_of_positions_or_of_classes_is_none_of_them():
+    def conditioned(m, x, y):
+        return F.relu(m.inner(x) + m.positions + m.classes[y][:, None])
+
+    parts = {"inner": nn.Linear(6, 4), "positions": nn.Parameter(torch.randn(3, 4))}
+    parts["classes"] = nn.Parameter(torch.randn(7, 4))
+    network = network_of(conditioned, torch.randn(5, 3, 6), torch.arange(5), **parts)
+    assert {network.facts(name).role for name in ("positions", "classes")} == {"embedding"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from initium.network._numbers import used_at, zeros_and_ones
 from initium.network._ops import LINEAR, MOVES, NORMS, SUMS, op_name, shape_of
-from initium.network._sites import sites
+from initium.network._sites import bias_of_stack, sites
 
 if TYPE_CHECKING:
     from torch import fx
@@ -116,14 +116,29 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
         return Part("other", "", note or "zeros and ones in what signals are mixed by")
     if name in SUMS:
         vector: Role = "shift" if _follows_norm(read, node) else "bias"
-        table = sum(size > 1 for size in shape_of(operand)) > 1
+        table = sum(size > 1 for size in shape_of(operand)) > 1 and not _shifts_units(read, node, operand)
         return Part("embedding", "added", note) if table else Part(vector, "", note)
     if name in _JOINS:
         return Part("embedding", "added", note)
+    if bias_of_stack(read.kinds, node):
+        return Part("bias", "", note)
     if name == "mul" and len(read.kinds.origin[operand].names) == 1 and _follows_norm(read, node):
         return Part("scale", "", note)
     factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
     return Part("other", "", note or f"used by {name}", factor=factor)
+
+
+def _shifts_units(read: Readings, node: fx.Node, operand: fx.Node) -> bool:
+    """True for the biases of a stack of matrices (experts): every element is that of a unit, and none of a position."""
+    shape, data = shape_of(operand), read.kinds.data_inputs(node)
+    varied = {axis - len(shape) for axis, size in enumerate(shape) if size > 1}
+    made_by = sites(read.kinds, data[0]) if len(data) == 1 else ()
+    return any(site.stack_axes and varied <= {*site.stack_axes, _from_end(site)} for site in made_by)
+
+
+def _from_end(site: Site) -> int:
+    axes = len(shape_of(site.node))
+    return site.unit_axis % axes - axes if axes else site.unit_axis
 
 
 def _mixes(read: Readings, node: fx.Node, operand: fx.Node) -> bool:

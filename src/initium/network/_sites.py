@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import fx
 
-from initium.network._ops import CELLS, CONVOLUTIONS, LOOKUPS, OTHER_LINEAR, PRODUCTS, RECURRENT, op_name, shape_of
+from initium.network._ops import (
+    CELLS,
+    CONVOLUTIONS,
+    LOOKUPS,
+    OTHER_LINEAR,
+    PRODUCTS,
+    RECURRENT,
+    SUMS,
+    op_name,
+    shape_of,
+)
 from initium.network._terms import terms
 
 if TYPE_CHECKING:
@@ -16,6 +26,9 @@ if TYPE_CHECKING:
 
     from initium.network._facts import Role
     from initium.network._kinds import Kinds
+
+
+_LOOKED_UP = frozenset({"index", "index_select", "gather"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Site:
         out_axis: The axis of outputs in the weight as the operation sees it.
         unit_axis: The axis of units in the operation's output.
         parts: Matrices that the operation itself keeps apart (gates, groups).
+        stack_axes: The axes of the output along which a stack of matrices lies, counted from its end.
     """
 
     node: fx.Node
@@ -47,6 +61,7 @@ class Site:
     out_axis: int
     unit_axis: int
     parts: int = 1
+    stack_axes: tuple[int, ...] = ()
 
 
 def sites(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
@@ -64,7 +79,7 @@ def sites(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
         yield from _linear(kinds, node)
     elif name in PRODUCTS:
         yield from _product(kinds, node)
-    elif name in LOOKUPS or name in {"index", "index_select", "gather"}:
+    elif name in LOOKUPS or name in _LOOKED_UP:
         yield from _lookup(kinds, node, _arg(node, 0))
     elif name in RECURRENT:
         yield from _recurrent(kinds, node, RECURRENT[name])
@@ -138,7 +153,8 @@ def _matrix(node: fx.Node, weight: fx.Node, data: fx.Node, bias: fx.Node | None,
     layout = "batched" if len(shape) > 2 else ("in_out" if from_right else "out_in")  # noqa: PLR2004
     axis = -1 if from_right or len(shape_of(data)) < 2 else -2  # noqa: PLR2004
     out_axis = len(shape) - (1 if from_right else 2)
-    return Site(node, weight, data, bias, "weight", layout, fan_in, fan_out, out_axis, axis)
+    stack = tuple(-place for place in range(3, len(shape) + 1) if shape[-place] > 1)
+    return Site(node, weight, data, bias, "weight", layout, fan_in, fan_out, out_axis, axis, stack_axes=stack)
 
 
 def _tensordot(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
@@ -176,7 +192,9 @@ def _einsum(kinds: Kinds, node: fx.Node) -> Iterator[Site]:
     out_axis = letters.index(outs[-1]) if outs else 0
     fan_out = math.prod(size[letter] for letter in outs)
     axis = _place(output, outs[-1]) if outs else -1
-    yield Site(node, operands[weights[0]], data, None, "weight", layout, fan_in, fan_out, out_axis, axis)
+    stack = tuple(_place(output, letter) for letter in letters if letter in output and letter != (outs or " ")[-1])
+    weight = operands[weights[0]]
+    yield Site(node, weight, data, None, "weight", layout, fan_in, fan_out, out_axis, axis, stack_axes=stack)
 
 
 def _place(output: str, letter: str) -> int:
@@ -194,9 +212,32 @@ def _einsum_layout(outs: list[object]) -> str:
     return "out_in" if outs == sorted(outs, key=bool, reverse=True) else "batched"
 
 
+def bias_of_stack(kinds: Kinds, node: fx.Node) -> bool:
+    """True for a lookup of the biases of a stack of matrices (experts): a row each, added to what that matrix gives."""
+    table = _arg(node, 0)
+    if op_name(node) not in _LOOKED_UP or not _is_parameter(kinds, table) or len(shape_of(table)) < 2:  # noqa: PLR2004
+        return False
+    rows = shape_of(table)[0]
+    added = [
+        site
+        for user in node.users
+        for parent in kinds.data_inputs(user)
+        if parent is not node and op_name(user) in SUMS
+        for site in sites(kinds, parent)
+    ]
+    return len(added) == len(node.users) > 0 and all(_matrices(site) == rows for site in added)
+
+
+def _matrices(site: Site) -> int:
+    """How many matrices a weight holds; of those that an index takes, the whole stack."""
+    taken = site.weight
+    stack = taken.args[0] if op_name(taken) in _LOOKED_UP and isinstance(taken.args[0], fx.Node) else taken
+    return shape_of(stack)[0] if site.layout == "batched" else 0
+
+
 def _lookup(kinds: Kinds, node: fx.Node, weight: Any) -> Iterator[Site]:  # noqa: ANN401
     """A row is read, not summed: its fan is one. Read at fixed places, it is a table that is added (positions)."""
-    if _is_parameter(kinds, weight):
+    if _is_parameter(kinds, weight) and not bias_of_stack(kinds, node):
         fixed = all(kinds.kind[parent] == "constant" for parent in node.all_input_nodes if parent is not weight)
         layout = "added" if fixed else "lookup"
         yield Site(node, weight, None, None, "embedding", layout, 1, shape_of(weight)[-1], 1, -1)
