@@ -22,6 +22,7 @@ _UNTOLD = frozenset(
         "missing-softmax",
         "broadcast-target",
         "target-range",
+        "unused-input",
         "norm-scale",
     }
 )

@@ -9,7 +9,8 @@ trainable ones, with no way around them, where they are fewer than half of all w
 quarters of all elements (an adapter is a small part of what it adapts). A warning. Where a loss was given and no parameter
 at all can be trained, an error. A warning too where two weights or more are frozen, nothing before them learns, what learns reads them, and all of them lie as
 one draw of a law puts them: rows, and columns, whose mean squares differ by no more than chance, and tails no heavier than a
-Gaussian's. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
+Gaussian's. So it is where every weight is frozen, as it was drawn, and biases or scales
+alone can be trained. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
 
 Not a fault: a frozen backbone that was trained, before a head or behind what is tuned (prompts); one layer of random features; adapters in a model that is frozen but for
 them; a teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
@@ -57,6 +58,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     learning = {link.use.node for link in every if not link.facts.frozen}
     fed = set(behind(learning, readers_of))
     raw = tuple(link for link in frozen if not learning.isdisjoint(behind([link.use.node], readers_of)))
+    weights = {link.facts.name for link in every}
+    if every and weights <= set(signal.drawn) and signal.loss is not None:
+        yield _never_trained(every)
+        return
     body = fed.isdisjoint(link.use.node for link in frozen)  # nothing that learns comes before: no adapter, no prompt
     if body and len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
         yield _never_trained(raw)

@@ -25,6 +25,7 @@ _GROWN = ("exploding-gradient", "saturation", "gain-mismatch", "attention-collap
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "input-scale": (*_GROWN, "exploding-signal", "dead-units", "update-ratio"),
     "target-range": ("target-scale", "output-prior", "dead-units", "double-softmax"),
+    "target-scale": ("output-prior",),
     "norm-scale": (
         *_SIGNAL,
         "exploding-signal",
@@ -52,6 +53,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "exploding-gradient": ("gain-mismatch", "update-ratio"),
     "vanishing-gradient": ("vanishing-signal", "underflow", "gain-mismatch", "update-ratio"),
     "vanishing-signal": ("underflow", "gain-mismatch", "update-ratio"),
+    "nonfinite": ("vanishing-gradient",),
     "haphazard-under-norm": ("gain-mismatch", "update-ratio"),
 }
 """What becomes of an illness."""

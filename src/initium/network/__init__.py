@@ -4,10 +4,11 @@ from initium.network._across import across_samples, recurred, transposed
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
+from initium.network._beside_keys import beside_keys
 from initium.network._called import output_of
 from initium.network._collector import collector_spared
-from initium.network._cuts import chosen, heedless, severed
-from initium.network._ending import Ending, ending
+from initium.network._cuts import chosen, heedless, severed, unread
+from initium.network._ending import Ending, ending, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._last import read_at_last
@@ -56,6 +57,7 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "beside_keys",
     "changes_something",
     "chosen",
     "collector_spared",
@@ -85,12 +87,14 @@ __all__ = [
     "run_walk",
     "severed",
     "shape_of",
+    "squashed_again",
     "straight",
     "tensors_in",
     "trace",
     "transposed",
     "unbiased",
     "unchanged",
+    "unread",
     "view_of",
     "worth_sparing",
     "writing",

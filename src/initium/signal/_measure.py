@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing, writing
+from initium.network import (
+    as_batch,
+    named_tensors,
+    read,
+    run_walk,
+    tensors_in,
+    unchanged,
+    unread,
+    worth_sparing,
+    writing,
+)
 from initium.records import Signal
 from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
@@ -21,7 +31,9 @@ from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
+from initium.signal._nothing import at_zero
 from initium.signal._objective import Loss, check_loss, objective
+from initium.signal._overflowed import overflowed
 from initium.signal._regression import regression
 from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
@@ -118,7 +130,27 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         scales=scale_rows(network, leaves),
         tables=table_rows(network, leaves),
     )
-    return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
+    if not _sound(measured):
+        return replace(measured, broken=_broken(traced, model, batch))
+    again = [tensor for kind in traced.bind(model, batch) for tensor in kind]
+    return replace(measured, overflowed=overflowed(network, again, measured.rows))
+
+
+def _unread(walk: Measuring, batch: Batch) -> tuple[str, ...]:
+    """The tensors of the batch that no way leads from to the output; a model that asks for values may have taken them so."""
+    idle = unread(walk.network)
+    given = [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")]
+    return tuple(name for place, (name, value) in enumerate(given) if place in idle and _varied(value.detach()))
+
+
+def _varied(value: Tensor) -> bool:
+    """More than one number again and again: a mask of ones says nothing that could be missed."""
+    return (
+        value.layout == torch.strided
+        and not value.is_nested
+        and value.numel() > 1
+        and bool((value != value.flatten()[0]).any())
+    )
 
 
 def _unreached(network: Network, leaves: dict[str, Tensor], gradients: dict[str, GradientFigures]) -> tuple[str, ...]:
@@ -174,6 +206,8 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         masks=mask_rows(walk.shown, walk.places.attends, batch),
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
+        unread=_unread(walk, batch),
+        at_zero=None if known else at_zero(output, batch, loss),
         singly=one_each(batch.target, walk.samples),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )

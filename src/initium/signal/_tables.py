@@ -9,6 +9,7 @@ import torch
 from initium.network import MOVES, SUMS, op_name, shape_of
 from initium.records import ScaleRow, TableRow
 from initium.signal._fetched import fetched
+from initium.signal._masks import MASKED
 from initium.signal._moments import all_moments, unit_moments
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
             table = sum(size > 1 for size in shape_of(node)) >= _MATRIX
             made[node.name] = (names[node.name] if table else "") if node.name in names else None
             continue
+        if not node.all_input_nodes:
+            made[node.name] = op_name(node) if node.op == "call_function" else ""
+            continue
         parts = {made.get(each.name, "") for each in node.all_input_nodes}
         made[node.name] = None if None in parts else next(iter(sorted(filter(None, parts))), "")
         tables = sorted(filter(None, parts))
@@ -54,6 +58,8 @@ def added_figures(n: fx.Node, value_of: Callable[[Any], Any]) -> dict[str, Tenso
     if not all(isinstance(each, torch.Tensor) and each.is_floating_point() and each.numel() for each in values):
         return None
     table, data = sorted((each.detach() for each in values), key=torch.Tensor.numel)
+    if bool((table <= MASKED).any()):  # a mask that is added hides what it is added to
+        return None
     if data.ndim < _MATRIX or len(data) < _MATRIX or table.numel() >= data.numel():
         return None
     moments = unit_moments(data[:_SAMPLES].flatten(1), 1)
