@@ -47,7 +47,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias", "attention-collapse"),
     "attention-collapse": ("vanishing-gradient",),
     "dead-units": _SIGNAL,
-    "saturation": ("vanishing-gradient", "gain-mismatch", "update-ratio"),
+    "saturation": ("dead-units", "vanishing-signal", "vanishing-gradient", "gain-mismatch", "update-ratio"),
     "residual-growth": (*_GROWN, "exploding-signal", "update-ratio"),
     "exploding-signal": (*_GROWN, "update-ratio"),
     "exploding-gradient": ("gain-mismatch", "update-ratio"),

@@ -8,7 +8,7 @@ start has 1); an error from 10 log K on. A prior is missing where the frequencie
 and more than a tenth of log K, and the loss has less than half of that yet: an info, a warning from half of log K, where
 the first hundreds of steps go into the bias. A loss with a target that is no such cross-entropy is asked what zeros in the
 place of all answers would cost: where that is a number above 0, and a thousandth or less of the loss (:mod:`._slopes`), a
-warning.
+warning; so are answers that vary 30 times as much as a target of ordinary size.
 
 Not a fault: a small batch that misses classes. The entropy of K classes seen in n samples is too low by about ``(K - 1) / 2n``
 (Miller 1955), which is taken off before anything is said; with fewer samples than classes nothing is.
@@ -36,6 +36,7 @@ from initium.diagnose._figures import shown
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
 from initium.diagnose._place import biased, drowned, place
+from initium.diagnose._target_scale import wild
 from initium.diagnose._words import LSUV, TEXTBOOK, Because
 from initium.records import Finding, Refill, SetPrior
 
@@ -71,21 +72,30 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 
 def _worse_than_nothing(network: Network, signal: Signal, loss: float) -> Iterator[Finding]:
-    """Where the answers of the start cost a thousand times what zeros would."""
-    nothing, every = signal.at_zero, links(network, signal)
-    if nothing is None or signal.misfit or not 0 < nothing * _FAR < loss:
+    """Where the answers of the start cost a thousand times what zeros would, or vary far more than what is asked for."""
+    nothing, row, every = signal.at_zero, signal.regression, links(network, signal)
+    far = nothing is not None and not signal.misfit and 0 < nothing * _FAR < loss
+    if not far and (row is None or not wild(row)):
         return
+    head = every[-1] if every else None
+    reason = (
+        _reason(head, every, odd_scales(network, signal), grown=any(_residual_growth.check(network, signal)))
+        if head
+        else None
+    )
+    varied = f" Its answers have std {shown(row.out_std)}, the targets {shown(row.std)}." if row is not None else ""
     yield Finding(
         code="output-prior",
         severity="warning",
-        layers=(every[-1].use.name,) if every else (),
-        message=f"The loss begins at {shown(loss)}; if every answer were zero it would be {shown(nothing)}.",
+        layers=(head.use.name,) if head else (),
+        message=f"The loss begins at {shown(loss)}; if every answer were zero it would be {shown(nothing or 0.0)}.{varied}",
         measured=loss,
-        expected=nothing,
-        cause="what the network answers at the start is not of the size that the loss takes: too large, or, as a scale or the logarithm of "
-        "one, far off.",
+        expected=nothing or 0.0,
+        cause="what the network answers at the start is not of the size that the loss takes"
+        + (f": {reason.cause}" if reason else ", be it a scale, or the logarithm of one, that is far off."),
         cure="Start the last weight small, and a scale that goes out (a log_std, for one) near zero.",
         remedy=TEXTBOOK,
+        part_of=reason.code if reason else "",
     )
 
 

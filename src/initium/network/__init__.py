@@ -13,10 +13,12 @@ from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart,
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._last import read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
+from initium.network._loose import loose
+from initium.network._lost import lost
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
-from initium.network._nulled import nulled
+from initium.network._nulled import factors, nulled
 from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
@@ -62,11 +64,14 @@ __all__ = [
     "chosen",
     "collector_spared",
     "ending",
+    "factors",
     "fans_along",
     "gathering",
     "heedless",
     "held",
     "is_float",
+    "loose",
+    "lost",
     "made_of",
     "map_tensors",
     "mixed",

@@ -59,6 +59,11 @@ def ending(network: Network) -> Ending | None:
     return Ending(op_name(node), axis, shape, sizes[0] if sizes else 0)
 
 
+def answer_of(network: Network) -> fx.Node | None:
+    """The node of the one floating answer of a model, or of its ``logits``; ``None`` where it gives several."""
+    return _answer(network.trace) if network.trace else None
+
+
 def squashed_again(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """The softmaxes of what is a softmax already, along the same axis; the answer's own of a sigmoid too.
 

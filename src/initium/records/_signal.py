@@ -142,6 +142,9 @@ class Signal:
         samples: How many samples the batch holds: the first size that its tensors share; 0 where they share none.
         singly: True where the target is one number, or one class, for each of these samples.
         rounded_away: True where no weight got a gradient in half precision, and the loss of the same output in double has one.
+        loose: Shapes of matrices that multiply what a weight gave, on a way to another, lie as one draw puts them, and are neither
+            parameters nor buffers.
+        blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
         overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
@@ -176,6 +179,8 @@ class Signal:
     singly: bool = False
     drawn: tuple[str, ...] = ()
     rounded_away: bool = False
+    loose: tuple[tuple[int, ...], ...] = ()
+    blank: tuple[str, ...] = ()
     at_zero: float | None = None
     unread: tuple[str, ...] = ()
     overflowed: str = ""

@@ -12,12 +12,10 @@ import torch
 
 from initium.network import (
     as_batch,
-    named_tensors,
     read,
     run_walk,
     tensors_in,
     unchanged,
-    unread,
     worth_sparing,
     writing,
 )
@@ -26,7 +24,8 @@ from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._copies import Alike, alike, comparable
-from initium.signal._drawn import drawn
+from initium.signal._drawn import drawn, loose_shapes
+from initium.signal._given import blank, unread_names
 from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
@@ -127,6 +126,8 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         copies=found.copies,
         repeats=found.repeats,
         drawn=drawn(network, leaves),
+        loose=loose_shapes(network),
+        blank=blank(network, [*parameters, *buffers, *inputs]),
         scales=scale_rows(network, leaves),
         tables=table_rows(network, leaves),
     )
@@ -134,23 +135,6 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         return replace(measured, broken=_broken(traced, model, batch))
     again = [tensor for kind in traced.bind(model, batch) for tensor in kind]
     return replace(measured, overflowed=overflowed(network, again, measured.rows))
-
-
-def _unread(walk: Measuring, batch: Batch) -> tuple[str, ...]:
-    """The tensors of the batch that no way leads from to the output; a model that asks for values may have taken them so."""
-    idle = unread(walk.network)
-    given = [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")]
-    return tuple(name for place, (name, value) in enumerate(given) if place in idle and _varied(value.detach()))
-
-
-def _varied(value: Tensor) -> bool:
-    """More than one number again and again: a mask of ones says nothing that could be missed."""
-    return (
-        value.layout == torch.strided
-        and not value.is_nested
-        and value.numel() > 1
-        and bool((value != value.flatten()[0]).any())
-    )
 
 
 def _unreached(network: Network, leaves: dict[str, Tensor], gradients: dict[str, GradientFigures]) -> tuple[str, ...]:
@@ -206,7 +190,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         masks=mask_rows(walk.shown, walk.places.attends, batch),
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
-        unread=_unread(walk, batch),
+        unread=unread_names(walk.network, batch),
         at_zero=None if known else at_zero(output, batch, loss),
         singly=one_each(batch.target, walk.samples),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),

@@ -63,7 +63,8 @@ def misfit(
             return told
         if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
             told = _by_asking(asked[0], batch, function)
-        return told or next(_by_watching(inside(output, batch, function)), "")
+        told = told or next(_by_watching(inside(output, batch, function)), "")
+    return told or ("one side" if hears_one_side(output, batch, function) else "")
 
 
 def _by_value(scores: Tensor, target: Tensor, batch: Batch, loss: Tensor, function: Loss | None) -> str:
@@ -135,7 +136,6 @@ def _by_asking(scores: Tensor, batch: Batch, function: Loss | None) -> str:
         _of_another_form(scores, batch, function)
         or _of_one_class(scores, batch, function)
         or _without_bottom(scores, batch, function)
-        or ("one side" if hears_one_side(scores, batch, function) else "")
     )
 
 

@@ -23,8 +23,9 @@ def at_zero(output: object, batch: Batch, function: Loss | None) -> float | None
         batch: With a target, which is what the answers are for.
         function: The loss, to be asked again.
     """
-    plain = isinstance(output, torch.Tensor) and output.is_floating_point() and output.numel() > 0
-    if function is None or batch.target is None or not plain:
+    if function is None or batch.target is None or not isinstance(output, torch.Tensor):
+        return None
+    if not output.is_floating_point() or not output.numel():
         return None
     try:
         with asking(function):

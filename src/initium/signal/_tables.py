@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,6 +65,14 @@ def added_figures(n: fx.Node, value_of: Callable[[Any], Any]) -> dict[str, Tenso
         return None
     moments = unit_moments(data[:_SAMPLES].flatten(1), 1)
     return {"rms": all_moments(table).rms, "std": moments.unit_std}
+
+
+def along(node: fx.Node) -> int:
+    """The one axis of the data along which a table that is added has places, the last, that of features, aside; -1 for any other."""
+    table, data = sorted((shape_of(each) for each in node.all_input_nodes), key=math.prod)
+    shape = (1,) * (len(data) - len(table)) + table
+    axes = [axis for axis, size in enumerate(shape[:-1]) if size > 1]
+    return axes[0] if len(axes) == 1 and len(data) > _MATRIX else -1
 
 
 def table_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[TableRow, ...]:
