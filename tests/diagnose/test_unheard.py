@@ -421,3 +421,12 @@ def test_an_answer_at_its_best_is_heard_all_the_same() -> None:
     other = torch.where(labels().unsqueeze(1) == 0, given, rows())  # pairs of label 0 are the same, at a distance of 0
     model = Calls(call, body=mlp(units=4))
     assert not found(model, (given, other), labels().float(), contrastive, "target-range")
+
+
+def test_a_factor_that_clips_a_norm_is_no_activation() -> None:
+    def call(m, x: Tensor) -> Tensor:
+        h = m.body(x)
+        return m.head(h * (100 / (torch.linalg.vector_norm(h, dim=-1, keepdim=True) + 1e-6)).clamp(max=1.0))
+
+    model = Calls(call, body=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    assert not found(model, rows(), labels(4), F.cross_entropy, "dead-units")

@@ -205,7 +205,7 @@ def _by_way_of(read: Neighbours, node: fx.Node, bent: set[fx.Node]) -> bool:
 
 
 def _carries_on(regions: Regions, user: fx.Node) -> bool:
-    """False for a comparison, a shape, and a mean or variance that only serves to normalise its own base."""
+    """False for a comparison, a shape, and a mean, variance or norm that only serves to scale its own base."""
     if user.op == "output":
         return True
     signal = regions.kinds.kind[user] == "data" and is_float(user)

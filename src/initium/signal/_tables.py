@@ -31,7 +31,7 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
     made: dict[
         str, str | None
     ] = {}  # of what alone: a table by name, "" for others that the model holds, None for data
-    found: dict[str, str] = {}
+    found, held = dict[str, str](), set(names.values())
     for node in network.trace.graph.graph.nodes if network.trace else ():
         if node.op == "placeholder":
             table = sum(size > 1 for size in shape_of(node)) >= _MATRIX
@@ -41,8 +41,10 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
             made[node.name] = op_name(node) if node.op == "call_function" else ""
             continue
         parts = {made.get(each.name, "") for each in node.all_input_nodes}
-        made[node.name] = None if None in parts else next(iter(sorted(filter(None, parts))), "")
-        tables = sorted(filter(None, parts))
+        tables = sorted(
+            filter(None, parts), key=lambda name: (name not in held, name)
+        )  # what is looked up, before its places
+        made[node.name] = None if None in parts else next(iter(tables), "")
         if op_name(node) in SUMS and None in parts and tables and len(node.all_input_nodes) == _MATRIX:
             found |= {} if _of_scores(node) else {node.name: tables[0]}
     return found
