@@ -430,3 +430,47 @@ def test_a_factor_that_clips_a_norm_is_no_activation() -> None:
 
     model = Calls(call, body=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
     assert not found(model, rows(), labels(4), F.cross_entropy, "dead-units")
+
+
+@pytest.mark.parametrize(("end", "count"), [((nn.Sigmoid(),), 1), ((), 0)])
+def test_a_loss_that_squashes_inside_of_itself_is_watched(end: tuple[nn.Module, ...], count: int) -> None:
+    def focal(answer: Tensor, target: Tensor) -> Tensor:
+        chance = answer.sigmoid()
+        missed = 1 - chance * target - (1 - chance) * (1 - target)
+        return (missed**2 * F.binary_cross_entropy_with_logits(answer, target, reduction="none")).mean()
+
+    assert len(found(mlp(*end), rows(), coins(), focal, "double-softmax")) == count
+
+
+@pytest.mark.parametrize(("value", "count"), [(0.1, 1), (0.0, 0)])
+def test_a_hidden_matrix_of_one_value_sees_one_sum(value: float, count: int) -> None:
+    def call(m, x: Tensor) -> Tensor:
+        return m.head(m.made(x).relu() + m.beside(x))
+
+    model = Calls(call, made=nn.Linear(20, WIDTH), beside=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    nn.init.constant_(model.made.weight, value)
+    assert len(found(model, rows(), labels(4), F.cross_entropy, "symmetry")) == count
+
+
+def test_what_is_masked_out_before_a_sigmoid_is_not_saturated() -> None:
+    def call(m, x: Tensor) -> Tensor:
+        scores = m.router(x)
+        kept = torch.full_like(scores, -torch.inf).scatter(1, scores.topk(2, 1).indices, scores.topk(2, 1).values)
+        return m.head(torch.einsum("be,beo->bo", kept.sigmoid(), m.experts(x).unflatten(1, (8, WIDTH)).relu()))
+
+    model = Calls(call, router=nn.Linear(20, 8), experts=nn.Linear(20, 8 * WIDTH), head=nn.Linear(WIDTH, 4))
+    assert not found(model, rows(), labels(4), F.cross_entropy, "saturation")
+
+
+@pytest.mark.parametrize(
+    ("shape", "after", "count"),
+    [((12, 10, 8), (10, 12, 8), 1), ((6, 4, 6, 4), (4, 6, 4, 6), 0), ((8, 9, 8), (9, 8, 8), 0)],
+    ids=["swapped", "windows to grid", "shift by one"],
+)
+def test_axes_that_are_parted_anew_each_in_itself_do_not_change_places(shape, after, count: int) -> None:
+    def call(m, x: Tensor) -> Tensor:
+        return m.head(m.body(x).view(SAMPLES, *shape).view(SAMPLES, *after).flatten(1))
+
+    size = math.prod(shape)
+    model = Calls(call, body=nn.Linear(20, size), head=nn.Linear(size, 4))
+    assert len(found(model, rows(), labels(4), F.cross_entropy, "batch-axis")) == count

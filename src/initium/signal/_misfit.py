@@ -92,8 +92,10 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
     """What the loss itself hands to torch's losses."""
     if spread_inside(seen):
         yield "broadcast"
+    if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
+        yield "chances as logits"
     for each in seen:
-        if each.kind == "distance" or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
+        if each.kind in {"distance", "chances"} or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
             continue
         axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
         shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
