@@ -133,8 +133,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
     )
     if not _sound(measured):
         return replace(measured, broken=_broken(traced, model, batch))
-    again = [tensor for kind in traced.bind(model, batch) for tensor in kind]
-    return replace(measured, overflowed=overflowed(network, again, measured.rows))
+    return replace(measured, overflowed=overflowed(network, partial(traced.bind, model, batch), measured.rows))
 
 
 def _unreached(network: Network, leaves: dict[str, Tensor], gradients: dict[str, GradientFigures]) -> tuple[str, ...]:

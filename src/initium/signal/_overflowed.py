@@ -9,7 +9,7 @@ import torch
 from initium.network import Walk, op_name, run_walk, tensors_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from torch import Tensor, fx
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HALVES = frozenset({"float16", "bfloat16"})
 
 
-def overflowed(network: Network, tensors: Sequence[Tensor], measured: Sequence[SignalRow]) -> str:
+def overflowed(network: Network, bound: Callable[[], Iterable[list[Tensor]]], measured: Sequence[SignalRow]) -> str:
     """The operation that first makes an infinity of finite numbers; empty where there is none, or a weight has a gradient.
 
     An infinity under a fraction is a zero, which nothing that looks at outputs notices: so the walk is taken once more, and every
@@ -27,14 +27,14 @@ def overflowed(network: Network, tensors: Sequence[Tensor], measured: Sequence[S
 
     Args:
         network: A network that was read with a batch.
-        tensors: The values of its placeholders.
+        bound: What gives the values of its placeholders, kind by kind.
         measured: What was measured at each use of a weight.
     """
     if not any(row.dtype in _HALVES for row in measured) or any(row.weight_grad_norm > 0 for row in measured):
         return ""
     walk = _Looking(network)
     with torch.no_grad():
-        run_walk(walk, tensors)
+        run_walk(walk, [tensor for kind in bound() for tensor in kind])
     return walk.first
 
 
