@@ -474,3 +474,20 @@ def test_axes_that_are_parted_anew_each_in_itself_do_not_change_places(shape, af
     size = math.prod(shape)
     model = Calls(call, body=nn.Linear(20, size), head=nn.Linear(size, 4))
     assert len(found(model, rows(), labels(4), F.cross_entropy, "batch-axis")) == count
+
+
+@pytest.mark.parametrize(
+    ("reduction", "count", "told"), [("sum", 1024, 1), ("mean", 1024, 0), ("sum", 64, 0)], ids=["sum", "mean", "few"]
+)
+def test_a_sum_over_many_samples_is_told(reduction: str, count: int, told: int) -> None:
+    def loss(answer: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(answer, target, reduction=reduction)
+
+    assert len(found(mlp(units=4), rows(count), labels(4, count), loss, "loss-sum")) == told
+
+
+def test_a_mean_over_samples_of_a_sum_over_their_parts_is_a_mean() -> None:
+    def loss(answer: Tensor, target: Tensor) -> Tensor:
+        return (answer - target).square().sum(1).mean()
+
+    assert not found(mlp(units=4), rows(1024), torch.randn(1024, 4), loss, "loss-sum")

@@ -23,6 +23,7 @@ _UNTOLD = frozenset(
         "broadcast-target",
         "target-range",
         "unused-input",
+        "loss-sum",
         "norm-scale",
     }
 )

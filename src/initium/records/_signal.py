@@ -145,6 +145,7 @@ class Signal:
         loose: Shapes of matrices that multiply what a weight gave, on a way to another, lie as one draw puts them, and are neither
             parameters nor buffers.
         blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
+        summed: True where the loss is a sum over the samples, a thousand and more.
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
         overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
@@ -181,6 +182,7 @@ class Signal:
     rounded_away: bool = False
     loose: tuple[tuple[int, ...], ...] = ()
     blank: tuple[str, ...] = ()
+    summed: bool = False
     at_zero: float | None = None
     unread: tuple[str, ...] = ()
     overflowed: str = ""

@@ -20,6 +20,7 @@ _WORDS = {
     "softmax-axis": "mixing samples",
     "batch-axis": "mixing samples",
     "missing-softmax": "unnormalised",
+    "loss-sum": "summed",
     "broadcast-target": "misaligned",
     "unused-input": "blind to an input",
     "unused-parameter": "cut off",
