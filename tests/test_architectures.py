@@ -23,10 +23,8 @@ WEIGHTED = (nn.Linear, nn.Bilinear, *CHANNELS)
 
 # Frozen weights are not to be written, and a low-rank update starts at nothing.
 OVERRIDES = {"lora": {"*.base.*": "keep", "*.lora_b": 0.0}}
-# Mamba's step goes into softplus and into exp(-softplus): no one activation.
 # A weight that something is computed of before it is used is not what its law says when it is used.
 ASSUMED = {
-    "mamba": {"blocks.0.step.weight", "blocks.1.step.weight"},
     "weight standardised": {"0.weight", "3.weight"},
 }
 # `positive` is the branch that this batch does not take.

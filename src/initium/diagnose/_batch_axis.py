@@ -36,7 +36,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.network import mixed, recurred, recut
+from initium.network import lost, mixed, recurred, recut
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all recurrent layers that run along the samples, else one for weights that sum over samples, else one for views."""
     found = recurred(network, signal.samples) if signal.singly else ()
     if not found:
-        beside = tuple(_side_by_side(network, signal))
+        beside = tuple(_side_by_side(network, signal)) or tuple(_lost(network, signal)) or tuple(_laid_along(signal))
         yield from beside or _cut_anew(network)
         return
     nodes = {name for name, _ in found}
@@ -87,6 +87,42 @@ def _side_by_side(network: Network, signal: Signal) -> Iterator[Finding]:
         "them in another way.",
         cure="Bring the samples first, then flatten: h.transpose(0, 1).reshape(samples, -1).",
         remedy=Code("h = h.transpose(0, 1).flatten(1)"),
+    )
+
+
+def _lost(network: Network, signal: Signal) -> Iterator[Finding]:
+    found = lost(network, signal.samples) if signal.singly else None
+    if found is None:
+        return
+    op, shape, axis = found
+    yield Finding(
+        code="batch-axis",
+        severity="warning",
+        layers=(),
+        message=f"No answer knows its sample: on every way {op} goes over the {signal.samples} samples of the batch (axis {axis} of {shape}).",
+        measured=float(axis),
+        expected=1.0,
+        cause="it takes one sample of them, or reduces all to one, and what comes out, as long as the batch by chance, is of something else (the steps).",
+        cure="Let it go over the steps: out[:, -1] of a layer with batch_first=True, h.mean(1); or bring the steps first, h.transpose(0, 1).",
+        remedy=Code("h = out[:, -1]"),
+    )
+
+
+def _laid_along(signal: Signal) -> Iterator[Finding]:
+    tables = tuple(dict.fromkeys(row.name for row in signal.added if row.along == 0)) if signal.singly else ()
+    if not tables:
+        return
+    yield Finding(
+        code="batch-axis",
+        severity="warning",
+        layers=tables,
+        message=f"The table `{tables[0]}` is added by sample: its rows go with the {signal.samples} samples of the batch, and are the same for all "
+        "positions of one.",
+        measured=0.0,
+        expected=1.0,
+        cause="it was written for positions that come first (x.size(0) rows of shape (1, features)), and samples come first.",
+        cure="Let its rows go with the positions: x + table[: x.size(1)].transpose(0, 1).",
+        remedy=Code("x = x + table[: x.size(1)].transpose(0, 1)"),
     )
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from initium.diagnose._constant import constant
 from initium.diagnose._figures import shown
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links
@@ -45,7 +46,7 @@ _CURE = "Rescale the weights on real data, or normalise the signal between the s
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """At most one finding of the signal, and one of the gradient: none anywhere, or one that differs beyond measure."""
+    """At most one finding of the signal, and one of the answer or the gradient: none anywhere, or one that differs beyond measure."""
     # What a table that drowns the signal adds to it is no growth of the signal.
     told = "large-bias" if drowning(signal) else ""
     yield from _signal([link for link in links(network, signal) if link.row.finite], told)
@@ -54,7 +55,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield again
         return
     rows = [row for row in signal.rows if row.finite]
-    if rows and all(row.weight_grad_norm == 0 for row in rows) and not _unseen(network):
+    lost = bool(rows) and all(row.weight_grad_norm == 0 for row in rows) and not _unseen(network)
+    same = (
+        constant(network, signal) if not lost or rows[-1].grad_rms > 0 else None
+    )  # else it is lost behind the last weight
+    if same is not None:
+        yield same
+    elif lost:
         yield _none(rows)
     largest = max(rows, key=lambda row: row.weight_grad_norm, default=None)
     gates = {use.name for use in network.uses if use.layout == "gates"}

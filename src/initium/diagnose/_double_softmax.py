@@ -3,12 +3,14 @@ r"""``double-softmax``: the model ends in a softmax, a sigmoid or a ReLU, and th
 Theory: ``CE(z, y) = -log softmax(z)_y`` takes scores of any size. Of probabilities, which lie between 0 and 1, it cannot fall
 below ``log(1 + (K - 1) / e)``, whatever the network learns, and its gradient passes the inner softmax, whose slope is
 about ``p (1 - p)``, at the start ``1 / K``. Likewise a sigmoid before a loss that applies one: the answer stays between 0.5
-and 0.73. A softmax over one unit, in the model or in the loss, is the constant 1. A ReLU leaves every negative score without a gradient, and without a way to say no.
+and 0.73. A softmax over one unit, in the model or in the loss, is the constant 1. A likelihood of counts takes the
+logarithm of a rate, ``exp(z) - t z``: behind an exp, a softplus or a ReLU every rate is 1 or more. A ReLU leaves every negative score without a gradient, and without a way to say no.
 
 Limits: the loss is recomputed from the output and is, up to rounding, the cross-entropy of it, and each row of the output sums
-to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all classes; for the sigmoid and the ReLU the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
+to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all classes; for the sigmoid, the ReLU and what makes a rate the graph's end is asked as well. A warning; an error from 1000 classes on, where the slope is
 below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit; of a loss, that is asked: it has one unit and
-is zero for any answer.
+is zero for any answer. A softmax that reads a softmax over the same axis, and nothing between, or the answer's that reads a sigmoid: a
+warning.
 
 Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
 recognised, or none; a softmax over another axis (``softmax-axis``); a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
@@ -29,9 +31,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.diagnose._figures import shown
+from initium.diagnose._figures import several, shown
 from initium.diagnose._links import links
-from initium.network import ending
+from initium.network import ending, squashed_again
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -45,15 +47,20 @@ _MANY_CLASSES = 1000
 _SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
 SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
 _ONE_SIDED = frozenset({"relu", "relu6"})
+_RATES = frozenset({"exp", "softplus"}) | _ONE_SIDED | _SQUASHING
 _MATRIX = 2
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """At most one finding: an axis that is wrong, else what is applied twice, else a ReLU on the scores."""
     end, every = ending(network), links(network, signal)
+    layers = head_of(every)
+    again = squashed_again(network)
+    if again:
+        yield _again(layers, again)
+        return
     if end is None and not signal.misfit:
         return
-    layers = head_of(every)
     found = _of_axis(end, layers) if end else None
     found = found or _twice(end, signal, layers)
     if found is None and end is not None and end.op in _ONE_SIDED and signal.classes:
@@ -102,6 +109,16 @@ def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Findi
             f"the start is 1 / {classes}.",
             "Return the scores before the softmax; apply it where probabilities are shown.",
         )
+    if signal.misfit == "rates as logarithms" and end is not None and end.op in _RATES:
+        return _finding(
+            "warning",
+            layers,
+            f"The model ends in {end.op}, and the loss takes what it gives for the logarithm of a rate: exp is applied twice.",
+            (2.0, 1.0),
+            f"the likelihood of counts is exp(z) - t z (F.poisson_nll_loss with log_input=True); a {end.op} leaves no z below zero, so that no rate "
+            "below 1 can be answered.",
+            "Return what the last weight gives, or say log_input=False.",
+        )
     if signal.misfit == "chances as logits" and squashed:
         return _finding(
             "warning",
@@ -135,6 +152,18 @@ def _of_another_form(layers: tuple[str, ...]) -> Finding:
         "each row of the output sums to 1, and the loss does not change when the same number is added to all classes of a sample: "
         "it takes scores.",
         "Return the scores before the softmax; apply it where probabilities are shown.",
+    )
+
+
+def _again(layers: tuple[str, ...], again: tuple[tuple[str, tuple[int, ...]], ...]) -> Finding:
+    shape = again[0][1]
+    return _finding(
+        "warning",
+        layers,
+        f"A softmax of what is a softmax or a sigmoid already ({several(len(again), 'place')}, of shape {shape}).",
+        (2.0, 1.0),
+        "what comes in lies between 0 and 1, so that no share can be more than e times another, whatever the network learns.",
+        "Take one of them out: scores go into one softmax (or log_softmax) alone.",
     )
 
 

@@ -22,6 +22,8 @@ _UNTOLD = frozenset(
         "missing-softmax",
         "broadcast-target",
         "target-range",
+        "unused-input",
+        "loss-sum",
         "norm-scale",
     }
 )

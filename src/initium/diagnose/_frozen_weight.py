@@ -9,7 +9,9 @@ trainable ones, with no way around them, where they are fewer than half of all w
 quarters of all elements (an adapter is a small part of what it adapts). A warning. Where a loss was given and no parameter
 at all can be trained, an error. A warning too where two weights or more are frozen, nothing before them learns, what learns reads them, and all of them lie as
 one draw of a law puts them: rows, and columns, whose mean squares differ by no more than chance, and tails no heavier than a
-Gaussian's. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
+Gaussian's. So it is where every weight is frozen, as it was drawn, and biases or scales
+alone can be trained. A warning, likewise, for drawn matrices that multiply what a weight gave, on a way to another, and
+are neither parameters nor buffers. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
 
 Not a fault: a frozen backbone that was trained, before a head or behind what is tuned (prompts); one layer of random features; adapters in a model that is frozen but for
 them; a teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_ROUNDING, _MOST = 1e-6, 0.75
+_ROUNDING, _MOST, _SHOWN = 1e-6, 0.75, 3
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -52,11 +54,17 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if signal.loss is not None and every and all(facts.frozen or facts.whole for facts in network.parameters):
         yield _everything(every)
         return
+    if signal.loose:
+        yield _no_parameter(signal.loose)
     frozen = [link for link in every if link.facts.frozen and link.plain and _varies(link)]
     readers_of = readers(network)
     learning = {link.use.node for link in every if not link.facts.frozen}
     fed = set(behind(learning, readers_of))
     raw = tuple(link for link in frozen if not learning.isdisjoint(behind([link.use.node], readers_of)))
+    weights = {link.facts.name for link in every}
+    if every and weights <= set(signal.drawn) and signal.loss is not None:
+        yield _never_trained(every)
+        return
     body = fed.isdisjoint(link.use.node for link in frozen)  # nothing that learns comes before: no adapter, no prompt
     if body and len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
         yield _never_trained(raw)
@@ -110,6 +118,22 @@ def _never_trained(raw: tuple[Link, ...]) -> Finding:
         cause="requires_grad is off, and their values lie as one draw puts them: rows and columns are alike as chance has it.",
         cure="Load the trained weights before freezing (pretrained, from_pretrained, load_state_dict), or unfreeze them.",
         remedy=Code("model.load_state_dict(torch.load(path))  # before requires_grad_(False)"),
+    )
+
+
+def _no_parameter(shapes: tuple[tuple[int, ...], ...]) -> Finding:
+    listed = ", ".join(map(str, shapes[:_SHOWN])) + ("" if len(shapes) <= _SHOWN else " ...")
+    return Finding(
+        code="frozen-weight",
+        severity="warning",
+        layers=(),
+        message=f"{len(shapes)} drawn {'matrix stands' if len(shapes) == 1 else 'matrices stand'} in the place of weights and will never change, of "
+        f"shape {listed}.",
+        measured=float(len(shapes)),
+        expected=0.0,
+        cause="a plain tensor that is an attribute is no parameter: parameters() does not list it, and no gradient is computed for it.",
+        cure="Assign it as nn.Parameter(tensor); a projection that is meant to stay random goes into register_buffer.",
+        remedy=Code("self.weight = torch.nn.Parameter(weight)"),
     )
 
 

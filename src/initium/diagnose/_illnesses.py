@@ -25,6 +25,7 @@ _GROWN = ("exploding-gradient", "saturation", "gain-mismatch", "attention-collap
 _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "input-scale": (*_GROWN, "exploding-signal", "dead-units", "update-ratio"),
     "target-range": ("target-scale", "output-prior", "dead-units", "double-softmax"),
+    "target-scale": ("output-prior",),
     "norm-scale": (
         *_SIGNAL,
         "exploding-signal",
@@ -46,12 +47,13 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias", "attention-collapse"),
     "attention-collapse": ("vanishing-gradient",),
     "dead-units": _SIGNAL,
-    "saturation": ("vanishing-gradient", "gain-mismatch", "update-ratio"),
+    "saturation": ("dead-units", "vanishing-signal", "vanishing-gradient", "gain-mismatch", "update-ratio"),
     "residual-growth": (*_GROWN, "exploding-signal", "update-ratio"),
     "exploding-signal": (*_GROWN, "update-ratio"),
     "exploding-gradient": ("gain-mismatch", "update-ratio"),
     "vanishing-gradient": ("vanishing-signal", "underflow", "gain-mismatch", "update-ratio"),
     "vanishing-signal": ("underflow", "gain-mismatch", "update-ratio"),
+    "nonfinite": ("vanishing-gradient",),
     "haphazard-under-norm": ("gain-mismatch", "update-ratio"),
 }
 """What becomes of an illness."""

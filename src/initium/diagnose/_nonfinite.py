@@ -43,6 +43,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
             yield _finding((), f"The loss is {signal.loss}", _of_loss())
         elif not signal.output_finite:
             yield _finding((), "The model's output holds NaN or infinity", _of_output())
+        elif signal.overflowed:
+            yield _finding((), "An infinity on the way leaves no weight a gradient", _of_overflow(signal.overflowed))
         return
     where = f"{several(len(bad), 'use')} of weights of {len(signal.rows)} in {network.title}"
     yield _finding(
@@ -116,6 +118,14 @@ def _of_output() -> Because:
     return Because(
         "every weight and every product with one is finite: what the model does after them is not.",
         "Look behind the last weight for log, sqrt, division or exp of what may be 0, negative or large.",
+        None,
+    )
+
+
+def _of_overflow(op: str) -> Because:
+    return Because(
+        f"half precision holds nothing above 65504 (float16): {op} makes an infinity of finite numbers, and what is divided by it is zero.",
+        "Take sums of squares, norms and variances in float32, or scale what goes into them down.",
         None,
     )
 

@@ -6,7 +6,9 @@ classes (Lin et al. 2017, section 3.3, for the bias that does so). Random logits
 Limits: a head is too large where the loss is more than 2 nats above log K, the price of logits of variance 4 (a critical
 start has 1); an error from 10 log K on. A prior is missing where the frequencies would save more than a quarter of a nat
 and more than a tenth of log K, and the loss has less than half of that yet: an info, a warning from half of log K, where
-the first hundreds of steps go into the bias.
+the first hundreds of steps go into the bias. A loss with a target that is no such cross-entropy is asked what zeros in the
+place of all answers would cost: where that is a number above 0, and a thousandth or less of the loss (:mod:`._slopes`), a
+warning; so are answers that vary 30 times as much as a target of ordinary size.
 
 Not a fault: a small batch that misses classes. The entropy of K classes seen in n samples is too low by about ``(K - 1) / 2n``
 (Miller 1955), which is taken off before anything is said; with fewer samples than classes nothing is.
@@ -34,6 +36,7 @@ from initium.diagnose._figures import shown
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
 from initium.diagnose._place import biased, drowned, place
+from initium.diagnose._target_scale import wild
 from initium.diagnose._words import LSUV, TEXTBOOK, Because
 from initium.records import Finding, Refill, SetPrior
 
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
 _NATS = 2.0
 _MANY = 10.0
+_FAR = 1000.0
 _SAVING, _PART, _MOST = 0.25, 0.1, 0.5
 # Random scores are on the side of the frequent class for every other head, and save a part by chance.
 _KNOWN = 0.5
@@ -53,8 +57,11 @@ _LARGE_INPUT, _LAWFUL, _LARGE_SCALE = 5.0, 1.5, 1.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """A finding for a head that is too sure, else for one that does not know the frequencies."""
-    if signal.loss is None or not math.isfinite(signal.loss) or not signal.classes or signal.prior_loss is None:
+    """A finding for a head that is too sure, else for one that does not know the frequencies; of other losses, beside no answer."""
+    if signal.loss is None or not math.isfinite(signal.loss):
+        return
+    if not signal.classes or signal.prior_loss is None:
+        yield from _worse_than_nothing(network, signal, signal.loss)
         return
     uniform = math.log(signal.classes)
     every = links(network, signal)
@@ -62,6 +69,34 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _too_sure(network, signal, signal.loss, uniform)
     else:
         yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
+
+
+def _worse_than_nothing(network: Network, signal: Signal, loss: float) -> Iterator[Finding]:
+    """Where the answers of the start cost a thousand times what zeros would, or vary far more than what is asked for."""
+    nothing, row, every = signal.at_zero, signal.regression, links(network, signal)
+    far = nothing is not None and not signal.misfit and 0 < nothing * _FAR < loss
+    if not far and (row is None or not wild(row)):
+        return
+    head = every[-1] if every else None
+    reason = (
+        _reason(head, every, odd_scales(network, signal), grown=any(_residual_growth.check(network, signal)))
+        if head
+        else None
+    )
+    varied = f" Its answers have std {shown(row.out_std)}, the targets {shown(row.std)}." if row is not None else ""
+    yield Finding(
+        code="output-prior",
+        severity="warning",
+        layers=(head.use.name,) if head else (),
+        message=f"The loss begins at {shown(loss)}; if every answer were zero it would be {shown(nothing or 0.0)}.{varied}",
+        measured=loss,
+        expected=nothing or 0.0,
+        cause="what the network answers at the start is not of the size that the loss takes"
+        + (f": {reason.cause}" if reason else ", be it a scale, or the logarithm of one, that is far off."),
+        cure="Start the last weight small, and a scale that goes out (a log_std, for one) near zero.",
+        remedy=TEXTBOOK,
+        part_of=reason.code if reason else "",
+    )
 
 
 def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> Finding:

@@ -5,7 +5,9 @@ for tanh, none for sigmoid, and 32 % for hardtanh (Glorot & Bengio 2010, section
 
 Limits: above one half, at which the typical unit passes a gradient for fewer than every other sample, the inputs are at
 least twice as large as at unit variance for every one of these activations. An error where most of the layers that can
-saturate do so, else a warning. Of recurrent layers, gates that large weights or inputs drive to both ends
+saturate do so, else a warning. Of a weight that is ten times as large as its activation needs (the limit of
+:mod:`._gain_mismatch`), above a quarter: the inputs then are twice as large as at unit variance, and it is the weight that makes
+them so. Of recurrent layers, gates that large weights or inputs drive to both ends
 (:mod:`._gates`), and of a softmax on the way (a router), samples for which it is as good as decided.
 
 Not a fault: a gate, or an output, that is meant to decide; hardtanh at unit variance.
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose._expected import needed
 from initium.diagnose._figures import several, share, shown, titled
 from initium.diagnose._gates import driven
 from initium.diagnose._links import links
@@ -42,13 +45,13 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_HALF = 0.5
+_HALF, _QUARTER, _TIMES = 0.5, 0.25, 10.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers that saturate, and one for gates of recurrent layers."""
     able = [link for link in links(network, signal) if link.row.finite and _able(link)]
-    flat = tuple(link for link in able if link.row.saturated > _HALF)
+    flat = tuple(link for link in able if link.row.saturated > (_QUARTER if _oversized(link) else _HALF))
     if flat:
         alike = [link for link in able if link.use.after.text == flat[0].use.after.text]
         yield _finding(flat, len(alike))
@@ -58,6 +61,12 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 def _able(link: Link) -> bool:
     """Before an activation, or before a softmax that chooses on the way (a router), not in the answer."""
     return link.use.after.kind == "activation" or (link.use.after.kind == "softmax" and not link.use.head)
+
+
+def _oversized(link: Link) -> bool:
+    """A weight that is ten times as large as the activation behind it can use."""
+    fitting = needed(link.use.after) if link.plain and link.use.after.kind == "activation" else None
+    return fitting is not None and link.gain > _TIMES * fitting[1]
 
 
 def _finding(flat: tuple[Link, ...], able: int) -> Finding:

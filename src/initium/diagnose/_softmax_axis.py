@@ -7,10 +7,13 @@ a batch of one.
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
 sample by sample; one over the first axis of the answer, two axes; and, where the target is one number for each sample, attentions
 whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
-followed from the batch's first axis through views, transpositions and layers. An error.
+followed from the batch's first axis through views, transpositions and layers. An error. Where no sample need be involved, scores of
+three axes or more, products of two signals, whose softmax goes over another axis than that along which a product of matrices
+sums what it weighs: a warning.
 
 Not a fault: a softmax over nodes of one graph or members of one set, which has no axis of samples; over time in a layout
-of time first, where no batched product follows.
+of time first, where no batched product follows; shares that are divided by their sum over the keys (slot attention), or that weigh
+what made the scores (capsules).
 
 Example:
     >>> import torch, initium
@@ -36,7 +39,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._double_softmax import SOFTMAXES, head_of
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
-from initium.network import across_samples, ending, mixed, transposed
+from initium.network import across_samples, beside_keys, ending, mixed, transposed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -66,6 +69,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     found = across_samples(network) or _followed(network, signal)
     if found:
         yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
+    beside = () if found else beside_keys(network)
+    if beside:
+        yield _beside(_makers(network, signal, beside), len(beside), beside[0][1])
     turned = transposed(network, signal.samples) if signal.singly else ()
     if turned and not found:
         yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
@@ -107,6 +113,21 @@ def _finding(layers: tuple[str, ...], what: str, shape: tuple[int, ...], told: t
         expected=float(len(shape) - 1),
         cause=cause,
         cure=cure,
+        remedy=Code("weights = scores.softmax(dim=-1)"),
+    )
+
+
+def _beside(layers: tuple[str, ...], count: int, shape: tuple[int, ...]) -> Finding:
+    return Finding(
+        code="softmax-axis",
+        severity="warning",
+        layers=layers,
+        message=f"The softmax of queries by keys goes over an axis along which the values are not summed (shape {shape}, {several(count)}).",
+        measured=0.0,
+        expected=1.0,
+        cause="the shares of one query do not sum to 1: heads, or queries, compete for each key, and what a query gets grows with the number of "
+        "keys.",
+        cure="Let it go over the keys: softmax(dim=-1) of queries by keys.",
         remedy=Code("weights = scores.softmax(dim=-1)"),
     )
 

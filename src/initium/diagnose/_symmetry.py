@@ -5,8 +5,8 @@ gradients, and no step of gradient descent ever tells them apart (Goodfellow, Be
 ``distinct`` is 0 only where units agree in value AND in gradient, so it proves the case; it does not guess from zeros.
 
 Limits: exact, up to rounding (``distinct == 0``), in a layer with a constant weight, or whose equal outputs vary with the
-input. A matrix of one value whose units only their
-biases tell apart is a warning, where at least half of the weights are such.
+input. A matrix of one value, whose units only their biases, or what reads them, tell apart, is a warning where an activation
+follows it, or at least half of the weights are such.
 
 Not a fault: a zero weight whose gradient differs from unit to unit (a zero head, the last layer of a residual branch,
 LoRA's B, adaLN-Zero): the first step breaks it. Nor layers behind dead units or underflow, where equal means nothing.
@@ -25,6 +25,7 @@ Example:
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several, shown
@@ -53,7 +54,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _finding(equal, every)
     elif not equal:
         constant = tuple(link for link in every if _one_value(link))
-        yield from (_rank_one(constant),) if 2 * len(constant) >= len(every) and len(constant) > 1 else ()
+        most = 2 * len(constant) >= len(every) and len(constant) > 1
+        used = Counter(link.use.name for link in every)
+        features = any(link.use.after.kind == "activation" and used[link.use.name] == 1 for link in constant)
+        yield from (_rank_one(constant),) if most or features else ()
 
 
 def _symmetric(link: Link) -> bool:

@@ -3,12 +3,14 @@
 Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh nothing outside of -1 to 1; for a
 target beyond, the best answer is the end of the range, where their slope is 0. A cross-entropy of chances, ``-t log p - (1
 - t) log(1 - p)``, is least at ``p = t`` for t from 0 to 1 alone; beyond, it has no lower bound, and the scores grow for
-ever.
+ever. A loss of margins, ``max(0, 1 - t z)`` and its kin, is a function of ``t z`` and takes labels -1 and 1: at ``t = 0`` it is a
+constant, and only one class is learned.
 
 Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the
 last operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
 a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, or a loss that is the cross-entropy of scores, recomputed, of
-a target of which a row sums to 2 or more: a warning.
+a target of which a row sums to 2 or more: a warning. A loss of one answer a sample, with labels 0 and 1, that does not
+change whatever is answered where the label is 0, and does where it is -1 instead: an error.
 
 Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last
 activation.
@@ -59,6 +61,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _no_chances(head, signal.loss)
     if signal.misfit == "one of several" and signal.loss is not None:
         yield _one_of_several(head)
+    if signal.misfit == "one side" and signal.loss is not None:
+        yield _one_side(head, signal.loss)
     row, end = signal.regression, ending(network)
     if row is None or end is None or end.op not in _REACHES:
         return
@@ -96,6 +100,21 @@ def _one_of_several(head: tuple[str, ...]) -> Finding:
         remedy=Code(
             "loss = torch.nn.functional.binary_cross_entropy_with_logits  # of the scores, with no softmax in the model"
         ),
+    )
+
+
+def _one_side(head: tuple[str, ...], loss: float) -> Finding:
+    return Finding(
+        code="target-range",
+        severity="error",
+        layers=head,
+        message=f"The loss, {shown(loss)}, does not hear the samples of label 0: whatever is answered to them, it is the same.",
+        measured=0.0,
+        expected=-1.0,
+        cause="it is a function of label times answer (a hinge, a margin), which takes labels -1 and 1; of a label 0 it is a constant, so that "
+        "the network learns to answer 1 to everything.",
+        cure="Bring the labels to -1 and 1: 2 * target - 1.",
+        remedy=Code("target = 2 * target - 1"),
     )
 
 

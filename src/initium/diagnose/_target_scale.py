@@ -8,7 +8,8 @@ Mueller 1998, "Efficient BackProp", section 4.5, for targets of the activation's
 
 Limits: asked of a loss that is zero of the target itself and feels its size, and told by the output. Too large: the target
 lies 30 times as far from the output as the output varies, and more than 30 (:mod:`._slopes` for the measure). Too small:
-the output varies 30 times as much as the target. A warning.
+the output varies 30 times as much as the target, and the target varies by less than a thirtieth; beside one of ordinary size it is
+the output that is at fault (``output-prior``). A warning.
 
 Not a fault: a model that answers in the target's units (scaled back at its end, a bias at the target's mean); a head that is
 zero; a loss of ratios or angles; classes, and chances; a target that is one number throughout (a stand-in, a label of a
@@ -51,12 +52,24 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         return
     every = links(network, signal)
     head = (every[-1].use.name,) if every else ()
+    if wild(row):
+        return
     if row.away > _TIMES * max(row.out_std, 1.0):
         yield _finding(row, head, "far from", row.away, "learned in units that the network does not start in")
     elif row.out_std > _TIMES * row.std:
         yield _finding(
             row, head, "small beside", row.out_std / row.std, "lost in the answers that the network starts with"
         )
+
+
+def ordinary(row: TargetRow) -> bool:
+    """A target of about unit size: what is far larger than that is at fault itself (``output-prior``)."""
+    return 1 / _TIMES <= row.std <= _TIMES
+
+
+def wild(row: TargetRow) -> bool:
+    """Answers that vary far more than an ordinary target does."""
+    return ordinary(row) and row.out_std > _TIMES * row.std
 
 
 def _finding(row: TargetRow, head: tuple[str, ...], how: str, measured: float, what: str) -> Finding:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
 from initium.diagnose._words import names
-from initium.network import nulled
+from initium.network import factors, nulled
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -22,22 +22,26 @@ if TYPE_CHECKING:
 
 def times_zero(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all weights of which nothing but a written zero comes to the output."""
-    off = nulled(network)
+    off, every = nulled(network, signal.blank), links(network, signal)
     still = tuple(
         link
-        for link in links(network, signal)
+        for link in every
         if link.facts.name in off and not link.facts.frozen and link.row.weight_grad_norm == 0 and link.use.sources
     )
     if still:
-        listed = names(still)
+        listed, known = names(still), factors(network)
+        zero = ", ".join(f"`{known[name]}`, which is zero throughout" for name in signal.blank)
+        whole = len(listed) == len({link.use.name for link in every if link.use.sources})
         yield Finding(
             code="unused-parameter",
-            severity="warning",
+            severity="error" if whole else "warning",
             layers=listed,
             message=f"{several(len(listed), 'weight')} will never learn, first `{listed[0]}`: what they make is multiplied by 0.",
             measured=float(len(listed)),
             expected=0.0,
-            cause="every way from there to the output goes through a product with the number 0, which no step changes.",
-            cure="Take another factor, or make it a parameter, which may begin at 0 and grows; where a schedule will raise it, accept "
+            cause=f"every way from there to the output goes through a product with {zero or 'the number 0'}, which no step changes.",
+            cure="Look at how it is filled (edges, a mask)."
+            if zero
+            else "Take another factor, or make it a parameter, which may begin at 0 and grows; where a schedule will raise it, accept "
             "this finding with the reason.",
         )

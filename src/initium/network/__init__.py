@@ -4,18 +4,21 @@ from initium.network._across import across_samples, recurred, transposed
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
+from initium.network._beside_keys import beside_keys
 from initium.network._called import output_of
 from initium.network._collector import collector_spared
-from initium.network._cuts import chosen, heedless, severed
-from initium.network._ending import Ending, ending
+from initium.network._cuts import chosen, heedless, severed, unread
+from initium.network._ending import Ending, ending, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
 from initium.network._last import read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
+from initium.network._loose import loose
+from initium.network._lost import lost
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
-from initium.network._nulled import nulled
+from initium.network._nulled import factors, nulled
 from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
@@ -56,15 +59,19 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "beside_keys",
     "changes_something",
     "chosen",
     "collector_spared",
     "ending",
+    "factors",
     "fans_along",
     "gathering",
     "heedless",
     "held",
     "is_float",
+    "loose",
+    "lost",
     "made_of",
     "map_tensors",
     "mixed",
@@ -85,12 +92,14 @@ __all__ = [
     "run_walk",
     "severed",
     "shape_of",
+    "squashed_again",
     "straight",
     "tensors_in",
     "trace",
     "transposed",
     "unbiased",
     "unchanged",
+    "unread",
     "view_of",
     "worth_sparing",
     "writing",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from initium.network._ops import is_float, op_name
+from initium.network._watch import written
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -81,6 +82,28 @@ def heedless(network: Network) -> bool:
         seen.update(fresh)
         waiting += fresh
     return bool(entries)
+
+
+def unread(network: Network) -> frozenset[int]:
+    """The places, among the tensors of the batch, of those from which no way leads to the output, be it by whole numbers.
+
+    Nothing is known where the model asked a tensor for a value, or where nothing of the batch comes out at all.
+
+    Args:
+        network: A network that was read with a batch.
+    """
+    if network.trace is None or network.trace.asks or heedless(network):
+        return frozenset()
+    seen = set["fx.Node"]()
+    for node in reversed(network.trace.graph.graph.nodes):
+        if node.op == "output" or not seen.isdisjoint(node.users) or _writes(node, seen):
+            seen.add(node)
+    return frozenset(place for place, node in enumerate(network.trace.entries) if node not in seen)
+
+
+def _writes(node: fx.Node, seen: set[fx.Node]) -> bool:
+    """What is written into a value that goes on has no reader of its own."""
+    return any(each in seen for each in written(node.target, node.args))
 
 
 def _cuts(nodes: list[fx.Node]) -> dict[fx.Node, str]:

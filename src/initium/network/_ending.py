@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from initium.network._leaves import tensors_in
-from initium.network._ops import RESHAPES, axis_of, is_float, op_name, shape_of
+from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._network import Network
     from initium.network._trace import Trace
+
+_SAME = NOISE | {"contiguous", "clone", "alias", "_to_copy", "type_as"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,50 @@ def ending(network: Network) -> Ending | None:
     first = network.trace.entries[:1]
     sizes = shape_of(first[0]) if first else ()
     return Ending(op_name(node), axis, shape, sizes[0] if sizes else 0)
+
+
+def answer_of(network: Network) -> fx.Node | None:
+    """The node of the one floating answer of a model, or of its ``logits``; ``None`` where it gives several."""
+    return _answer(network.trace) if network.trace else None
+
+
+def squashed_again(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The softmaxes of what is a softmax already, along the same axis; the answer's own of a sigmoid too.
+
+    Args:
+        network: A network that was read with a batch.
+
+    Returns:
+        The name of each node and the shape of what it gives.
+    """
+    if network.trace is None:
+        return ()
+    last = _last_softmax(_answer(network.trace))
+    nodes = [node for node in network.trace.graph.graph.nodes if op_name(node) in SOFTMAXES]
+    return tuple((node.name, shape_of(node)) for node in nodes if _squashed(node, sigmoid=node is last))
+
+
+def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:
+    given = _within(node.all_input_nodes[0], _SAME)
+    if op_name(given) in SOFTMAXES and "log" not in op_name(given):
+        return shape_of(given) == shape_of(node) and _axis(given) == _axis(node)
+    return sigmoid and op_name(given) == "sigmoid"
+
+
+def _last_softmax(node: fx.Node | None) -> fx.Node | None:
+    """The softmax that an answer is, or is the logarithm of."""
+    here = None if node is None else _within(node, RESHAPES | {"log", "add", "clamp"})
+    return here if here is not None and op_name(here) in SOFTMAXES else None
+
+
+def _within(node: fx.Node, passed: frozenset[str]) -> fx.Node:
+    while op_name(node) in passed and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _axis(node: fx.Node) -> int:
+    return int(axis_of(node) or 0) % max(1, len(shape_of(node)))
 
 
 def _answer(traced: Trace) -> fx.Node | None:

@@ -171,9 +171,11 @@ def _joined(several: list[Neighbour]) -> Neighbour:
 
 
 def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
-    for node in filter(is_float, exits):
-        outside = [user for user in node.users if read.regions.base.get(user) is not read.regions.base[node]]
-        seen = [user for user in outside if _carries_on(read.regions, user)]
+    readers = {node: _readers(read, node) for node in exits if is_float(node)}
+    bent = {node for node, seen in readers.items() if seen and node in read.regions.bent}
+    for node, seen in readers.items():
+        if _by_way_of(read, node, bent - {node}):
+            continue
         function = read.regions.activation(node) if seen else None
         if function is not None:
             yield Ahead(Neighbour("activation", str(function), function), read.regions.entry(node))
@@ -182,8 +184,28 @@ def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
                 yield from _seen_at(read, user, node)
 
 
+def _readers(read: Neighbours, node: fx.Node) -> list[fx.Node]:
+    """Those outside of a node's region that carry the signal on."""
+    outside = [user for user in node.users if read.regions.base.get(user) is not read.regions.base[node]]
+    return [user for user in outside if _carries_on(read.regions, user)]
+
+
+def _by_way_of(read: Neighbours, node: fx.Node, bent: set[fx.Node]) -> bool:
+    """True of what is made of an activation's value that is read itself too (``1 - z`` beside ``z``): that one follows the base."""
+    if not bent or node not in read.regions.bent:
+        return False
+    waiting, seen = [node], {node, *bent}
+    while waiting:
+        parents = [each for each in read.regions.kinds.data_parents(waiting.pop()) if each not in seen]
+        if read.regions.base[node] in parents:
+            return False
+        seen.update(parents)
+        waiting += parents
+    return True
+
+
 def _carries_on(regions: Regions, user: fx.Node) -> bool:
-    """False for a comparison, a shape, and a mean or variance that only serves to normalise its own base."""
+    """False for a comparison, a shape, and a mean, variance or norm that only serves to scale its own base."""
     if user.op == "output":
         return True
     signal = regions.kinds.kind[user] == "data" and is_float(user)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from initium.network._network import Network
 
 _CUTS = frozenset({"slice", "narrow", "getitem", "split", "chunk"})
-_FEWEST = 3
+_FEWEST, _PAIR = 3, 2
 
 
 def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -25,7 +25,7 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
     A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
     larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
     were to change places, which no view does: each row of what it gives is cut from several of what it was given. The shift of
-    relative positions does so on purpose, and is left out.
+    relative positions does so on purpose, and so does what parts two axes anew at once, each in itself: both are left out.
 
     Args:
         network: A network that was read with a batch; of any other nothing is known.
@@ -76,7 +76,25 @@ def _before(node: fx.Node) -> Iterator[tuple[int, ...]]:
 
 def _permuted(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     one, other = ([size for size in shape if size != 1] for shape in (before, after))
-    return len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
+    other_order = len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
+    return other_order and not _meant(_blocks(one, other))
+
+
+def _blocks(one: list[int], other: list[int]) -> list[tuple[list[int], list[int]]]:
+    """The runs of axes that hold the same elements in both, as short as they can be, where they differ."""
+    found, mine, theirs = list[tuple[list[int], list[int]]](), list[int](), list[int]()
+    for here, there in zip(one, other, strict=True):
+        mine.append(here)
+        theirs.append(there)
+        if math.prod(mine) == math.prod(theirs):
+            found += [(mine, theirs)] if mine != theirs else []
+            mine, theirs = [], []
+    return found
+
+
+def _meant(blocks: list[tuple[list[int], list[int]]]) -> bool:
+    """Several axes parted anew at once, each in itself (windows and grids of an image), or rows longer by one (a shift)."""
+    return len(blocks) > 1 or any(len(mine) == _PAIR and abs(mine[0] - mine[1]) == 1 for mine, _ in blocks)
 
 
 def _nested(one: list[int], other: list[int]) -> bool:

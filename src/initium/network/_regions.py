@@ -32,7 +32,7 @@ class Regions:
         base: The base of a data node; a node that is no pointwise function of one value is its own.
         statistic: For a mean, a variance, a norm (and functions of it): the base that it was taken of.
         normalises: Nodes that divide a base by a statistic of itself: a normalisation written out.
-        normalised: The bases that they divide.
+        normalised: The bases that a statistic of themselves divides or multiplies: it scales them, and is no way of the signal.
         bent: Data nodes that some nonlinear operation leads to from their base.
         named: Functions that were recognised already, by their operations.
         numbers: The nodes that are one number.
@@ -111,6 +111,8 @@ def _mark_statistic(read: Regions, node: fx.Node, parents: list[fx.Node]) -> Non
             read.statistic[node] = of.pop()
         elif op_name(node) == "div" or (op_name(node) == "mul" and _is_inverse(taken[0])):
             read.normalises.add(node)
+            read.normalised.update(of)
+        elif op_name(node) == "mul":  # a factor that is made of the signal's size: clipped norms
             read.normalised.update(of)
         elif op_name(node) in {"sub", "rsub", "add"}:
             read.base[node] = of.pop()

@@ -66,8 +66,14 @@ def mixed(network: Network, samples: int) -> Mixed:
         samples: How many samples the batch holds along the first axis of its tensors.
     """
     found = Mixed()
+    followed(network, samples, found)
+    return found
+
+
+def followed(network: Network, samples: int, found: Mixed) -> dict[fx.Node, int]:
+    """Where the samples lie in each value through which they can be followed; what mixes them is noted on the way."""
     if network.trace is None or samples <= 1:
-        return found
+        return {}
     shapes = {node: shape_of(node) for node in network.trace.entries}
     inner = {node: math.prod(shape[1:]) for node, shape in shapes.items() if shape[:1] == (samples,)}
     for node in network.trace.graph.graph.nodes:
@@ -75,7 +81,7 @@ def mixed(network: Network, samples: int) -> Mixed:
             lies = _at(node, inner, samples, found)
             if lies is not None:
                 inner[node] = lies
-    return found
+    return inner
 
 
 def gathering(network: Network) -> frozenset[str]:
@@ -136,13 +142,13 @@ def _whole_kernel(node: fx.Node, given: tuple[int, ...]) -> bool:
 
 def _chosen(node: fx.Node, given: tuple[int, ...], inner: int, samples: int, found: Mixed) -> int | None:
     axis = axis_of(node)
-    if isinstance(axis, int) and _axis(given, inner, samples) == axis % len(given):
+    if isinstance(axis, int) and sample_axis(given, inner, samples) == axis % len(given):
         found.softmaxes[node.name] = given
         return None
     return inner
 
 
-def _axis(shape: tuple[int, ...], inner: int, samples: int) -> int | None:
+def sample_axis(shape: tuple[int, ...], inner: int, samples: int) -> int | None:
     """The axis that is that of the samples and of nothing else."""
     behind = 1
     for axis in reversed(range(len(shape))):
@@ -156,7 +162,7 @@ def _moved(node: fx.Node, data: fx.Node, inner: int, samples: int) -> int | None
     """A view keeps the order; of a transposition and a part, by the stride of the samples in a value without memory."""
     if op_name(node) in _ORDERED:
         return inner if math.prod(shape_of(node)) == math.prod(shape_of(data)) else None
-    axis = _axis(shape_of(data), inner, samples)
+    axis = sample_axis(shape_of(data), inner, samples)
     if axis is None or node.all_input_nodes != [data]:
         return None
     blank = torch.empty(shape_of(data), device="meta")
@@ -177,7 +183,7 @@ def _stepped(node: fx.Node, data: fx.Node, inner: dict[fx.Node, int], samples: i
         batch_first = node.args[-1] is True
         return (
             inner[data]
-            if node.args[0] is data and _axis(shape_of(data), inner[data], samples) == (not batch_first)
+            if node.args[0] is data and sample_axis(shape_of(data), inner[data], samples) == (not batch_first)
             else None
         )
     if op_name(data) not in RECURRENT:
@@ -188,7 +194,7 @@ def _stepped(node: fx.Node, data: fx.Node, inner: dict[fx.Node, int], samples: i
 
 def _pooled(node: fx.Node, given: tuple[int, ...], inner: int, samples: int) -> int | None:
     """A pooling keeps the axes that it does not go over; a reduction to fewer leaves out those that it does."""
-    axis, shape = _axis(given, inner, samples), shape_of(node)
+    axis, shape = sample_axis(given, inner, samples), shape_of(node)
     if axis is None or not shape:
         return None
     over = axis_of(node)
@@ -206,7 +212,7 @@ def _pooled(node: fx.Node, given: tuple[int, ...], inner: int, samples: int) -> 
 def _joined(node: fx.Node, inner: dict[fx.Node, int], samples: int) -> int | None:
     """Values side by side, or element by element: where all agree on the axis of the samples, counted from the end."""
     known = [each for each in node.all_input_nodes if each in inner]
-    shape, axes = shape_of(node), [_axis(shape_of(each), inner[each], samples) for each in known]
+    shape, axes = shape_of(node), [sample_axis(shape_of(each), inner[each], samples) for each in known]
     if len(known) == 1 and math.prod(shape) == math.prod(shape_of(known[0])):
         return inner[known[0]]
     if None in axes:

@@ -183,11 +183,13 @@ class AddedRow:
         name: Its qualified name.
         rms: Root mean square of the table, as it is added.
         std: Root mean square over its places of the std, over samples, of what it is added to.
+        along: The one axis of the data along which it differs, features aside; -1 where there are several, or none.
     """
 
     name: str
     rms: float
     std: float
+    along: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,9 @@ class Signal:
             ``no softmax`` (the log-likelihood of scores that are no log-probabilities), ``no log`` (of probabilities), ``broadcast`` (each
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
             1), ``one of several`` (chances that sum to 1, in the model or by the loss, of a target with several ones), ``one class`` (one unit, and a loss that
-            is zero whatever it answers); empty
+            is zero whatever it answers), ``one side`` (a loss of
+            margins, to which a label of 0 says nothing), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
+            nowhere negative); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
@@ -140,6 +142,13 @@ class Signal:
         samples: How many samples the batch holds: the first size that its tensors share; 0 where they share none.
         singly: True where the target is one number, or one class, for each of these samples.
         rounded_away: True where no weight got a gradient in half precision, and the loss of the same output in double has one.
+        loose: Shapes of matrices that multiply what a weight gave, on a way to another, lie as one draw puts them, and are neither
+            parameters nor buffers.
+        blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
+        summed: True where the loss is a sum over the samples, a thousand and more.
+        at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
+        unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
+        overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
         regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 
@@ -171,6 +180,12 @@ class Signal:
     singly: bool = False
     drawn: tuple[str, ...] = ()
     rounded_away: bool = False
+    loose: tuple[tuple[int, ...], ...] = ()
+    blank: tuple[str, ...] = ()
+    summed: bool = False
+    at_zero: float | None = None
+    unread: tuple[str, ...] = ()
+    overflowed: str = ""
 
     @property
     def told_apart(self) -> bool:

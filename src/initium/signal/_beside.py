@@ -17,7 +17,7 @@ from initium.signal._inputs import input_figures
 from initium.signal._moments import all_moments
 from initium.signal._norms import PLAIN, norm_figures
 from initium.signal._recurrent import recurrent_figures
-from initium.signal._tables import added_figures, added_tables
+from initium.signal._tables import added_figures, added_tables, along
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -131,7 +131,7 @@ def seen_at(
     if n.name in places.added:
         found = added_figures(n, value_of)
         if found is not None:
-            yield (n.name, "added"), Beside(partial(AddedRow, name=places.added[n.name]), found)
+            yield (n.name, "added"), Beside(partial(AddedRow, name=places.added[n.name], along=along(n)), found)
     if n.name in places.norms:
         yield from _norm(places, n, value_of, known)
     if n.name in places.attends:

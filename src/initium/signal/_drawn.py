@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from initium.network import loose
 from initium.signal._fetched import fetched
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ def drawn(network: Network, leaves: Mapping[str, Tensor]) -> tuple[str, ...]:
     figures = fetched([_figures(rows) for rows in judged.values()])
     return tuple(
         name for (name, rows), found in zip(judged.items(), figures, strict=True) if _of_one_draw(rows.shape, found)
+    )
+
+
+def loose_shapes(network: Network) -> tuple[tuple[int, ...], ...]:
+    """The shapes of matrices in the place of weights that are neither parameters nor buffers, and lie as one draw around zero."""
+    judged = [(value, rows) for value in loose(network) if (rows := _as_rows(value)) is not None]
+    figures = fetched([_figures(rows) | {"centre": rows.mean() / rows.std()} for _, rows in judged])
+    return tuple(
+        tuple(value.shape)
+        for (value, rows), found in zip(judged, figures, strict=True)
+        if _of_one_draw(rows.shape, found) and abs(found["centre"]) <= _SURE / math.sqrt(rows.numel())
     )
 
 

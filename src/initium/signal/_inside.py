@@ -41,11 +41,12 @@ _LIKELIHOODS: Mapping[Any, str] = {
     F.kl_div: "kl",
     F.ctc_loss: "ctc",
     F.cross_entropy: "cross-entropy",
+    F.binary_cross_entropy_with_logits: "chances",
 }
 
 
 class Compared(NamedTuple):
-    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``), what learns, and with what."""
+    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``, ``chances``), what learns, and with what."""
 
     kind: str
     mine: Tensor

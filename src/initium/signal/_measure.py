@@ -10,21 +10,33 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from initium.network import as_batch, read, run_walk, tensors_in, unchanged, worth_sparing, writing
+from initium.network import (
+    as_batch,
+    read,
+    run_walk,
+    tensors_in,
+    unchanged,
+    worth_sparing,
+    writing,
+)
 from initium.records import Signal
 from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
 from initium.signal._classes import classification
 from initium.signal._copies import Alike, alike, comparable
-from initium.signal._drawn import drawn
+from initium.signal._drawn import drawn, loose_shapes
+from initium.signal._given import blank, unread_names
 from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
 from initium.signal._moments import unpacked
+from initium.signal._nothing import at_zero
 from initium.signal._objective import Loss, check_loss, objective
+from initium.signal._overflowed import overflowed
 from initium.signal._regression import regression
 from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
+from initium.signal._summed import summed
 from initium.signal._tables import scale_rows, table_rows
 from initium.signal._values import needs_values
 
@@ -115,10 +127,14 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         copies=found.copies,
         repeats=found.repeats,
         drawn=drawn(network, leaves),
+        loose=loose_shapes(network),
+        blank=blank(network, [*parameters, *buffers, *inputs]),
         scales=scale_rows(network, leaves),
         tables=table_rows(network, leaves),
     )
-    return measured if _sound(measured) else replace(measured, broken=_broken(traced, model, batch))
+    if not _sound(measured):
+        return replace(measured, broken=_broken(traced, model, batch))
+    return replace(measured, overflowed=overflowed(network, partial(traced.bind, model, batch), measured.rows))
 
 
 def _unreached(network: Network, leaves: dict[str, Tensor], gradients: dict[str, GradientFigures]) -> tuple[str, ...]:
@@ -174,6 +190,9 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         masks=mask_rows(walk.shown, walk.places.attends, batch),
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
+        summed=summed(output, batch, aim.loss, loss, walk.samples),
+        unread=unread_names(walk.network, batch),
+        at_zero=None if known else at_zero(output, batch, loss),
         singly=one_each(batch.target, walk.samples),
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )

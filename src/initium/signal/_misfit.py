@@ -14,6 +14,7 @@ from initium.signal._broadcast import spread_inside, spread_out
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
 from initium.signal._inside import inside
 from initium.signal._likelihoods import takes_logarithms
+from initium.signal._sides import hears_one_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +43,9 @@ def misfit(
         weights, smoothed labels, a sum) applies a softmax where ``L(z + c) = L(z)`` for any ``c`` that is the same for all
         classes of a sample, and ``L(z / 2)`` is another. Where an output and a target have as many elements, and shapes that
         broadcast to more, each number is compared with each if the loss of both broadcast is the same. Chances of which one
-        row sums to 1 are those of one class, and a target of ones in several places wants several; so it is where the loss applies the softmax. What nothing of this tells, the
-        loss itself may: what it hands to torch's losses is looked at.
+        row sums to 1 are those of one class, and a target of ones in several places wants several; so it is where the loss applies the softmax. A
+        likelihood of counts, ``exp(z) - t z``, takes the logarithm of the rate, which is on both sides of 0. A loss of margins hears nothing of label 0
+        (:mod:`._sides`). What nothing of this tells, the loss itself may: what it hands to torch's losses is looked at.
 
     Args:
         output: What the model returned.
@@ -61,7 +63,8 @@ def misfit(
             return told
         if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
             told = _by_asking(asked[0], batch, function)
-        return told or next(_by_watching(inside(output, batch, function)), "")
+        told = told or next(_by_watching(inside(output, batch, function)), "")
+    return told or ("one side" if hears_one_side(output, batch, function) else "")
 
 
 def _by_value(scores: Tensor, target: Tensor, batch: Batch, loss: Tensor, function: Loss | None) -> str:
@@ -70,6 +73,8 @@ def _by_value(scores: Tensor, target: Tensor, batch: Batch, loss: Tensor, functi
     if spread_out(scores, target, batch, loss, function):
         return "broadcast"
     wide = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    if _takes_log_rates(wide, target, loss):
+        return "rates as logarithms"
     if target.is_floating_point():
         return _of_chances(wide, target, loss)
     return next(_of_classes(wide, target, loss, _rounding(scores)), "")
@@ -87,8 +92,10 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
     """What the loss itself hands to torch's losses."""
     if spread_inside(seen):
         yield "broadcast"
+    if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
+        yield "chances as logits"
     for each in seen:
-        if each.kind == "distance" or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
+        if each.kind in {"distance", "chances"} or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
             continue
         axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
         shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
@@ -182,6 +189,16 @@ def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
         return False
     asked = _asked(function, batch, (scores, scores + room, scores / 2))
     return bool(asked) and same(asked[1], asked[0]) and not same(asked[2], asked[0])
+
+
+def _takes_log_rates(scores: Tensor, target: Tensor, loss: Tensor) -> bool:
+    """The likelihood of counts by the logarithms of their rates, of an output that is nowhere below zero."""
+    counted = scores.shape == target.shape and not target.is_complex() and target.dtype != torch.bool
+    if not counted or bool((scores < 0).any()) or bool((target < 0).any()):
+        return False
+    counts = target.to(scores.dtype)
+    forms = ((full, reduction) for full in (False, True) for reduction in ("mean", "sum"))
+    return any(same(F.poisson_nll_loss(scores, counts, full=full, reduction=how), loss) for full, how in forms)
 
 
 def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:

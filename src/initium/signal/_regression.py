@@ -51,10 +51,11 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
 
 
 def _are_picked(pair: Compared, answers: list[Tensor], target: Tensor) -> bool:
-    """Some of an output's own numbers (an action's value) beside all of the target's, in one shape."""
+    """Some of an output's own numbers (an action's value) beside all of the target's, or one column of it, in one shape."""
     mine, theirs = pair.mine, pair.theirs
-    whole = mine.shape == theirs.shape and theirs.numel() == target.numel()
-    same = whole and bool((theirs.flatten() == target.flatten()).all())
+    columns = target.reshape(len(target), -1).unbind(1) if target.ndim > 1 else ()
+    whole = (each for each in (target, *columns) if each.numel() == theirs.numel() > 1)
+    same = mine.shape == theirs.shape and any(bool((theirs.flatten() == each.flatten()).all()) for each in whole)
     return same and any(mine.dtype == each.dtype and bool(torch.isin(mine, each).all()) for each in answers)
 
 

@@ -48,7 +48,8 @@ def passing(
     peaks = torch.stack(largest).amax(0)
     if steps and not peaks.any():
         return None
-    return dead_units(peaks, how.peak), torch.stack(flat).sum() / value.numel()
+    seen = table.isfinite().sum().clamp(min=1) if how.below or how.above else table.numel()
+    return dead_units(peaks, how.peak), torch.stack(flat).sum() / seen
 
 
 def slopes(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
@@ -73,10 +74,10 @@ def _dead(largest: Tensor, peak: float) -> Tensor:
 
 
 def saturated(slope: Tensor, value: Tensor, how: Reach) -> Tensor:
-    """How many elements have a slope below a twentieth of the peak, on the sides that saturate."""
+    """How many elements have a slope below a twentieth of the peak, on the sides that saturate; infinite ones were masked out."""
     if not (how.below or how.above):
         return torch.zeros((), device=slope.device)
-    flat = how.flat(slope)
+    flat = how.flat(slope) & value.isfinite()
     if not how.below:
         flat &= value > 0
     if not how.above:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from initium.network import MOVES, SUMS, op_name, shape_of
 from initium.records import ScaleRow, TableRow
 from initium.signal._fetched import fetched
+from initium.signal._masks import MASKED
 from initium.signal._moments import all_moments, unit_moments
 
 if TYPE_CHECKING:
@@ -29,15 +31,20 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
     made: dict[
         str, str | None
     ] = {}  # of what alone: a table by name, "" for others that the model holds, None for data
-    found: dict[str, str] = {}
+    found, held = dict[str, str](), set(names.values())
     for node in network.trace.graph.graph.nodes if network.trace else ():
         if node.op == "placeholder":
             table = sum(size > 1 for size in shape_of(node)) >= _MATRIX
             made[node.name] = (names[node.name] if table else "") if node.name in names else None
             continue
+        if not node.all_input_nodes:
+            made[node.name] = op_name(node) if node.op == "call_function" else ""
+            continue
         parts = {made.get(each.name, "") for each in node.all_input_nodes}
-        made[node.name] = None if None in parts else next(iter(sorted(filter(None, parts))), "")
-        tables = sorted(filter(None, parts))
+        tables = sorted(
+            filter(None, parts), key=lambda name: (name not in held, name)
+        )  # what is looked up, before its places
+        made[node.name] = None if None in parts else next(iter(tables), "")
         if op_name(node) in SUMS and None in parts and tables and len(node.all_input_nodes) == _MATRIX:
             found |= {} if _of_scores(node) else {node.name: tables[0]}
     return found
@@ -54,10 +61,20 @@ def added_figures(n: fx.Node, value_of: Callable[[Any], Any]) -> dict[str, Tenso
     if not all(isinstance(each, torch.Tensor) and each.is_floating_point() and each.numel() for each in values):
         return None
     table, data = sorted((each.detach() for each in values), key=torch.Tensor.numel)
+    if bool((table <= MASKED).any()):  # a mask that is added hides what it is added to
+        return None
     if data.ndim < _MATRIX or len(data) < _MATRIX or table.numel() >= data.numel():
         return None
     moments = unit_moments(data[:_SAMPLES].flatten(1), 1)
     return {"rms": all_moments(table).rms, "std": moments.unit_std}
+
+
+def along(node: fx.Node) -> int:
+    """The one axis of the data along which a table that is added has places, the last, that of features, aside; -1 for any other."""
+    table, data = sorted((shape_of(each) for each in node.all_input_nodes), key=math.prod)
+    shape = (1,) * (len(data) - len(table)) + table
+    axes = [axis for axis, size in enumerate(shape[:-1]) if size > 1]
+    return axes[0] if len(axes) == 1 and len(data) > _MATRIX else -1
 
 
 def table_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[TableRow, ...]:

@@ -1,0 +1,51 @@
+"""``loss-sum``: the loss is a sum over a large batch, and so is every gradient.
+
+Theory: the gradient of a sum over n samples is n times that of their mean, and a step of gradient descent at the same learning
+rate n times as long. A rate that suits one batch suits no other, and the last, shorter batch of an epoch takes a shorter step
+(Goyal et al. 2017, section 2.1, for how the rate has to follow). Optimizers that divide by the gradient's size (Adam, LAMB)
+even it out; a limit on the norm, and weight decay, do not.
+
+Limits: asked: every sample twice costs twice as much. A warning from 1000 samples on (:mod:`._slopes` for the measure: a
+step that is too long by a hundred already leaves plain networks at chance).
+
+Not a fault: a sum over pixels or tokens whose mean is taken over samples; a sum over a small batch, whose rate was found with it.
+
+Example:
+    >>> import torch, initium
+    >>> model = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
+    >>> batch = initium.Batch((torch.randn(2048, 64),), target=torch.arange(2048) % 10)
+    >>> initium.diagnose(model, batch, torch.nn.CrossEntropyLoss(reduction="sum")).findings[0].code
+    'loss-sum'
+    >>> initium.diagnose(model, batch, torch.nn.CrossEntropyLoss()).healthy
+    True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from initium.diagnose._figures import shown
+from initium.records import Code, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from initium.network import Network
+    from initium.records import Signal
+
+
+def check(network: Network, signal: Signal) -> Iterator[Finding]:  # noqa: ARG001 - the form of a check
+    """One finding where the loss is a sum over a large batch."""
+    if not signal.summed or signal.loss is None:
+        return
+    yield Finding(
+        code="loss-sum",
+        severity="warning",
+        layers=(),
+        message=f"The loss, {shown(signal.loss)}, is a sum over {signal.samples} samples: every gradient is {signal.samples} times that of the mean.",
+        measured=float(signal.samples),
+        expected=1.0,
+        cause='every sample twice costs twice as much (reduction="sum", or .sum() at the end).',
+        cure="Take the mean over the samples; with Adam it is the same step, with gradient descent, a limit on the norm or weight decay it is not.",
+        remedy=Code("loss = loss / len(batch)"),
+    )
