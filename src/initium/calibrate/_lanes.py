@@ -11,7 +11,7 @@ from torch import Tensor
 from initium.calibrate._figures import seen_of
 from initium.calibrate._masks import Counting
 from initium.errors import InitiumError, TraceError
-from initium.network import Walk, addend, op_name, refusal
+from initium.network import Walk, addend, cast_as, casting, op_name, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Mapping, Sequence
@@ -159,14 +159,28 @@ def _wide(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation
     return [_wide(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
+class _Apart:
+    """A lane that is cast as its own graph says: where it stops inside autocast, the others do not go on in it."""
+
+    def __init__(self, going: Generator[list[Point]]) -> None:
+        self._going, self._casting = going, casting()
+
+    def next(self) -> list[Point] | None:
+        """Where the lane stops next; ``None`` at its end."""
+        cast_as(self._casting)
+        points = next(self._going, None)
+        self._casting = casting()
+        return points
+
+
 def sweep(lanes: Sequence[Lane], tensors: Sequence[Sequence[Tensor]], settle: Callable[[list[Point]], None]) -> None:
     """Takes all lanes from use to use together; at each, ``settle`` says what every lane goes on with.
 
     Raises:
         TraceError: The batches lead different ways.
     """
-    going = [lane.points(given) for lane, given in zip(lanes, tensors, strict=True)]
-    while steps := [points for lane in going if (points := next(lane, None)) is not None]:
+    going = [_Apart(lane.points(given)) for lane, given in zip(lanes, tensors, strict=True)]
+    while steps := [points for lane in going if (points := lane.next()) is not None]:
         _check(steps, len(going))
         settle([point for points in steps for point in points])
 

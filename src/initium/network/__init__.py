@@ -5,6 +5,7 @@ from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._called import output_of
+from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed
 from initium.network._ending import Ending, ending
@@ -56,6 +57,8 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "cast_as",
+    "casting",
     "changes_something",
     "chosen",
     "collector_spared",
