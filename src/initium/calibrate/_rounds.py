@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from initium.network import Batch, Network, Trace
 
 # A correction below the first needs no sweep of its own, one below the second is none; and the most sweeps.
-_NEAR, _EXACT, _MOST_ROUNDS = 1e-2, 1e-5, 16
+_NEAR, _EXACT, MOST_ROUNDS = 1e-2, 1e-5, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,22 +145,24 @@ def settled(
     start: Callable[[], Mapping[str, Tensor]],
     choices: Mapping[str, Choice],
     wanted: Wanted,
+    *,
+    given: Mapping[Piece, float],
 ) -> Iterator[tuple[Settling, int]]:
     """What sweeps over a start found, and how many they were: each time that all factors are worth checking.
 
     One sweep finds those of weights that are used once. Of one that is used again the next use is not known at the first:
-    it is corrected, and the sweep made anew, until the correction is small enough to be trusted.
+    it is corrected, and the sweep made anew, until the correction is small enough to be trusted. The first sweep has the
+    factors that are ``given``.
     """
     target = partial(target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in ways])
-    given: dict[Piece, float] = {}
     seeking: Seeking[Piece] = Seeking(lambda piece: len(choices[piece.name].uses))
     before: Settling | None = None
-    for sweeps in range(1, _MOST_ROUNDS + 1):
+    for sweeps in range(1, MOST_ROUNDS + 1):
         made, _ = ran(model, ways, start(), partial(Settling, choices, wanted.statistic, target, dict(given)))
         made.close()
         off = _off(made, ways, choices, wanted.statistic)
         given = _sought(seeking, made, off)
-        if all(abs(value) < _NEAR for value in off.values()) or sweeps == _MOST_ROUNDS:
+        if all(abs(value) < _NEAR for value in off.values()) or sweeps == MOST_ROUNDS:
             made.found |= {} if before is None else _followed(before.found, made.found, given)
             for piece in off:
                 made.found[piece] = replace(made.found[piece], factor=given[piece])
