@@ -33,11 +33,11 @@ class Point:
     Attributes:
         node: Its node.
         uses: The uses at it.
-        args: Its arguments; those of a recurrent layer may be changed before it runs.
-        output: What it gives, and what the lane goes on with; ``None`` before a recurrent layer, whose weights are settled
-            before it runs.
+        args: Its arguments.
+        output: What it gives, and what the lane goes on with; ``None`` of a recurrent layer.
         dtype: What its output is computed in.
         lane: The batch that reaches it.
+        result: All that a recurrent layer gives. Where the lane stops it has not run: it is run where its gates are looked at.
     """
 
     node: fx.Node
@@ -46,6 +46,7 @@ class Point:
     output: Tensor | None
     dtype: torch.dtype
     lane: Lane
+    result: Any = None
 
 
 class Lane(Walk):
@@ -110,7 +111,8 @@ class Lane(Walk):
         if uses[0].layout == "gates":
             point = Point(node, uses, tuple(args), None, torch.float32, self)
             yield point
-            return self._guarded(cast("Any", node.target), *point.args, **kwargs)
+            result, point.result, point.args = point.result, None, ()
+            return result
         output, others = _first(self._guarded(self.operation, node))
         point = Point(node, uses, tuple(args), output, output.dtype, self)
         del output  # what is settled takes its place: no second one is held

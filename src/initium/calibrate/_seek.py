@@ -52,6 +52,10 @@ class Seeking(Generic[Key]):
         self._heard.append((place, missed))
         return dict(zip(self._keys, (place + step).tolist(), strict=True))
 
+    def anew(self) -> None:
+        """Forgets where it was, and not what it learnt: the figures that follow are of other data."""
+        self._heard, self._best = [], None
+
     def _begin(self, off: Mapping[Key, float]) -> None:
         self._keys, self._heard, self._best = list(off), [], None
         slopes = [1.0 if off[key] < _FAR else float(self._uses(key)) for key in self._keys]
