@@ -316,3 +316,57 @@ def test_a_recurrent_network_costs_three_passes(
     receipts: list[Receipt] = []
     assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= passes * once
     assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+
+
+class Shared(nn.Module):
+    """One block again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.block = nn.Embedding(50, 32), nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.table(x)
+        for _ in range(6):
+            x = self.block(x)
+        return self.head(x)
+
+
+def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, x = Shared().eval(), torch.randint(0, 50, (64, 16))
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(x)
+
+    once = work(forward, monkeypatch)
+    receipts: list[Receipt] = []
+    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 3.75 * once
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+
+
+class Neighbours(nn.Module):
+    """As many nodes as edges: its samples do not stand by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        for _ in range(3):
+            x = torch.zeros_like(x).index_add(0, target, torch.tanh(self.one(x))[source])
+        return x
+
+
+def test_what_reads_its_neighbours_is_not_thinned() -> None:
+    torch.manual_seed(0)
+    x, edges = torch.randn(64, 16), torch.randint(0, 64, (2, 64))
+    reads: list[int] = []
+    model = Neighbours()
+    hook = model.register_forward_pre_hook(lambda _, given: reads.append(len(given[0])))
+    receipt = lsuv(model, (x, *edges), pre=None)
+    hook.remove()
+    assert set(reads) == {64}
+    assert abs(receipt.rows[0].after - 1) <= 1e-3

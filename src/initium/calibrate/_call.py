@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from initium.calibrate._choice import choose
+from initium.calibrate._few import few_of
 from initium.calibrate._found import after
 from initium.calibrate._given import signature
 from initium.calibrate._receipt import farthest, missed
@@ -150,7 +151,8 @@ def _turn(
     weights, ways = call.weights, ways_of(call.batches, call.masks, networks)
     again = any(len(choice.uses) > 1 for choice in choices.values())
     outcome: Outcome | None = None
-    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted, given=given or {}):
+    few = [] if routed or given else few_of(call.model, ways, choices)
+    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted, given=given or {}, few=few):
         found = settling.found | unreached(networks[0], choices, settling.found)
         weights.scale(found, choices, again=routed or again)  # then it may not be the last try
         checked, known = ways, choices
