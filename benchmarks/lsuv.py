@@ -116,7 +116,7 @@ class _Work(FlopCounterMode):
         return out if hollow else super()._count_flops(packet, out, args, kwargs)
 
 
-def _work(call: Callable[[], object]) -> int:
+def work(call: Callable[[], object]) -> int:
     """Attention's fast path is one operation whose work the counter does not know: without it both are counted alike."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -171,7 +171,7 @@ def figure(name: str, method: str, options: argparse.Namespace) -> dict[str, Any
     stds = list(_stds(model, x))
     passes = float(len(calls))
     if method.startswith("initium"):
-        passes = _work(lambda: kept(model, x)) / _work(lambda: forward(model, x))
+        passes = work(lambda: kept(model, x)) / work(lambda: forward(model, x))
     return {
         "seconds": statistics.median(times),
         "passes": passes,

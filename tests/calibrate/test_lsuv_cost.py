@@ -1,7 +1,7 @@
 """What LSUV costs: model work in forward passes, and memory in tensors that are alive."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet
 
 import pytest
@@ -16,6 +16,9 @@ from initium.calibrate._commit import commit
 from initium.errors import BatchError
 from initium.planning import Undo, _journal
 from initium.random import Stream, orthogonal_
+
+if TYPE_CHECKING:
+    from initium.records import Receipt
 
 
 class Block(nn.Module):
@@ -283,3 +286,87 @@ def test_what_is_traced_below_autograd_costs_two_passes_too(monkeypatch: pytest.
             model(x)
 
     assert work(lambda: lsuv(model, x, pre=None), monkeypatch) <= 2.2 * work(forward, monkeypatch)
+
+
+class Tagging(nn.Module):
+    """A recurrent network between a table and a head."""
+
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.table, self.cells, self.head = nn.Embedding(50, 32), kind(32, 32, 2, batch_first=True), nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cells(self.table(x))[0])
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+@pytest.mark.parametrize(("kind", "passes"), [(nn.RNN, 2.8), (nn.GRU, 3.2), (nn.LSTM, 3.0)])
+def test_a_recurrent_network_costs_three_passes(
+    kind: type[nn.RNNBase], passes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    model, x = Tagging(kind), torch.randint(0, 50, (64, 16))
+
+    def forward() -> None:
+        # Neither does the counter know the kernels that do all steps at once.
+        with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+            model(x)
+
+    once = work(forward, monkeypatch)
+    receipts: list[Receipt] = []
+    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= passes * once
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+
+
+class Shared(nn.Module):
+    """One block again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.block = nn.Embedding(50, 32), nn.TransformerEncoderLayer(32, 4, 64, 0.0, batch_first=True)
+        self.head = nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.table(x)
+        for _ in range(6):
+            x = self.block(x)
+        return self.head(x)
+
+
+def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, x = Shared().eval(), torch.randint(0, 50, (64, 16))
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(x)
+
+    once = work(forward, monkeypatch)
+    receipts: list[Receipt] = []
+    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 3.75 * once
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+
+
+class Neighbours(nn.Module):
+    """As many nodes as edges: its samples do not stand by themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        for _ in range(3):
+            x = torch.zeros_like(x).index_add(0, target, torch.tanh(self.one(x))[source])
+        return x
+
+
+def test_what_reads_its_neighbours_is_not_thinned() -> None:
+    torch.manual_seed(0)
+    x, edges = torch.randn(64, 16), torch.randint(0, 64, (2, 64))
+    reads: list[int] = []
+    model = Neighbours()
+    hook = model.register_forward_pre_hook(lambda _, given: reads.append(len(given[0])))
+    receipt = lsuv(model, (x, *edges), pre=None)
+    hook.remove()
+    assert set(reads) == {64}
+    assert abs(receipt.rows[0].after - 1) <= 1e-3

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from initium.calibrate._choice import choose
+from initium.calibrate._few import few_of
+from initium.calibrate._found import after
 from initium.calibrate._given import signature
-from initium.calibrate._receipt import missed
-from initium.calibrate._rounds import settled, verified, ways_of
+from initium.calibrate._receipt import farthest, missed
+from initium.calibrate._rounds import MOST_ROUNDS, settled, verified, ways_of
 from initium.calibrate._siblings import siblings, unreached
 from initium.calibrate._start import start
 from initium.network import read
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from initium.network import Batch, Network, Trace
     from initium.planning import Plan
 
-# How often a model whose way depends on its weights is calibrated anew.
-_MOST_WAYS = 4
+# How often a model whose way depends on its weights is calibrated anew; and what the check disagrees with.
+_MOST_WAYS, _MOST_CORRECTIONS = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def calibrated(call: Call, network: Network | None) -> Outcome:
         networks = _read(call, None, call.weights.values)
         choices = choose(call.model, networks[0], call.scale_free)
     outcome = _turn(call, networks, choices, routed=routed)
-    for _ in range(_MOST_WAYS - 1 if routed else 0):
+    if not routed:
+        return _corrected(call, networks, choices, outcome)
+    for _ in range(_MOST_WAYS - 1):
         if not missed(outcome.seeing, outcome.found, call.wanted.statistic) and not _strangers(outcome):
             break
         networks = [way.network for way in outcome.ways]
@@ -95,6 +99,29 @@ def calibrated(call: Call, network: Network | None) -> Outcome:
         fresh = {name: choice for name, choice in choices.items() if name not in call.weights.values}
         _begin(call, networks[0], fresh, ())
         outcome = _turn(call, networks, choices, routed=routed)
+    return outcome
+
+
+def _corrected(call: Call, networks: Sequence[Network], choices: dict[str, Choice], outcome: Outcome) -> Outcome:
+    """What the check disagrees with, sought anew from what was written, as long as that brings it nearer.
+
+    A weight may also enter by a way that is no use of it: a table in the distances to its own rows, a weight in what is made
+    of weights alone. There a sweep sees its start and not its factor.
+    """
+    far = farthest(outcome.seeing, outcome.found, call.wanted.statistic)
+    taken = outcome.sweeps  # what was sought to the last would be so again
+    for _ in range(_MOST_CORRECTIONS):
+        if not far or taken >= MOST_ROUNDS:
+            break
+        call.weights.keep()
+        again = {piece for piece, one in outcome.found.items() if not one.note and len(choices[piece.name].uses) > 1}
+        new, before = _turn(call, networks, choices, routed=False, given=dict.fromkeys(again, 1.0)), outcome
+        found, taken = after(before.found, new.found), new.sweeps
+        outcome = replace(new, found=found, settling=before.settling, sweeps=before.sweeps + taken)
+        nearer = farthest(outcome.seeing, outcome.found, call.wanted.statistic)
+        if nearer >= far:
+            break
+        far = nearer
     return outcome
 
 
@@ -112,12 +139,20 @@ def _strangers(outcome: Outcome) -> bool:
     return any(piece.name not in known and not outcome.choices[piece.name].reason for piece in outcome.seeing.seen)
 
 
-def _turn(call: Call, networks: Sequence[Network], choices: dict[str, Choice], *, routed: bool) -> Outcome:
+def _turn(
+    call: Call,
+    networks: Sequence[Network],
+    choices: dict[str, Choice],
+    *,
+    routed: bool,
+    given: Mapping[Piece, float] | None = None,
+) -> Outcome:
     """The first of the found factors that the check agrees with, or the last."""
     weights, ways = call.weights, ways_of(call.batches, call.masks, networks)
     again = any(len(choice.uses) > 1 for choice in choices.values())
     outcome: Outcome | None = None
-    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted):
+    few = [] if routed or given else few_of(call.model, ways, choices)
+    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted, given=given or {}, few=few):
         found = settling.found | unreached(networks[0], choices, settling.found)
         weights.scale(found, choices, again=routed or again)  # then it may not be the last try
         checked, known = ways, choices

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from initium.errors import BatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from initium.calibrate._pieces import Piece
     from initium.calibrate._spread import Spread
     from initium.network import Use
 
@@ -44,6 +47,16 @@ def found(spread: Spread, target: float) -> Found:
         own = math.sqrt(max(spread.bias, 0.0))
         return Found(spread.std, 1.0, target, f"no factor reaches the target: the bias alone has std {own:.4g}")
     return Found(spread.std, factor, target)
+
+
+def after(before: Mapping[Piece, Found], now: Mapping[Piece, Found]) -> dict[Piece, Found]:
+    """What was found from where the factors ``before`` had led, as found from where those began."""
+    return {
+        piece: replace(before[piece], factor=before[piece].factor * one.factor, note=before[piece].note or one.note)
+        if piece in before
+        else one
+        for piece, one in now.items()
+    }
 
 
 def check_finite(use: Use, largest: float) -> None:

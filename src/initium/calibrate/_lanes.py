@@ -11,7 +11,7 @@ from torch import Tensor
 from initium.calibrate._figures import seen_of
 from initium.calibrate._masks import Counting
 from initium.errors import InitiumError, TraceError
-from initium.network import Walk, addend, op_name, refusal
+from initium.network import Walk, addend, cast_as, casting, op_name, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Mapping, Sequence
@@ -33,11 +33,11 @@ class Point:
     Attributes:
         node: Its node.
         uses: The uses at it.
-        args: Its arguments; those of a recurrent layer may be changed before it runs.
-        output: What it gives, and what the lane goes on with; ``None`` before a recurrent layer, whose weights are settled
-            before it runs.
+        args: Its arguments.
+        output: What it gives, and what the lane goes on with; ``None`` of a recurrent layer.
         dtype: What its output is computed in.
         lane: The batch that reaches it.
+        result: All that a recurrent layer gives. Where the lane stops it has not run: it is run where its gates are looked at.
     """
 
     node: fx.Node
@@ -46,6 +46,7 @@ class Point:
     output: Tensor | None
     dtype: torch.dtype
     lane: Lane
+    result: Any = None
 
 
 class Lane(Walk):
@@ -110,7 +111,8 @@ class Lane(Walk):
         if uses[0].layout == "gates":
             point = Point(node, uses, tuple(args), None, torch.float32, self)
             yield point
-            return self._guarded(cast("Any", node.target), *point.args, **kwargs)
+            result, point.result, point.args = point.result, None, ()
+            return result
         output, others = _first(self._guarded(self.operation, node))
         point = Point(node, uses, tuple(args), output, output.dtype, self)
         del output  # what is settled takes its place: no second one is held
@@ -159,14 +161,28 @@ def _wide(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation
     return [_wide(each) for each in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
+class _Apart:
+    """A lane that is cast as its own graph says: where it stops inside autocast, the others do not go on in it."""
+
+    def __init__(self, going: Generator[list[Point]]) -> None:
+        self._going, self._casting = going, casting()
+
+    def next(self) -> list[Point] | None:
+        """Where the lane stops next; ``None`` at its end."""
+        cast_as(self._casting)
+        points = next(self._going, None)
+        self._casting = casting()
+        return points
+
+
 def sweep(lanes: Sequence[Lane], tensors: Sequence[Sequence[Tensor]], settle: Callable[[list[Point]], None]) -> None:
     """Takes all lanes from use to use together; at each, ``settle`` says what every lane goes on with.
 
     Raises:
         TraceError: The batches lead different ways.
     """
-    going = [lane.points(given) for lane, given in zip(lanes, tensors, strict=True)]
-    while steps := [points for lane in going if (points := next(lane, None)) is not None]:
+    going = [_Apart(lane.points(given)) for lane, given in zip(lanes, tensors, strict=True)]
+    while steps := [points for lane in going if (points := lane.next()) is not None]:
         _check(steps, len(going))
         settle([point for points in steps for point in points])
 

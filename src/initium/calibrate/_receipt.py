@@ -43,6 +43,12 @@ def missed(seeing: Seeing, found: Mapping[Piece, Found], statistic: Statistic) -
     ]
 
 
+def farthest(seeing: Seeing, found: Mapping[Piece, Found], statistic: Statistic) -> float:
+    """By how much of its target the farthest of these misses it; 0 where none does."""
+    after, far = figures_of(seeing, statistic), missed(seeing, found, statistic)
+    return max((abs(after[piece] / found[piece].target - 1) for piece in far), default=0.0)
+
+
 def rows_of(
     choices: Mapping[str, Choice], found: Mapping[Piece, Found], before: Seeing, seeing: Seeing, statistic: Statistic
 ) -> Iterator[ReceiptRow]:

@@ -13,6 +13,7 @@ import torch
 from initium.calibrate._figures import spread_of
 from initium.calibrate._lanes import Lane, sweep
 from initium.calibrate._masks import check_masks
+from initium.calibrate._moved import Moved
 from initium.calibrate._order import order_of
 from initium.calibrate._pieces import parts_of
 from initium.calibrate._seek import Seeking
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from initium.calibrate._choice import Choice
     from initium.calibrate._figures import Statistic
-    from initium.calibrate._found import Found
     from initium.calibrate._lanes import Point
     from initium.calibrate._order import Step
     from initium.calibrate._pieces import Part, Piece
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from initium.network import Batch, Network, Trace
 
 # A correction below the first needs no sweep of its own, one below the second is none; and the most sweeps.
-_NEAR, _EXACT, _MOST_ROUNDS = 1e-2, 1e-5, 16
+_NEAR, _EXACT, MOST_ROUNDS = 1e-2, 1e-5, 16
+# A factor's change by which it is seen what it does; and of how many that is tried, each on a sixteenth of the samples.
+_NUDGE, _MOST_NUDGES = 1.02, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,29 +147,67 @@ def settled(
     start: Callable[[], Mapping[str, Tensor]],
     choices: Mapping[str, Choice],
     wanted: Wanted,
+    *,
+    given: Mapping[Piece, float],
+    few: Sequence[Way] = (),
 ) -> Iterator[tuple[Settling, int]]:
     """What sweeps over a start found, and how many they were: each time that all factors are worth checking.
 
     One sweep finds those of weights that are used once. Of one that is used again the next use is not known at the first:
-    it is corrected, and the sweep made anew, until the correction is small enough to be trusted.
+    it is corrected, and the sweep made anew, until the correction is small enough to be trusted. The first sweep has the
+    factors that are ``given``, and where there are ways of a ``few`` samples those that are right for these.
     """
-    target = partial(target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in ways])
-    given: dict[Piece, float] = {}
     seeking: Seeking[Piece] = Seeking(lambda piece: len(choices[piece.name].uses))
-    before: Settling | None = None
-    for sweeps in range(1, _MOST_ROUNDS + 1):
-        made, _ = ran(model, ways, start(), partial(Settling, choices, wanted.statistic, target, dict(given)))
-        made.close()
-        off = _off(made, ways, choices, wanted.statistic)
-        given = _sought(seeking, made, off)
-        if all(abs(value) < _NEAR for value in off.values()) or sweeps == _MOST_ROUNDS:
-            made.found |= {} if before is None else _followed(before.found, made.found, given)
-            for piece in off:
-                made.found[piece] = replace(made.found[piece], factor=given[piece])
-            yield made, sweeps
-            if all(abs(value) <= _EXACT for value in off.values()):
-                return  # another sweep would find the same
-        before = made
+    moved = Moved()
+    for samples in (few, ways) if few else (ways,):
+        target = partial(
+            target_of, target=wanted.target, branches=wanted.branches, streams=[way.streams for way in samples]
+        )
+        seeking.anew()
+        moved.anew()
+
+        def swept(given: Mapping[Piece, float]) -> tuple[Settling, dict[Piece, float]]:
+            settle = partial(Settling, choices, wanted.statistic, target, dict(given))  # noqa: B023 - called in its turn
+            made, _ = ran(model, samples, start(), settle)  # noqa: B023
+            made.close()
+            return made, _off(made, samples, choices, wanted.statistic)  # noqa: B023
+
+        for sweeps in range(1, MOST_ROUNDS + 1):
+            made, off = swept(given)
+            given = _sought(seeking, made, off)
+            moved.hear(made.found, given)
+            largest = max(map(abs, off.values()), default=0.0)
+            near = largest < _NEAR or sweeps == MOST_ROUNDS
+            if near and samples is few:
+                if not any(use.layout == "gates" for piece in off for use in choices[piece.name].uses):  # two by two
+                    _nudge(seeking, moved, made, off, swept)
+                break
+            if near:
+                made.found |= moved.on(made.found, given)
+                for piece in off:
+                    made.found[piece] = replace(made.found[piece], factor=given[piece])
+                yield made, sweeps
+                if largest <= _EXACT:
+                    return  # another sweep would find the same
+
+
+def _nudge(
+    seeking: Seeking[Piece],
+    moved: Moved,
+    made: Settling,
+    off: Mapping[Piece, float],
+    swept: Callable[[Mapping[Piece, float]], tuple[Settling, dict[Piece, float]]],
+) -> None:
+    """Learns what each factor does to all figures, by a sweep over a few samples for each."""
+    base = {piece: made.found[piece].factor for piece in off}
+    for piece in off if 1 < len(off) <= _MOST_NUDGES else ():
+        tried = {**base, piece: base[piece] * _NUDGE}
+        other, there = swept(tried)
+        if there.keys() != off.keys():
+            return
+        for found, factors, figures in ((other.found, tried, there), (made.found, base, off)):
+            seeking.hear({each: math.log(factor) for each, factor in factors.items()}, figures)
+            moved.hear(found, factors)
 
 
 def _sought(seeking: Seeking[Piece], made: Settling, off: Mapping[Piece, float]) -> dict[Piece, float]:
@@ -177,23 +217,6 @@ def _sought(seeking: Seeking[Piece], made: Settling, off: Mapping[Piece, float])
         return tried
     logs = seeking.next({piece: math.log(factor) for piece, factor in tried.items()}, off)
     return {piece: math.exp(log) for piece, log in logs.items()}
-
-
-def _followed(
-    before: Mapping[Piece, Found], now: Mapping[Piece, Found], given: Mapping[Piece, float]
-) -> dict[Piece, Found]:
-    """The factors of what reads the corrected weights, moved on as they moved with the correction before."""
-    known = [piece for piece in given if piece in before]
-    last = [math.log(now[piece].factor / before[piece].factor) for piece in known]
-    next_ = [math.log(given[piece] / now[piece].factor) for piece in known]
-    length = sum(each * each for each in last)
-    share = sum(a * b for a, b in zip(last, next_, strict=True)) / length if length else 0.0
-    share = min(max(share, -1.0), 1.0)
-    return {
-        piece: replace(one, factor=one.factor * (one.factor / before[piece].factor) ** share)
-        for piece, one in now.items()
-        if piece not in given and not one.note and piece in before and not before[piece].note
-    }
 
 
 def _off(

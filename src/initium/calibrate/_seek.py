@@ -38,19 +38,28 @@ class Seeking(Generic[Key]):
 
         Both in logarithms, of the same factors at each call; a factor that is not among them any more starts anew.
         """
+        place, missed = self.hear(places, off)
+        step = (-self._inverse @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+        if self._best is not None and float(missed.norm()) > _WORSE * float(self._best[1].norm()):
+            step = (self._best[0] - place) / 2  # too far: half of the way back
+        else:
+            self._best = place, missed
+        return dict(zip(self._keys, (place + step).tolist(), strict=True))
+
+    def hear(self, places: Mapping[Key, float], off: Mapping[Key, float]) -> tuple[Tensor, Tensor]:
+        """Learns what the figures are at some factors, and gives both as vectors."""
         if list(off) != self._keys:
             self._begin(off)
         place, missed = (
             torch.tensor([each[key] for key in self._keys], dtype=torch.float64, device="cpu") for each in (places, off)
         )
         self._learn(place, missed)
-        step = (-self._inverse @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
-        if self._best is not None and float(missed.norm()) > _WORSE * float(self._best[1].norm()):
-            step = (self._best[0] - place) / 2  # too far: half of the way back
-        else:
-            self._best = place, missed
         self._heard.append((place, missed))
-        return dict(zip(self._keys, (place + step).tolist(), strict=True))
+        return place, missed
+
+    def anew(self) -> None:
+        """Forgets where it was, and not what it learnt: the figures that follow are of other data."""
+        self._heard, self._best = [], None
 
     def _begin(self, off: Mapping[Key, float]) -> None:
         self._keys, self._heard, self._best = list(off), [], None

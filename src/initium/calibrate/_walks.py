@@ -13,11 +13,11 @@ from initium.calibrate._figures import seen_of, spread_of
 from initium.calibrate._found import Found, check_finite, found
 from initium.calibrate._lanes import of_each_lane
 from initium.calibrate._pieces import Piece
-from initium.calibrate._solve import solve, together
+from initium.calibrate._solve import Gated, together
 from initium.calibrate._states import GatesAt, figures
 from initium.calibrate._supposed import supposed_of
 from initium.network import addend
-from initium.signal import run_layer
+from initium.signal import reading, run_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from initium.calibrate._lanes import Point
     from initium.calibrate._pieces import Part, Span
     from initium.network import Use
-    from initium.signal import Layer, Ran
+    from initium.signal import Layer, Ran, Reading
 
 
 class Seeing:
@@ -60,6 +60,7 @@ class Seeing:
             return rans
 
         together(several, run)
+        _give(several)
 
     def keep_gates(
         self,
@@ -179,32 +180,34 @@ class Settling(Seeing):
         several = [GatesAt(point) for point in points]
 
         def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
-            def go() -> list[Ran]:
-                return [run_layer(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
-
-            return self._settle_layer(several, layer, go)
+            reads = [reading(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
+            return self._settle_layer(several, layer, reads)
 
         together(several, run)
-        for point, gates in zip(points, several, strict=True):
-            point.args = gates.args
+        _give(several)
 
-    def _settle_layer(self, several: Sequence[GatesAt], layer: Layer, go: Callable[[], list[Ran]]) -> list[Ran]:
+    def _settle_layer(self, several: Sequence[GatesAt], layer: Layer, reads: Sequence[Reading]) -> list[Ran]:
         points, use = [gates.point for gates in several], several[0].point.uses[0]
 
-        def sought(seen: Sequence[Seen], piece: Piece) -> Found:
+        def sought(seen: Sequence[Seen], _: Piece) -> Found:
             check_finite(use, max(each.largest for each in seen))
-            made = found(spread_of(seen, self._statistic), self._target(use, points))
-            return replace(made, factor=self._given[piece], note="") if piece in self._given else made
+            return found(spread_of(seen, self._statistic), self._target(use, points))
 
-        if any(self._choices[name].reason for name in layer.names[:2]):
-            rans = go()
+        gated, names = Gated(several, layer, reads, sought), layer.names[:2]
+        known = {piece: one.factor for piece, one in self.found.items() if piece.name in names}
+        given = known or {piece: factor for piece, factor in self._given.items() if piece.name in names}
+        if any(self._choices[name].reason for name in names):
+            rans = gated.run({})
         else:
-            known = {piece: one for piece, one in self.found.items() if piece.name in layer.names[:2]}
-            given = any(piece.name in layer.names[:2] for piece in self._given)
-            factors, rans = solve(several, layer, go, sought, known, once=given)
-            self.found.update(factors)
+            factors, rans = gated.given(given) if given else gated.solve()
+            self.found |= {} if known else factors
         self.keep_gates(several, layer, rans, {piece: one.factor for piece, one in self.found.items()})
         return rans
+
+
+def _give(several: Sequence[GatesAt]) -> None:
+    for gates in several:
+        gates.point.result = gates.result()
 
 
 def _bias(point: Point, use: Use, output: Tensor) -> Tensor | None:

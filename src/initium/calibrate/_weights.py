@@ -42,8 +42,7 @@ class Weights:
 
     def close(self) -> None:
         """Gives up the start."""
-        self._backs.clear()
-        self._journal.close()
+        self.keep()
 
     def start(self) -> Mapping[str, Tensor]:
         """The values without factors: as they are, or put back."""
@@ -52,6 +51,11 @@ class Weights:
             self._backs.pop()
         self._journal.close()
         return self.values
+
+    def keep(self) -> None:
+        """Makes what is there now the start of what follows."""
+        self._backs.clear()
+        self._journal.close()
 
     def scale(self, found: Mapping[Piece, Found], choices: Mapping[str, Choice], *, again: bool) -> None:
         """Multiplies the start by factors; it is kept where another try may need it ``again``."""

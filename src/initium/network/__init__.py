@@ -6,6 +6,7 @@ from initium.network._axes import fans_along, output_axes
 from initium.network._batch import Batch, as_batch
 from initium.network._beside_keys import beside_keys
 from initium.network._called import output_of
+from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed, unread
 from initium.network._ending import Ending, ending, squashed_again
@@ -60,6 +61,8 @@ __all__ = [
     "as_batch",
     "as_module",
     "beside_keys",
+    "cast_as",
+    "casting",
     "changes_something",
     "chosen",
     "collector_spared",

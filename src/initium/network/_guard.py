@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
+from initium.network._casting import cast_as, casting
 from initium.network._python_state import keep, put_back
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def unchanged(model: nn.Module) -> Generator[None]:
     Parameters are not copied here: the caller runs on detached ones. Buffers are, since a loss may call the model itself.
     """
     held, tensors = keep(model)
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, cast = torch.backends.mha.get_fastpath_enabled(), casting()
     try:
         with random_state_kept(model), _values_kept([*tensors, *model.buffers(), *_renormalised(model)]):
             torch.backends.mha.set_fastpath_enabled(False)
             yield
     finally:
+        cast_as(cast)
         torch.backends.mha.set_fastpath_enabled(fast)
         put_back(held)
 

@@ -10,7 +10,7 @@ from initium.signal._objective import Loss, Objective, answer, check_loss, objec
 from initium.signal._parts import by_units
 from initium.signal._predict import predict, there_and_back
 from initium.signal._predicting import Predicting
-from initium.signal._states import Ran, run_layer, walked
+from initium.signal._states import Ran, Reading, reading, run_layer, run_steps, walked
 from initium.signal._values import needs_values
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Objective",
     "Predicting",
     "Ran",
+    "Reading",
     "UnitMoments",
     "answer",
     "by_units",
@@ -34,8 +35,10 @@ __all__ = [
     "needs_values",
     "objective",
     "predict",
+    "reading",
     "rounding",
     "run_layer",
+    "run_steps",
     "there_and_back",
     "unit_moments",
     "walked",

@@ -57,15 +57,6 @@ class Gates:
         self._random: Tensor | None = None
         self.packed = not self.cell and isinstance(given[1], Tensor) and given[1].dtype == torch.int64
 
-    @property
-    def args(self) -> tuple[Any, ...]:
-        """The operation's arguments with the weights as they are now."""
-        given = list(self._given)
-        if self.cell:
-            return (*given[:2], *self.weights, *given[6:])
-        given[self._at] = self.weights
-        return tuple(given)
-
     def some(self, samples: int, steps: int) -> Gates:
         """The same operation on the first samples and steps alone, in single precision or better, with no gradient."""
         given = [_wide(each) for each in self._given]
@@ -141,12 +132,33 @@ class Gates:
         if not (train and rate):
             return outputs
         with torch.random.fork_rng(devices=[outputs.device.index or 0] if outputs.is_cuda else []):
-            source: Any = torch.cuda if outputs.is_cuda else torch
+            source = _source(outputs)
             if self._random is not None:
                 source.set_rng_state(self._random)
             made = F.dropout(outputs, rate, training=True)
             self._random = source.get_rng_state()
         return made
+
+    def gives(self, outputs: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> Tensor | tuple[Tensor, ...]:
+        """What the operation gives: of the states of its last layer, step after step, and of where every layer ends.
+
+        The random state is then where the operation would have left it.
+        """
+        given = cast("Tensor", self._given[0])
+        if self._random is not None:
+            _source(outputs).set_rng_state(self._random)
+        if self.cell:
+            state, cell = (each.reshape(*given.shape[:-1], -1) for each in ends[0])
+            return (state, cell) if self.kind == "lstm" else state
+        batched = self.packed or given.ndim > 2  # noqa: PLR2004 - batch, time and features
+        last = [torch.stack(each) if batched else torch.cat(each) for each in zip(*ends, strict=True)]
+        if not self.packed and batched:
+            outputs = self.by_step(outputs.reshape(len(self.sizes()), -1, outputs.shape[-1]))
+        return (outputs, *last) if self.kind == "lstm" else (outputs, last[0])
+
+
+def _source(value: Tensor) -> Any:  # noqa: ANN401 - a module
+    return torch.cuda if value.is_cuda else torch
 
 
 def _wide(value: Any) -> Any:  # noqa: ANN401 - an argument of an operation

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
 
 # Elements of a part: on a CPU few enough to stay in the cache, elsewhere enough to keep the device at work.
 _NEAR, _FAR = 1 << 18, 1 << 24
 # Of fewer elements a second copy is in the cache as well.
 _LITTLE = 1 << 16
-# Sums of squares are trusted while they neither overflow nor vanish, and while a unit's mean is not most of them: what is
-# left of their roundings is then below ten of them.
+# Sums of squares are trusted while they neither overflow nor vanish, and while the way from a unit's centre to its mean is not
+# most of them: what is left of their roundings is then below ten of them.
 _LEAST, _MOST, _OFF_CENTRE = 2.0**-40, 2.0**40, 9.0
 
 
@@ -73,25 +72,33 @@ class Parts:
     def _magnitude(part: tuple[Tensor, Tensor]) -> Tensor:
         return torch.abs(part[0], out=part[1])
 
-    def read(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Largest magnitude, and the means of the elements and of their squares, in one go."""
-        ends: list[Tensor] = []
-        sums: list[Tensor] = []
-        squares: list[Tensor] = []
+    def read(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Largest magnitude; and a centre of each unit, its first part's mean, and the means of distances from it and of their squares.
+
+        In one go: by squares about zero a unit whose mean is most of it would have to be read twice more.
+        """
+        ends, sums, squares = list[Tensor](), list[Tensor](), list[Tensor]()
+        centre: Tensor | None = None
         for part, room in self.each():
             ends += torch.aminmax(part)
-            sums.append(self._sum(part))
-            squares.append(self._sum(torch.mul(part, part, out=room)))
-        return torch.stack(ends).abs().amax(), self._mean(sums), self._mean(squares)
+            if centre is None:
+                centre = self._sum(part) / max(1, part.numel() // part.shape[self._axis])
+            apart = torch.sub(part, self._along(centre), out=room)
+            sums.append(self._sum(apart))
+            squares.append(self._sum(apart.square_()))
+        about = cast("Tensor", centre).cpu().double()
+        return torch.stack(ends).abs().amax(), about, self._mean(sums), self._mean(squares)
 
     def exact(self, largest: float) -> tuple[Tensor, Tensor]:
         """Mean and variance over the largest magnitude, the mean first."""
         scale = largest or 1.0
         mean = self._mean([self._sum(torch.div(part, scale, out=room)) for part, room in self.each()])
-        shape = [-1 if place == self._axis else 1 for place in range(self._output.ndim)]
-        centre = mean.to(self._room).reshape(shape)
+        centre = self._along(mean.to(self._room))
         squares = (torch.div(part, scale, out=room).sub_(centre).square_() for part, room in self.each())
         return mean, self._mean([self._sum(part) for part in squares])
+
+    def _along(self, units: Tensor) -> Tensor:
+        return units.reshape([-1 if place == self._axis else 1 for place in range(self._output.ndim)])
 
     def _sum(self, part: Tensor) -> Tensor:
         return part.sum(self._reduced)
@@ -124,9 +131,9 @@ def by_units(output: Tensor, bias: Tensor | None, axis: int) -> tuple[float, Ten
         nothing = torch.zeros(1, dtype=torch.float64, device="cpu")
         return 0.0, nothing, nothing
     parts = Parts(output, axis, bias)
-    size, mean, squares = parts.read()
-    largest, var = float(size), squares - mean.square()
-    if plain_size(largest) and bool((mean.square() <= _OFF_CENTRE * var).all()):
+    size, centre, off, squares = parts.read()
+    largest, mean, var = float(size), centre + off, squares - off.square()
+    if plain_size(largest) and bool((off.square() <= _OFF_CENTRE * var).all()):
         return largest, mean, var
     if not math.isfinite(largest):
         return largest, mean, var

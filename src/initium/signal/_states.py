@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -22,11 +23,58 @@ class Ran:
         products: What the weights give, by step, sequence and unit of a gate.
         added: What is added to them, likewise, or once for all steps.
         outputs: The states.
+        ends: State and cell state after the last step, by sequence.
     """
 
     products: Tensor
     added: Tensor
     outputs: Tensor
+    ends: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the steps of one layer read, save its own states.
+
+    Attributes:
+        inputs: What the input's weight gives, step after step in one table.
+        begins: State and cell state before the first step.
+        sizes: How many sequences each step has.
+        every: Of the sequences that there are, every so many-th is here.
+    """
+
+    inputs: Tensor
+    begins: tuple[Tensor, Tensor]
+    sizes: list[int]
+    every: int = 1
+
+    def thinned(self, every: int) -> Reading:
+        """Every so many-th sequence alone."""
+        if every == 1:
+            return self
+        state, cell = (each[::every] for each in self.begins)
+        return Reading(
+            self.inputs[rows_of(self.sizes, every).to(self.inputs.device)],
+            (state, cell),
+            _fewer(self.sizes, every),
+            every,
+        )
+
+    def times(self, factors: Tensor) -> Reading:
+        """With every unit of the input's weight multiplied."""
+        return replace(self, inputs=self.inputs * factors.to(self.inputs))
+
+
+def rows_of(sizes: list[int], every: int) -> Tensor:
+    """The rows of a table of steps that belong to every so many-th sequence."""
+    begins = [0, *accumulate(sizes)]
+    return torch.cat(
+        [torch.arange(at, at + size, every, device="cpu") for at, size in zip(begins, sizes, strict=False)]
+    )
+
+
+def _fewer(sizes: list[int], every: int) -> list[int]:
+    return [-(-size // every) for size in sizes]
 
 
 def walked(gates: Gates) -> Generator[tuple[Layer, int, Tensor], Ran]:
@@ -44,32 +92,39 @@ def run_layer(gates: Gates, layer: Layer, data: Tensor, index: int, *, nudge: Te
 
     ``nudge`` is added to the state, unit by unit, before the first step.
     """
-    w, u, b, c, p = (gates.weights[place] if place >= 0 else None for place in layer.places)
-    first = cast("Tensor", w)
-    bias = first.new_zeros(len(first)) if b is None else cast("Tensor", b)
-    beside = torch.zeros_like(bias) if c is None else cast("Tensor", c)
+    return run_steps(gates, layer, reading(gates, layer, data, index, nudge=nudge))
+
+
+def reading(gates: Gates, layer: Layer, data: Tensor, index: int, *, nudge: Tensor | None = None) -> Reading:
+    """What one direction of a layer reads."""
     state, cell = gates.begins(index)
     state = state if nudge is None else state + nudge
-    start, start_cell = state, cell
-    inputs = data @ first.T
+    return Reading(data @ cast("Tensor", gates.weights[layer.places[0]]).T, (state, cell), gates.sizes())
+
+
+def run_steps(gates: Gates, layer: Layer, read: Reading) -> Ran:
+    """The steps of one direction of a layer."""
+    _, u, b, c, p = (gates.weights[place] if place >= 0 else None for place in layer.places)
+    inputs, sizes = read.inputs, read.sizes
+    bias = inputs.new_zeros(inputs.shape[-1]) if b is None else cast("Tensor", b)
+    beside = torch.zeros_like(bias) if c is None else cast("Tensor", c)
+    (state, cell), (start, start_cell) = read.begins, read.begins
     products, added = torch.empty_like(inputs), torch.empty_like(inputs) if gates.kind == "gru" else bias + beside
-    outputs: list[Tensor] = []
-    sizes = gates.sizes()
-    places = [(sum(sizes[:step]), size) for step, size in enumerate(sizes)] if gates.packed else _even(sizes)
+    outputs, ended = list[Tensor](), list[tuple[Tensor, Tensor]]()
+    places = list(zip([0, *accumulate(sizes)], sizes, strict=False))
     for at, size in reversed(places) if layer.reverse else places:
         if size > len(state):  # on the way back, shorter sequences begin later
             state = torch.cat([state, start[len(state) : size]])
             cell = torch.cat([cell, start_cell[len(cell) : size]])
+        elif size < len(state):  # where a sequence ends, its state is its last; on the way back it has not begun
+            ended += [] if layer.reverse else [(state[size:], cell[size:])]
         state, cell, here = state[:size], cell[:size], slice(at, at + size)
         step = inputs[here], state @ cast("Tensor", u).T
         state, cell = _step(gates.kind, step, (bias, beside), (state, cell), (products[here], added, here))
         state = state if p is None else state @ cast("Tensor", p).T
         outputs.append(state)
-    return Ran(products, added, torch.cat(outputs[::-1] if layer.reverse else outputs))
-
-
-def _even(sizes: list[int]) -> list[tuple[int, int]]:
-    return [(step * size, size) for step, size in enumerate(sizes)]
+    last, last_cell = (torch.cat(each) for each in zip((state, cell), *reversed(ended), strict=True))
+    return Ran(products, added, torch.cat(outputs[::-1] if layer.reverse else outputs), (last, last_cell))
 
 
 def _step(
