@@ -222,7 +222,8 @@ class _Search:
                 words, slopes = self._slopes(factors, this, following)
                 for factor, slope in zip(factors.values(), slopes, strict=True):
                     factor.grad = slope
-                mover.step()
+                with torch.device("cpu"):  # where Adam of torch 2.6 would else count its steps: on the caller's default
+                    mover.step()
                 with torch.no_grad():
                     for factor in factors.values():
                         factor.clamp_(min=least)

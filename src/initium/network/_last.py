@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from initium.network._ops import RECURRENT, op_name, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import fx
 
     from initium.network._network import Network
@@ -27,8 +29,17 @@ def read_at_last(network: Network) -> frozenset[str]:
 def _last_alone(node: fx.Node) -> bool:
     states = [user for user in node.users if op_name(user) == "getitem" and user.args[1] == 0]
     steps = 1 if node.args[-1] is True else 0
-    read = [user for each in states for user in each.users]
+    read = [user for each in states for user in _readers(each)]
     return bool(node.users) and all(_is_last(user, shape_of(user.all_input_nodes[0]), steps) for user in read)
+
+
+def _readers(states: fx.Node) -> Iterator[fx.Node]:
+    """Who reads the states; a slice that takes all of them is none (torch 2.6 makes one of ``states[:, -1]``)."""
+    for user in states.users:
+        if op_name(user) == "slice" and shape_of(user) == shape_of(states):
+            yield from _readers(user)
+        else:
+            yield user
 
 
 def _is_last(node: fx.Node, shape: tuple[int, ...], steps: int) -> bool:
