@@ -914,3 +914,47 @@ def test_a_weight_whose_size_is_divided_out_takes_the_size_at_which_it_learns_li
     assert spread(after) < spread(before)
     assert spread(after[:-1]) < spread(before[:-1]) / 2
     assert "divided out" in next(row.reason for row in plan.rows if row.name == "2.weight")
+
+
+class Excited(nn.Module):
+    """A gate made of the mean of each map, behind a norm that takes every mean away: what reaches it is rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 16, 3), nn.InstanceNorm2d(16, affine=True)
+        self.squeeze, self.excite, self.out = nn.Linear(16, 4), nn.Linear(4, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        maps = self.norm(self.first(x))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(maps.mean((2, 3))))))
+        return self.out(F.relu(maps * gate[..., None, None]).mean((2, 3)))
+
+
+def test_the_rounding_of_what_a_norm_took_away_is_no_signal_to_be_made_large():
+    torch.manual_seed(0)
+    made = initium.plan(Excited(), torch.randn(8, 3, 18, 18), "auto")
+    for name, fan_in in (("squeeze.weight", 16), ("excite.weight", 4)):
+        assert "nothing but zeros" in made[name].reason
+        assert made[name].fill.std == pytest.approx(fan_in**-0.5)
+    assert "output of rms" in made["out.weight"].law
+
+
+class Reversed(nn.Module):
+    """RevIN: a series is normalised with a scale of its own, and the forecast divided by that again."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(3)), nn.Parameter(torch.zeros(3))
+        self.up, self.down = nn.Linear(48, 64), nn.Linear(64, 12)
+
+    def forward(self, x):
+        mean, std = x.mean(1, keepdim=True), x.std(1, keepdim=True) + 1e-5
+        made = self.down(F.gelu(self.up(((x - mean) / std * self.scale + self.shift).mT))).mT
+        return (made - self.shift) / (self.scale + 1e-10) * std + mean
+
+
+def test_a_scale_that_is_divided_by_again_is_no_layer_scale():
+    torch.manual_seed(0)
+    net, x = Reversed(), torch.randn(8, 48, 3).cumsum(1)
+    assert not any(use.residual and "scale" in use.residual.multipliers for use in read(net, Batch((x,))).uses)
+    assert initium.plan(net, x, "auto")["scale"].fill == Constant(1.0)
