@@ -18,7 +18,7 @@ from initium.calibrate._streams import SHARE
 from initium.calibrate._written import CLOSE, HEAD, LAYER
 from initium.errors import PlanError
 from initium.network import Batch, read
-from initium.records import Constant, Keep
+from initium.records import Constant, Keep, Normal
 
 
 def chain(activation, depth=50, width=128, classes=10):
@@ -914,3 +914,98 @@ def test_a_weight_whose_size_is_divided_out_takes_the_size_at_which_it_learns_li
     assert spread(after) < spread(before)
     assert spread(after[:-1]) < spread(before[:-1]) / 2
     assert "divided out" in next(row.reason for row in plan.rows if row.name == "2.weight")
+
+
+class Excited(nn.Module):
+    """A gate made of the mean of each map, behind a norm that takes every mean away: what reaches it is rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 16, 3), nn.InstanceNorm2d(16, affine=True)
+        self.squeeze, self.excite, self.out = nn.Linear(16, 4), nn.Linear(4, 16), nn.Linear(16, 5)
+
+    def forward(self, x):
+        maps = self.norm(self.first(x))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(maps.mean((2, 3))))))
+        return self.out(F.relu(maps * gate[..., None, None]).mean((2, 3)))
+
+
+def test_the_rounding_of_what_a_norm_took_away_is_no_signal_to_be_made_large():
+    torch.manual_seed(0)
+    made = initium.plan(Excited(), torch.randn(8, 3, 18, 18), "auto")
+    for name, fan_in in (("squeeze.weight", 16), ("excite.weight", 4)):
+        assert "nothing but zeros" in made[name].reason
+        assert made[name].fill.std == pytest.approx(fan_in**-0.5)
+    assert "output of rms" in made["out.weight"].law
+
+
+class Reversed(nn.Module):
+    """RevIN: a series is normalised with a scale of its own, and the forecast divided by that again."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(3)), nn.Parameter(torch.zeros(3))
+        self.up, self.down = nn.Linear(48, 64), nn.Linear(64, 12)
+
+    def forward(self, x):
+        mean, std = x.mean(1, keepdim=True), x.std(1, keepdim=True) + 1e-5
+        made = self.down(F.gelu(self.up(((x - mean) / std * self.scale + self.shift).mT))).mT
+        return (made - self.shift) / (self.scale + 1e-10) * std + mean
+
+
+def test_a_scale_that_is_divided_by_again_is_no_layer_scale():
+    torch.manual_seed(0)
+    net, x = Reversed(), torch.randn(8, 48, 3).cumsum(1)
+    assert not any(use.residual and "scale" in use.residual.multipliers for use in read(net, Batch((x,))).uses)
+    assert initium.plan(net, x, "auto")["scale"].fill == Constant(1.0)
+
+
+class Attended(nn.Module):
+    """One attention on a stream, written out or in one operation; where it looks beside may start at zero."""
+
+    def __init__(self, *, written):
+        super().__init__()
+        self.norm, self.written = nn.LayerNorm(32), written
+        self.q, self.k, self.v, self.out = (nn.Linear(32, 32) for _ in range(4))
+        self.up, self.down, self.head = nn.Linear(32, 64), nn.Linear(64, 32), nn.Linear(32, 5)
+
+    def forward(self, x):
+        read = self.norm(x)
+        q, k, v = (each(read).unflatten(-1, (4, 8)).transpose(1, 2) for each in (self.q, self.k, self.v))
+        if self.written:
+            made = torch.softmax(q @ k.mT / math.sqrt(8), -1) @ v
+        else:
+            made = F.scaled_dot_product_attention(q, k, v)
+        x = x + self.out(made.transpose(1, 2).flatten(2))
+        return self.head(x + self.down(F.relu(self.up(x))))
+
+
+def test_queries_and_keys_do_not_move_however_their_attention_is_written():
+    x, found = torch.randn(8, 12, 32, generator=torch.Generator().manual_seed(0)), []
+    for written in (True, False):
+        torch.manual_seed(0)
+        made = initium.plan(Attended(written=written), x, "auto")
+        found.append({row.name: row.fill.std for row in made.rows if isinstance(row.fill, Normal)})
+        assert all(made[f"{name}.weight"].law == "normal, output of rms 1" for name in "qk")
+    written, fused = found
+    assert written == pytest.approx(fused, rel=1e-3)
+
+
+def test_what_a_softmax_weighs_evenly_on_purpose_stays_so():
+    class Sampled(nn.Module):
+        """Deformable attention's weights: made of the query alone, and zero at the start, with their bias."""
+
+        def __init__(self):
+            super().__init__()
+            self.weigh, self.values, self.head = nn.Linear(32, 8), nn.Linear(32, 32), nn.Linear(32, 5)
+            nn.init.zeros_(self.weigh.weight)
+            nn.init.zeros_(self.weigh.bias)
+
+        def forward(self, x, beside):
+            weights = torch.softmax(self.weigh(x).unflatten(-1, (2, 4)), -1)
+            values = self.values(beside).unflatten(-1, (2, 16)).permute(0, 2, 3, 1)
+            return self.head((values * weights[:, :, None]).sum(-1).flatten(1))
+
+    net = Sampled()
+    initium.initialize(net, (torch.randn(64, 32), torch.randn(64, 4, 32)), "auto", seed=0)
+    assert not net.weigh.weight.any()

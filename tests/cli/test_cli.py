@@ -151,6 +151,7 @@ def test_a_plan_without_a_batch_says_that_it_guesses_and_what_to_add(models: str
     [
         (("diagnose", "models.py"), "needs data"),
         (("diagnose", "models.py", "--shape", "4,16"), "names no object"),
+        (("plan", "weights.safetensors"), "For weights alone: initium audit weights.safetensors"),
         (("diagnose", "nowhere.py:build", "--shape", "4,16"), "there is no file nowhere.py"),
         (("diagnose", "no_such_module:build", "--shape", "4,16"), "importing no_such_module failed"),
         (("diagnose", "models.py:buidl", "--shape", "4,16"), "has no 'buidl'; it has"),

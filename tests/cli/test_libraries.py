@@ -124,6 +124,8 @@ def test_a_large_model_is_planned_without_memory(monkeypatch, calls):
         ("hf:word", "transformers has no model 'word'. Close to it: words."),
         ("hf:zzz", "transformers has no model 'zzz'. transformers.CONFIG_MAPPING has the names."),
         ("hf:lost.json", "there is no file lost.json"),
+        ("timm:", "timm has no model ''. timm.list_models() has the names."),
+        ("hf:", "transformers has no model ''. transformers.CONFIG_MAPPING has the names."),
     ],
 )
 @pytest.mark.usefixtures("calls")
@@ -131,6 +133,15 @@ def test_an_unknown_name_is_told_with_what_is_close_to_it(target, told):
     code, text = ran("plan", target)
     assert code == 2
     assert told in text
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_misspelt_model_type_is_told_with_what_is_close_to_it(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"model_type": "wordz"}))
+    code, text = ran("plan", f"hf:{path}")
+    assert code == 2
+    assert "its model_type is 'wordz'. Close to it: words." in text
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,9 @@ def auto(
 def _choice(name: str, scales: Scales, found: Round) -> Choice:
     std, (size, reason) = found.stds[name], {**scales.bound, **scales.free}[name]
     if found.inputs.get(name) == 0:
-        return Choice(Normal(std), "LeCun normal", "nothing but zeros reached it: of the size for inputs of rms 1")
+        return Choice(
+            Normal(std), "LeCun normal", "nothing but zeros reached it, rounding aside: of the size for inputs of rms 1"
+        )
     if name in scales.free:
         return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
     if abs(size / scales.starts[name] - 1) > _SEEN:

@@ -46,6 +46,7 @@ class Balancing(Predicting):
         self.multiplied: dict[str, float] = {}
         self.arrived: dict[str, float] = {}
         self._spreads: dict[str, float] = {}
+        self._sizes: dict[str, float] = {}
         self.joint: dict[str, float] = {}
         self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
         self._turned, self._tied = scales.turned, scales.tied
@@ -69,21 +70,35 @@ class Balancing(Predicting):
         self.used.add(use.name)
         if use.name in self._tied and "embedding" not in use.op:
             self.multiplied.setdefault(use.name, _rms(output))
+        if output.numel():
+            self._sizes[use.node] = _rms(output)
         if use.name not in self._goals or not output.numel():
             return output
         bias = addend(use, output, args)
         product = output.to(torch.promote_types(output.dtype, torch.float32))
         product = product if bias is None else product - bias
-        square, goal = _rms(product) ** 2, self._goals[use.name]
+        square, goal = self._heard(use, _rms(product), torch.finfo(product.dtype).eps) ** 2, self._goals[use.name]
         if use.node not in self._turned:
             self.squares.setdefault(use.name, []).append((square, product.numel()))
         if use.name not in self.factors:
             self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
         scaled = product * self.factors[use.name]
         output = (scaled if bias is None else scaled + bias).to(output.dtype)
+        self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else self._sizes[use.node])
         if use.after.kind in ANSWERS:
             self._spreads.setdefault(use.name, _spread(output))
         return output
+
+    def _heard(self, use: Use, product: float, eps: float) -> float:
+        """The rms of a product; zero where that is no more than the rounding of what the weights before it gave.
+
+        So much is left of the mean of a map that a norm has centred. Weights that made a signal of it would be huge.
+        """
+        given = [self._sizes.get(node, 0.0) for node in use.sources]
+        if not (given and all(given) and product <= eps * max(given)):
+            return product
+        self._sizes[use.node] = max(given)
+        return 0.0
 
     def at_activation(self, use: Use, value: Tensor) -> None:
         """The rms of what the activation sees, which other weights may have added to.
@@ -123,7 +138,7 @@ class Round:
         stds: The std of every weight that gives its output the wanted size.
         rates: ``|g| / |w|`` of every weight at that size.
         outputs: The rms of the output of every tied table where it is multiplied by.
-        inputs: By weight, the rms of what it reads first.
+        inputs: By weight, the rms of what it reads first; 0 where that is nothing but rounding.
         arrived: By weight, the rms of what the activation behind it sees first, or of what goes out.
         joint: By value that goes out and that several weights give together, the std of its elements.
         pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
@@ -158,20 +173,20 @@ def walked(
     walk = Balancing(network, held, Stream(seed), scales, before.pooled if before else {})
     back = there_and_back(walk, model, batch, seed, data=True)
     stds, rates = dict[str, float](), dict[str, float]()
+    # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
+    inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
     for name in (name for name, facts in known.items() if name in walk.used and not facts.frozen):
         factor = walk.factors.get(name, 1.0)
         if name in scales.bound or name in scales.free:
             stds[name] = factor * laws[name].std
         norm = factor**2 * walk.norm(name, back.leaves[name])
         gradient = float(back.gradients[name].norm) if name in back.gradients else 0.0
-        if norm > 0 and gradient > 0 and math.isfinite(gradient / norm):
+        if norm > 0 and gradient > 0 and math.isfinite(gradient / norm) and inputs.get(name) != 0:
             rates[name] = gradient / norm
     for name in scales.beside:
         if name in back.gradients and (gradient := float(back.gradients[name].norm)) > 0:
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
-    # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
-    inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
     pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
     return Round(stds, rates, walk.multiplied, inputs, walk.arrived, walk.joint, pooled)
 

@@ -316,13 +316,18 @@ def _made_up_for(facts: Facts) -> bool:
     place = facts.residual
     if place is not None and place.place in {"stream", "last"} and place.branches:
         return place.place == "last" and place.norm_first and not place.leaves
-    return facts.after.kind in {"product", "linear"} or _only_values(facts)
+    return (facts.after.kind in {"product", "linear"} and not _compared(facts)) or _only_values(facts)
 
 
 def _into(facts: Facts) -> tuple[float, str]:
     if steep := steep_gain(facts):
         return steep, f"small enough for the slope of {facts.after} at 0"
     return 1.0, f"unit second moment into {facts.after}"
+
+
+def _compared(facts: Facts) -> bool:
+    """Whether it makes queries or keys, and no values: their product goes to a softmax, however that is written."""
+    return bool(facts.attention) and all(part and "v" not in part and part != "out" for part, _ in facts.attention)
 
 
 def _only_values(facts: Facts) -> bool:

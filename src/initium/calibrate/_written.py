@@ -28,7 +28,8 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
 
     With a weight of zeros its bias, which is all that it gives: the identity of a spatial transformer, the odds of a class.
 
-    A constant weight before an activation is none of them: there all units would stay alike.
+    A constant weight before an activation is none of them: there all units would stay alike. Before a softmax they do not:
+    what it weighs differs.
     """
     held, direct = dict(model.named_parameters()), {use.name for use in network.uses if use.direct}
     biases, found = _biases(network, held), dict[str, str]()
@@ -50,6 +51,8 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
                 found[facts.name] = "zero throughout, so that what it leads to starts silent"
             elif not first and facts.name in biases and facts.after.kind != "activation":
                 found[facts.name] = "zero throughout, so that only its bias is given at the start"
+            elif not first and facts.after.kind == "softmax":
+                found[facts.name] = "zero throughout, so that a softmax weighs all alike at the start"
     return found | {bias: f"all that `{name}` gives at the start" for name, bias in biases.items() if name in found}
 
 

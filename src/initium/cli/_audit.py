@@ -8,12 +8,11 @@ import typer
 from initium import _front
 from initium.cli import _target
 from initium.cli._errors import FOUND, reader_may_leave, told
+from initium.cli._named import WEIGHTS
 from initium.cli._options import BatchTarget, FailOn, Json, Least, Seed, Shape, severity_of
 from initium.cli._output import check_writable, say_written
 from initium.planning import Plan
 from initium.terminal import write
-
-_FILES = frozenset({".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
 
 
 @told
@@ -66,4 +65,4 @@ def audit(
 
 
 def _of_files(path: Path) -> bool:
-    return path.suffix in _FILES or path.name.endswith(".index.json") or path.is_dir()
+    return path.suffix in WEIGHTS or path.name.endswith(".index.json") or path.is_dir()

@@ -42,8 +42,8 @@ _IMAGE, _CLIP = (2, 3, 224, 224), (2, 3, 16, 112, 112)
 
 def library_of(target: str) -> str | None:
     """The library that a target names a model of; ``None`` for an object of a module or a file."""
-    where, colon, name = target.partition(":")
-    return where if colon and name and where in _BUILDERS else None
+    where, colon, _ = target.partition(":")
+    return where if colon and where in _BUILDERS else None
 
 
 def library_model(target: str) -> nn.Module:
@@ -120,7 +120,7 @@ def _hf(name: str) -> nn.Module:
 
 def _hf_config(transformers: Any, name: str) -> Any:  # noqa: ANN401 - a library without types
     path = Path(name)
-    path = path / "config.json" if path.is_dir() else path
+    path = path / "config.json" if name and path.is_dir() else path
     if path.is_file():
         return _hf_file(transformers, path)
     if path.suffix == ".json":
@@ -138,8 +138,10 @@ def _hf_file(transformers: Any, path: Path) -> Any:  # noqa: ANN401
         raise ArgumentError(f"{path} is no JSON: {str(error).rstrip('.')}.") from error
     kind = written.get("model_type") if isinstance(written, dict) else None
     if kind not in transformers.CONFIG_MAPPING:
+        close = _close(kind, transformers.CONFIG_MAPPING.keys()) if isinstance(kind, str) else ""
         raise ArgumentError(
-            f"{path} is no configuration of transformers: its model_type is {kind!r}. Write one with config.save_pretrained()."
+            f"{path} is no configuration of transformers: its model_type is {kind!r}. "
+            f"{close or 'Write one with config.save_pretrained().'}"
         )
     return transformers.CONFIG_MAPPING[kind].from_dict(written)
 
@@ -157,9 +159,12 @@ def _hf_class(transformers: Any, config: Any) -> Callable[[Any], nn.Module]:  # 
 
 
 def _unknown(name: str, library: str, known: Iterable[str], listed: str) -> str:
+    return f"{library} has no model {name!r}. {_close(name, known) or f'{listed} has the names.'}"
+
+
+def _close(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, [*known], n=5)
-    advice = f"Close to it: {', '.join(close)}." if close else f"{listed} has the names."
-    return f"{library} has no model {name!r}. {advice}"
+    return f"Close to it: {', '.join(close)}." if close else ""
 
 
 _BUILDERS: dict[str, Callable[[str], nn.Module]] = {"timm": _timm, "torchvision": _torchvision, "hf": _hf}

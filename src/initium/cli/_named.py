@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Write package.module:name, or file.py:name."
 _SHOWN = 12
+# What files of weights are called.
+WEIGHTS = frozenset({".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
 
 
 def named(target: str) -> object:
@@ -56,6 +58,8 @@ def _split(target: str) -> tuple[str, str]:
         cure = f"Write {path}:name; it has {offers(_file(path, 'name'))}"
     elif path.endswith(".py"):
         cure = f"Write {path}:name"
+    elif Path(path).suffix in WEIGHTS:
+        raise ArgumentError(f"{path} holds weights, and no model. {EXAMPLE} For weights alone: initium audit {path}")
     elif not colon and "." in path and all(part.isidentifier() for part in path.split(".")):
         cure = "Write {}:{}".format(*path.rsplit(".", 1))
     else:

@@ -79,7 +79,7 @@ def _of_sum(total: fx.Node, term: fx.Node) -> float | None:
 
 
 def _number(flow: Flow, node: fx.Node) -> float | None:
-    """The number by which one step multiplies; 1 where it is a parameter, which is named elsewhere."""
+    """The number by which one step multiplies; 1 where it is a parameter, which is named elsewhere; ``None`` for a divisor that is one."""
     if op_name(node) not in {"mul", "div"} or len(flow.parents[node]) > 1:
         return 1.0
     divided = op_name(node) == "div"
@@ -88,6 +88,8 @@ def _number(flow: Flow, node: fx.Node) -> float | None:
         if argument in flow.parents:
             continue
         if argument in flow.read.kinds.origin:
+            if divided:
+                return None
             numbers.append(1.0)
         elif isinstance(argument, int | float):
             numbers.append(float(argument))
@@ -100,8 +102,8 @@ def _number(flow: Flow, node: fx.Node) -> float | None:
 
 
 def _parameters(flow: Flow, node: fx.Node) -> list[str]:
-    """The parameters that a step multiplies by."""
-    if op_name(node) not in {"mul", "div"}:
+    """The parameters that a step multiplies by; one that divides makes a signal the larger, the smaller it is."""
+    if op_name(node) != "mul":
         return []
     origin = flow.read.kinds.origin
     return [name for parent in flow.read.kinds.parameter_inputs(node) for name in origin[parent].names]
