@@ -41,9 +41,10 @@ from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
 from initium.diagnose._gates import faint, forgetful
 from initium.diagnose._large_bias import drowning
-from initium.diagnose._links import links, trunks
+from initium.diagnose._links import links, readers, trunks
 from initium.diagnose._slopes import alike, falling, finding
-from initium.diagnose._trend import forward
+from initium.diagnose._trend import forward, to_the_answer
+from initium.diagnose._unrolled import unrolled
 from initium.diagnose._words import TEXTBOOK, names
 from initium.network import gathering
 from initium.records import Finding
@@ -72,13 +73,17 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield from _fallen(network, signal, table)
         yield from faint(network, signal)
         yield from forgetful(network, signal)
+        yield from unrolled(network, signal)
 
 
 def _fallen(network: Network, signal: Signal, table: str) -> Iterator[Finding]:
     """One for every chain along which the signal, or what tells samples apart, falls."""
+    every, read_by = links(network, signal), readers(network)
     for chain in trunks(network, signal):
         trend = forward(chain)
         severity = falling(trend) if trend else None
+        if trend and not severity and (whole := to_the_answer(trend, every, read_by)):
+            trend, severity = whole, "warning"
         if trend and severity:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)
