@@ -64,3 +64,15 @@ def test_a_loss_of_distances_takes_no_chances() -> None:
 
     assert codes(distance, nn.Identity(), COINS, 1) == []
     assert codes(distance, nn.ReLU(), COINS, 1) == []
+
+
+def test_a_loss_of_overlap_takes_shares() -> None:
+    def dice(output: Tensor, target: Tensor) -> Tensor:
+        return 1 - (2 * (output * target).sum() + 1) / (output.sum() + target.sum() + 1)
+
+    def inside(output: Tensor, target: Tensor) -> Tensor:
+        return dice(output.sigmoid(), target)
+
+    assert codes(dice, nn.Identity(), COINS, 1)[0] == "missing-softmax"
+    assert codes(dice, nn.Sigmoid(), COINS, 1) == []
+    assert codes(inside, nn.Identity(), COINS, 1) == []

@@ -11,7 +11,8 @@ Limits: exact. The loss is recomputed from the output: it is, up to rounding, th
 some row the exponentials do not sum to 1: by a hundredth and more, so that a small number before the logarithm is none. A loss of another form, of classes or of their probabilities, is asked: it is a
 likelihood where ``L(z + c) = L(z) - k c`` for every c, with one k above 0. An error of raw scores, a warning of probabilities. It takes probabilities where ``L(softmax(z)) = k CE(z)``, or
 ``L(sigmoid(z)) = k BCE(z)``, for every z: an error where the output lies beyond 0 to 1, has rows that do not sum to 1 (for a loss that does not divide by
-their sum), or comes from a ReLU.
+their sum), or comes from a ReLU. So is a loss of overlap (Dice, Jaccard), which is 0 of the target itself and less of twice the target, of an output
+beyond 0 to 1.
 
 Not a fault: log-probabilities; a loss that is not recognised.
 
@@ -50,6 +51,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         return
     if signal.misfit == "scores as chances":
         yield _no_chances(network, signal, signal.loss)
+    if signal.misfit == "scores as shares":
+        yield _no_shares(network, signal, signal.loss)
     if signal.misfit not in {"no softmax", "no log"}:
         return
     raw = signal.misfit == "no softmax"
@@ -85,4 +88,18 @@ def _no_chances(network: Network, signal: Signal, loss: float) -> Finding:
         cure="End the model in a softmax over the classes (a sigmoid for one unit); or return the scores and take F.cross_entropy "
         "(F.binary_cross_entropy_with_logits), which apply it.",
         remedy=Code("loss = torch.nn.functional.cross_entropy  # of the scores, with nothing behind the last weight"),
+    )
+
+
+def _no_shares(network: Network, signal: Signal, loss: float) -> Finding:
+    return Finding(
+        code="missing-softmax",
+        severity="error",
+        layers=head_of(links(network, signal)),
+        message=f"The loss, {shown(loss)}, measures how probabilities and target overlap, and the output holds numbers that are none.",
+        measured=loss,
+        expected=0.0,
+        cause="of twice the target it is less than of the target itself: beyond 0 to 1 it has no lower bound, and what is divided by may be zero.",
+        cure="End the model in a sigmoid (a softmax over exclusive classes), or apply it in the loss.",
+        remedy=Code("loss = lambda output, target: dice(output.sigmoid(), target)"),
     )

@@ -43,7 +43,8 @@ def of_chances(scores: Tensor, batch: Batch, function: Loss | None, end: str) ->
 
     Returns:
         ``no chances`` where a binary target lies beyond 0 to 1, ``scores as chances`` where the output does, where its rows do
-        not sum to 1 for a loss that does not divide by their sum, or where a ReLU makes it; else nothing.
+        not sum to 1 for a loss that does not divide by their sum, or where a ReLU makes it; ``scores as shares`` where a loss of
+        overlap (Dice, Jaccard) is given what lies beyond 0 to 1; else nothing.
     """
     target = batch.target
     if function is None or not isinstance(target, torch.Tensor) or target.is_complex() or not scores.numel():
@@ -58,12 +59,27 @@ def of_chances(scores: Tensor, batch: Batch, function: Loss | None, end: str) ->
         if not bool(((target >= 0) & (target <= 1)).all()):
             return "no chances"
         return "scores as chances" if end in _RECTIFIERS or not _within(scores) else ""
+    if not _within(scores) and _overlaps(scores, target, batch, function):
+        return "scores as shares"
     for axis in {1, scores.ndim - 1} if scores.ndim >= _MATRIX else set[int]():
         entropy = _entropy(scores, target, axis)
         if entropy and _takes(scores, batch, function, lambda z, at=axis: z.softmax(at), entropy):
             wrong = end in _RECTIFIERS or bool((scores < 0).any()) or bool(scores.isnan().any())
             return "scores as chances" if wrong or not _shared(scores, batch, function, axis) else ""
     return ""
+
+
+def _overlaps(scores: Tensor, target: Tensor, batch: Batch, function: Loss) -> bool:
+    """A loss that is 0 of the target itself, which is zeros and ones, and falls below where it is answered twice over."""
+    if (
+        not target.is_floating_point()
+        or target.shape != scores.shape
+        or not bool(((target == 0) | (target == 1)).all())
+    ):
+        return False
+    alike = target.to(scores.dtype)
+    asked = _asked(function, batch, [alike, 2 * alike, 0 * alike])
+    return len(asked) > _MATRIX and abs(asked[0]) <= _ROOM < min(-asked[1], asked[2])
 
 
 def _entropy(scores: Tensor, target: Tensor, axis: int) -> Callable[[Tensor], Tensor] | None:
