@@ -116,7 +116,7 @@ def _some(pairs: list[tuple[Link, Link]], others: int) -> Finding:
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
     return Finding(
         code="missing-activation",
-        severity="warning" if len(pairs) >= others else "info",
+        severity="warning" if len(pairs) >= others > 0 else "info",
         layers=names(tuple(link for pair in pairs for link in pair)),
         message=f"Nothing stands between `{first.use.name}` and `{second.use.name}`{more}: together they are one matrix.",
         measured=float(len(pairs)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import torch
@@ -67,10 +67,11 @@ class Watch(TorchDispatchMode):
         """Takes the fills of such weights out of the graph, which holds them as they were filled."""
         for node in list(graph.graph.nodes):
             first = node.args[0] if node.op == "call_function" and node.args else None
-            held = isinstance(first, torch.fx.Node) and first.op == "get_attr"
-            value = getattr(graph, str(first.target), None) if held else None
+            if not isinstance(first, torch.fx.Node) or first.op != "get_attr":
+                continue
+            value = getattr(graph, str(first.target), None)
             if isinstance(value, torch.Tensor) and self._weight(value) and first in written(node.target, node.args):
-                node.replace_all_uses_with(cast("fx.Node", first))
+                node.replace_all_uses_with(first)
                 graph.graph.erase_node(node)
 
     def _knows(self, value: Tensor) -> bool:
