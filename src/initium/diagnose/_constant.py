@@ -30,10 +30,17 @@ def constant(network: Network, signal: Signal) -> Finding | None:
         and link.row.unit_std <= _ROUNDING * link.row.out_rms
         for link in heads
     )
-    if not (heads and signal.told_apart and same):
+    if not (heads and signal.told_apart and same) or any(map(_moved, every)):
         return None
     told = bool(odd_scales(network, signal)) or any(_vanishing_signal.check(network, signal))
     return None if told else _one_answer(tuple(heads))
+
+
+def _moved(link: Link) -> bool:
+    """Zero on purpose: its gradient differs from unit to unit, and after the first step the answers do from sample to sample."""
+    return (
+        link.row.weight_rms == 0 and link.row.weight_grad_norm > 0 and link.row.distinct > 0 and not link.facts.frozen
+    )
 
 
 def _one_answer(heads: tuple[Link, ...]) -> Finding:

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 _MANY_CLASSES = 1000
 _SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
 SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
-_ONE_SIDED = frozenset({"relu", "relu6"})
-_RATES = frozenset({"exp", "softplus"}) | _ONE_SIDED | _SQUASHING
+ONE_SIDED = frozenset({"relu", "relu6"})
+_RATES = frozenset({"exp", "softplus"}) | ONE_SIDED | _SQUASHING
 _MATRIX = 2
 
 
@@ -63,7 +63,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         return
     found = _of_axis(end, layers) if end else None
     found = found or _twice(end, signal, layers)
-    if found is None and end is not None and end.op in _ONE_SIDED and signal.classes:
+    if found is None and end is not None and end.op in ONE_SIDED and signal.classes:
         found = _one_sided(end, layers)
     yield from (found,) if found else ()
 

@@ -59,7 +59,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         wrong = tuple(filter(_wrong, chain))
         total = sum(map(_effect, wrong))
         if len(wrong) > max(1, most) and abs(total) > _WORTH_SAYING:
-            yield _finding(wrong, total, _severity(wrong, total) if _seen(chain, total) else "info")
+            yield _finding(wrong, total, _severity(wrong, total) if _seen(chain, wrong, total) else "info")
 
 
 def _wrong(link: Link) -> bool:
@@ -77,8 +77,9 @@ def _effect(link: Link) -> float:
     return math.log(link.gain) + 0.5 * math.log(slope)
 
 
-def _seen(chain: tuple[Link, ...], total: float) -> bool:
-    """At least half of it, in logarithms, is measured from the chain's first link to its last."""
+def _seen(chain: tuple[Link, ...], wrong: tuple[Link, ...], total: float) -> bool:
+    """At least half of it, in logarithms, is measured from the chain's first link to its last: the first's own weight lies before that."""
+    total *= (len(wrong) - (wrong[0] is chain[0])) / len(wrong)
     figures = [link.row.out_std if total > 0 else link.row.unit_std for link in (chain[0], chain[-1])]
     if not all(0 < figure < math.inf for figure in figures):
         return figures[0] > 0

@@ -5,8 +5,9 @@ narrower than both ends, which makes a factorisation; a network without any acti
 depth (Goodfellow, Bengio & Courville 2016, section 6.1). A batch norm is a straight line for all samples alike, and so is an
 activation whose parameters bend nothing (a leaky ReLU of slope 1).
 
-Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one; otherwise an
-info, one for all such pairs, where others have an activation between them. Judged are plain weights, each the only
+Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one, and where such
+pairs are as many as the activations that there are, so that half of the depth is none; otherwise an info, one for all such pairs.
+Judged are plain weights, each the only
 reader of the one before it.
 
 Not a fault: a narrower middle (bottlenecks, low-rank updates, matrix factorisation, linear autoencoders of two weights); q, k, v
@@ -52,7 +53,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     pairs = _pairs(network, every, joints)
     redundant = [pair for pair in pairs if _redundant(*pair)]
     if redundant:
-        yield _whole(every) if linear else _some(redundant, sum(link.use.after.kind == "activation" for link in every))
+        bent = sum(link.use.after.kind == "activation" and not link.use.head for link in every)
+        yield _whole(every) if linear else _some(redundant, bent)
 
 
 def _pairs(network: Network, every: tuple[Link, ...], joints: set[str]) -> list[tuple[Link, Link]]:
@@ -114,7 +116,7 @@ def _some(pairs: list[tuple[Link, Link]], others: int) -> Finding:
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
     return Finding(
         code="missing-activation",
-        severity="info",
+        severity="warning" if len(pairs) >= others > 0 else "info",
         layers=names(tuple(link for pair in pairs for link in pair)),
         message=f"Nothing stands between `{first.use.name}` and `{second.use.name}`{more}: together they are one matrix.",
         measured=float(len(pairs)),

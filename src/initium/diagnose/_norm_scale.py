@@ -9,7 +9,7 @@ zeros in more than half of it. An error where it is below a thousandth in half o
 norm loses its gradient to a zero; else a warning.
 
 Not a fault: the last norm of a residual branch, which may start at zero; a norm without a scale; LayerScale and other
-factors that belong to no norm.
+factors that belong to no norm, right behind one too: a norm has one scale.
 
 Example:
     >>> import torch, initium

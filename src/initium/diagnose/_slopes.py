@@ -9,8 +9,11 @@ With too large a gain the first step overshoots: SGD is at chance from F = 100 o
 A fall that one small weight makes alone is a warning: that weight's own gradient is whole on both sides, so that it grows
 first, and measured as above such networks catch up. A chain of three or four layers is not judged by these slopes short of
 an error; and a change that the draw of the weights may make at the critical gain (:mod:`._chance`) is no fault of the gain.
-Short of an error, a change counts only if the weights predict half of it: pooling and wide strides thin a gradient out, and
-no start can help that.
+Short of an error, a change counts only if the weights predict half of it. Pooling and wide strides spread a gradient over more
+places, ``sqrt(P)`` less at each of ``P`` as many, and a weight sums over them: so much of a fall is no loss.
+
+A chain of n hidden weights has n activations, of which its own figures pass n - 1. Where they leave less than a thousandth together
+with the last, behind which the answer's weight reads (held to the chain's typical gain), the fall of the signal is a warning.
 """
 
 from __future__ import annotations
@@ -34,13 +37,14 @@ _DEEP = 5
 _LARGEST = 700.0
 
 
-def falling(trend: Trend) -> Severity | None:
-    """How bad a fall is; ``None`` for a healthy one."""
-    if trend.total > -trend.slack:
+def falling(trend: Trend, thinned: float = 0.0) -> Severity | None:
+    """How bad a fall is, ``thinned`` of it in natural logarithms no loss; ``None`` for a healthy one."""
+    total = trend.total + thinned
+    if total > -trend.slack:
         return None
-    if trend.total <= _STALLED:
+    if total <= _STALLED:
         return "warning" if trend.small else "error"
-    return "warning" if trend.total <= _SLOW and len(trend.chain) >= _DEEP and trend.foretold else None
+    return "warning" if total <= _SLOW and len(trend.chain) >= _DEEP and trend.foretold else None
 
 
 def alike(fall: float, depth: int) -> Severity | None:

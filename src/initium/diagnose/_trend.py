@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING
@@ -13,13 +13,15 @@ from initium.diagnose._expected import factor
 from initium.diagnose._fit import Fit, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from initium.diagnose._links import Link
 
 # Two points make a line through anything.
 _FEWEST = 3
 _HALF, _NEARLY_ALL = 0.5, 0.8
+_STALLED = math.log(1e-3)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,25 @@ def backward(chain: Sequence[Link]) -> Trend | None:
     widths = [0.5 * math.log(link.use.fan_out / link.use.fan_in) for link in chain[1:]]
     figures = [link.row.grad_rms * math.exp(sum(widths[i:]) * -1) for i, link in enumerate(chain)]
     return _trend(chain, figures, walk(chain), backward=True)
+
+
+def to_the_answer(trend: Trend, every: Sequence[Link], read_by: Mapping[str, AbstractSet[str]]) -> Trend | None:
+    """The same with what the answer's weight reads, at the chain's typical gain; ``None`` unless less than a thousandth is left there."""
+    last = trend.chain[-1]
+    heads = [link for link in every if {link.use.node} == read_by.get(last.use.node)]
+    if len(heads) != 1 or heads[0].hidden or heads[0].zeroed or not heads[0].plain or len(heads[0].use.sources) != 1:
+        return None
+    (head,) = heads
+    if (
+        head.use.before.kind not in {"activation", "linear"}
+        or last.use.normalised
+        or not 0 < head.row.unit_std < math.inf
+    ):
+        return None
+    typical = median(link.gain for link in trend.chain)
+    end = _natural(head.row.unit_std) + _natural(typical) - _natural(head.gain)
+    whole = replace(trend, chain=(*trend.chain, head), logs=(*trend.logs, end), slack=trend.slack)
+    return whole if whole.total <= min(_STALLED, -whole.slack) and whole.total < trend.total else None
 
 
 def _trend(chain: Sequence[Link], figures: Sequence[float], slack: float, *, backward: bool = False) -> Trend | None:

@@ -197,12 +197,12 @@ def _unregistered(network: Network) -> Finding:
         code="unused-parameter",
         severity="warning",
         layers=(),
-        message=f"{several(len(network.strays), 'weight')} require a gradient and are no parameters of the model, of shape {shapes}: no optimizer of "
+        message=f"{several(len(network.strays), 'weight')} that {'want' if len(network.strays) > 1 else 'wants'} a gradient, and no parameter of the model, of shape {shapes}: no optimizer of "
         "model.parameters() will ever change them.",
         measured=float(len(network.strays)),
         expected=0.0,
-        cause="layers in a plain list or dict, or a tensor that is an attribute: neither .parameters() nor .to() nor .state_dict() sees them.",
-        cure="Keep layers in nn.ModuleList or nn.ModuleDict, and weights as nn.Parameter; freeze what is to stay as it is.",
+        cause="layers in a plain list or dict, a layer that is made in forward(), or a tensor that is an attribute: neither .parameters() nor .to() nor .state_dict() sees them.",
+        cure="Make layers in __init__, keep them in nn.ModuleList or nn.ModuleDict, and weights as nn.Parameter; freeze what is to stay as it is.",
         remedy=Code("self.layers = torch.nn.ModuleList(layers)"),
     )
 

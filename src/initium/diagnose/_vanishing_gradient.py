@@ -31,6 +31,7 @@ from initium.diagnose._figures import several
 from initium.diagnose._links import links, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._squashed import squashed
+from initium.diagnose._thinned import thinned
 from initium.diagnose._trend import backward
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
@@ -53,7 +54,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     yield from squashed(every)
     for chain in trunks(network, signal):
         trend = backward(chain)
-        severity = falling(trend) if trend else None
+        severity = falling(trend, thinned(network, trend.chain)) if trend else None
         if trend and severity:
             yield finding("vanishing-gradient", severity, trend, "The gradient falls")
 

@@ -8,13 +8,14 @@ positional table a thousand times the token's) was measured to train as others d
 
 Limits: no hidden weight depends on the input at all (zero weights behind random biases; a warning where the samples are all the
 same and their targets differ); where nothing else is found, the answer's weight, which is not zero, gives the same to all samples,
-whose targets differ; else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for
+whose targets differ (zeros before it that the first step moves, each unit another way, aside); else see :mod:`._slopes`; what a critical ReLU network forgets by itself is allowed for
 (:mod:`._chance`). Along a chain with no norm and no sum the distance between two samples at length 1, ``sqrt(1 - cosine)``, is held
 to the same limits where most weights read sums over rows: it falls, with the size as it was, where samples are averaged with each
 other again and again (a graph network of many hops; Oono & Suzuki 2020, theorem 2; measured on 200 nodes of four kinds, He's start, Adam, 300 steps: 4 hops
 learn all, 8 hops 96 %, 12 hops nothing, and with a residual stream all). A recurrent layer whose states vary by less than a
 hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its
-steps (:mod:`._gates`).
+steps (:mod:`._gates`), or a weight that reads by an activation alone what it gave the step before, eight times or more, with no gradient beyond
+float32's eps of the last at the first half of its uses.
 
 Not a fault: samples that grow alike by what is common to all (twelve sigmoid layers after auto: 7e-6 of 1 is left, and Adam fits
 the digits in 1,500 steps), the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
@@ -41,9 +42,10 @@ from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
 from initium.diagnose._gates import faint, forgetful
 from initium.diagnose._large_bias import drowning
-from initium.diagnose._links import links, trunks
+from initium.diagnose._links import links, readers, trunks
 from initium.diagnose._slopes import alike, falling, finding
-from initium.diagnose._trend import forward
+from initium.diagnose._trend import forward, to_the_answer
+from initium.diagnose._unrolled import unrolled
 from initium.diagnose._words import TEXTBOOK, names
 from initium.network import gathering
 from initium.records import Finding
@@ -72,13 +74,17 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield from _fallen(network, signal, table)
         yield from faint(network, signal)
         yield from forgetful(network, signal)
+        yield from unrolled(network, signal)
 
 
 def _fallen(network: Network, signal: Signal, table: str) -> Iterator[Finding]:
     """One for every chain along which the signal, or what tells samples apart, falls."""
+    every, read_by = links(network, signal), readers(network)
     for chain in trunks(network, signal):
         trend = forward(chain)
         severity = falling(trend) if trend else None
+        if trend and not severity and (whole := to_the_answer(trend, every, read_by)):
+            trend, severity = whole, "warning"
         if trend and severity:
             told = finding("vanishing-signal", severity, trend, "The signal falls")
             yield replace(told, cause=f"{told.cause}{_forgotten(chain)}", part_of=told.part_of or table)

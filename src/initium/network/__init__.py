@@ -27,6 +27,7 @@ from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
 from initium.network._samples import Mixed, gathering, mixed
+from initium.network._sizes import sizes
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
@@ -95,6 +96,7 @@ __all__ = [
     "run_walk",
     "severed",
     "shape_of",
+    "sizes",
     "squashed_again",
     "straight",
     "tensors_in",

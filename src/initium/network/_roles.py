@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from initium.network._numbers import used_at, zeros_and_ones
-from initium.network._ops import LINEAR, MOVES, NORMS, SUMS, op_name, shape_of
+from initium.network._ops import LINEAR, MOVES, NOISE, NORMS, POOLS, SUMS, op_name, shape_of
 from initium.network._sites import bias_of_stack, sites
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _ROUNDING = 1e-12
 _FACTORS = {"mul": (0, 1), "div": (0, 1), "addcmul": (1, 2), "addcdiv": (1, 2), "lerp": (2,)}
 # Where a lookup has its padding; -1 is none.
 _PADDING = {"embedding": 2, "embedding_bag": 8, "_embedding_bag": 8}
+_BETWEEN = MOVES | NOISE | POOLS
 _JOINS = frozenset("cat stack concat linear where scaled_dot_product_attention index_put".split())
 
 
@@ -122,7 +123,12 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
         return Part("embedding", "added", note)
     if bias_of_stack(read.kinds, node):
         return Part("bias", "", note)
-    if name == "mul" and len(read.kinds.origin[operand].names) == 1 and _follows_norm(read, node):
+    if (
+        name == "mul"
+        and len(read.kinds.origin[operand].names) == 1
+        and _follows_norm(read, node)
+        and not _scaled(read, node)
+    ):
         return Part("scale", "", note)
     factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
     return Part("other", "", note or f"used by {name}", factor=factor)
@@ -164,6 +170,18 @@ def _weighs(read: Readings, node: fx.Node) -> bool:
 def _follows_norm(read: Readings, node: fx.Node) -> bool:
     """True where the data that the parameter meets has just been normalised."""
     return any(read.neighbours.preceding(parent).kind == "norm" for parent in read.kinds.data_inputs(node))
+
+
+def _scaled(read: Readings, node: fx.Node) -> bool:
+    """True where the norm before has a scale of its own: a second one is a factor of the branch (LayerScale) and no part of the norm."""
+    for parent in read.kinds.data_inputs(node):
+        here = parent
+        while op_name(here) not in NORMS and op_name(here) in _BETWEEN and len(read.kinds.data_inputs(here)) == 1:
+            (here,) = read.kinds.data_inputs(here)
+        place = NORMS[op_name(here)][0] if op_name(here) in NORMS else len(here.args)
+        if len(here.args) > place and here.args[place] is not None:
+            return True
+    return False
 
 
 def _stronger(one: Part | None, other: Part) -> Part:

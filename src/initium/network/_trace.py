@@ -247,6 +247,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         with watch, own_backwards() as functions:
             graph = _make_graph(run, [*state, *inputs], mode, below=way.below)
         refuse_unseen(model, watch, graph)
+        watch.keep_drawn(graph)
     finally:
         watch.put_back()
     in_pairs(graph.graph, len(parameters))

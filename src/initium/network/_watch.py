@@ -56,8 +56,23 @@ class Watch(TorchDispatchMode):
     def unseen(self, graph: fx.GraphModule) -> Iterator[Tensor]:
         """The graph's constants that this run computed out of the tracer's sight; masks and counts aside."""
         for value in _constants(graph):
-            if self._knows(value):
+            if self._knows(value) and not self._weight(value):
                 yield value
+
+    def _weight(self, value: Tensor) -> bool:
+        """A layer that the run itself made: drawn anew each time, and a constant to what follows."""
+        return isinstance(value, torch.nn.Parameter) and value.is_leaf and _place(value) not in self._mine
+
+    def keep_drawn(self, graph: fx.GraphModule) -> None:
+        """Takes the fills of such weights out of the graph, which holds them as they were filled."""
+        for node in list(graph.graph.nodes):
+            first = node.args[0] if node.op == "call_function" and node.args else None
+            if not isinstance(first, torch.fx.Node) or first.op != "get_attr":
+                continue
+            value = getattr(graph, str(first.target), None)
+            if isinstance(value, torch.Tensor) and self._weight(value) and first in written(node.target, node.args):
+                node.replace_all_uses_with(first)
+                graph.graph.erase_node(node)
 
     def _knows(self, value: Tensor) -> bool:
         if _wrapped(value):  # torch.func's own tensors, which should not have left it

@@ -12,6 +12,7 @@ import torch
 
 from initium.network import (
     as_batch,
+    ending,
     read,
     run_walk,
     tensors_in,
@@ -185,7 +186,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
-        misfit=misfit(output, batch, aim.loss, loss, known=known is not None),
+        misfit=misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)),
         regression=regression(output, batch, aim.loss, loss),
         masks=mask_rows(walk.shown, walk.places.attends, batch),
         samples=walk.samples,
@@ -197,6 +198,11 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         output_finite=not any(_spoilt(tensor.detach()) for tensor in tensors_in(output)),
     )
     return replace(found, **beside(walk.places, walk.beside.values(), batch))
+
+
+def _end(network: Network) -> str:
+    last = ending(network)
+    return last.op if last else ""
 
 
 def _sound(signal: Signal) -> bool:

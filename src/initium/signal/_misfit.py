@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from initium.network import map_tensors
 from initium.signal._asking import asking
 from initium.signal._broadcast import spread_inside, spread_out
+from initium.signal._chances import of_chances
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
 from initium.signal._inside import inside
 from initium.signal._likelihoods import takes_logarithms
@@ -33,7 +34,13 @@ _ROOM = 0.01
 
 
 def misfit(
-    output: object, batch: Batch, loss: Tensor | None, function: Loss | None = None, *, known: bool = False
+    output: object,
+    batch: Batch,
+    loss: Tensor | None,
+    function: Loss | None = None,
+    *,
+    known: bool = False,
+    end: str = "",
 ) -> str:
     r"""How an output does not fit its loss; empty where it does, or where the loss is not recognised.
 
@@ -45,7 +52,7 @@ def misfit(
         broadcast to more, each number is compared with each if the loss of both broadcast is the same. Chances of which one
         row sums to 1 are those of one class, and a target of ones in several places wants several; so it is where the loss applies the softmax. A
         likelihood of counts, ``exp(z) - t z``, takes the logarithm of the rate, which is on both sides of 0. A loss of margins hears nothing of label 0
-        (:mod:`._sides`). What nothing of this tells, the loss itself may: what it hands to torch's losses is looked at.
+        (:mod:`._sides`), and one of chances is told by theirs (:mod:`._chances`). What nothing of this tells, the loss itself may: what it hands to torch's losses is looked at.
 
     Args:
         output: What the model returned.
@@ -53,6 +60,7 @@ def misfit(
         loss: The loss that was computed; ``None`` for none.
         function: What computed it, to be asked again where its value tells nothing.
         known: That the loss is a cross-entropy of scores, which need not be asked whether it is another.
+        end: The model's last operation, which tells a ReLU's zeros from chances.
     """
     if loss is None:
         return ""
@@ -64,6 +72,8 @@ def misfit(
         if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
             told = _by_asking(asked[0], batch, function)
         told = told or next(_by_watching(inside(output, batch, function)), "")
+        if asked and not told and _numbers(asked[0]):
+            told = of_chances(asked[0], batch, function, end)
     return told or ("one side" if hears_one_side(output, batch, function) else "")
 
 

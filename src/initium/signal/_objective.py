@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import torch
@@ -49,12 +49,12 @@ class Objective:
         """Runs the backward pass; only these leaves are given gradients, whatever else the loss depends on.
 
         Args:
-            leaves: What is given a gradient.
+            leaves: What is given a gradient; nothing is run where there is none.
 
         Raises:
             LossError: It has none.
         """
-        if not self.roots:
+        if not (self.roots and leaves):
             return
         try:
             torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
@@ -82,7 +82,15 @@ def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
     """
     if loss is not None:
         text = "loss(output)" if batch.target is None else "loss(output, target)"
-        return _of_loss(_called(loss, output, batch), text, output)
+        try:
+            value = _called(loss, output, batch)
+        except LossError as error:
+            if _finite(output):
+                raise
+            return replace(
+                _of_cotangent(output, batch), notes=(f"the output is not finite, and the loss refuses it: {error}",)
+            )
+        return _of_loss(value, text, output)
     own = part(output, "loss")
     if own is not None:
         return _of_loss(own, "output.loss", output)
@@ -132,6 +140,11 @@ def _called(loss: Loss, output: object, batch: Batch) -> object:
             "and the batch's target where it has one; pick what it needs: "
             "loss=lambda output, target: F.cross_entropy(output.logits, target)."
         ) from error
+
+
+def _finite(output: object) -> bool:
+    """No number of what the model gave is NaN: a loss that refuses one of those refuses what is measured, not how it is asked."""
+    return not any(bool(tensor.detach().isnan().any()) for tensor in tensors_in(output))
 
 
 def _check_signature(loss: Loss, arguments: tuple[object, ...]) -> None:
