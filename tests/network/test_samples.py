@@ -111,3 +111,10 @@ def test_a_recurrent_layer_is_read_at_its_last_state_or_is_not(
     last: bool,  # noqa: FBT001
 ) -> None:
     assert bool(read_at_last(read(Calls(run), Batch((torch.randn(SAMPLES, STEPS, WIDTH),))))) == last
+
+
+def test_what_is_brought_to_a_device_keeps_its_order():
+    model = Calls(lambda m, x: m.narrow(x.to(torch.device("cpu")).flatten(1)[:, :WIDTH]))
+    found = mixed(read(model, Batch((torch.randn(SAMPLES, 2, WIDTH),))), SAMPLES)
+    assert not found.sums
+    assert not found.softmaxes

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from initium.network._network import Network
 
-_ORDERED = ORDERED | {"lift_fresh", "dropout"}
+_ORDERED = ORDERED | {"lift_fresh", "dropout", "to", "_to_copy"}  # another device or dtype is the same order
 _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk split_with_sizes unbind diagonal".split())
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
