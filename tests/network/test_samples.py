@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from initium.network import Batch, mixed, read, read_at_last, recut
+from initium.network import Batch, beside_keys, mixed, read, read_at_last, recut
 
 SAMPLES, STEPS, WIDTH = 6, 5, 8
 
@@ -118,3 +118,12 @@ def test_what_is_brought_to_a_device_keeps_its_order():
     found = mixed(read(model, Batch((torch.randn(SAMPLES, 2, WIDTH),))), SAMPLES)
     assert not found.sums
     assert not found.softmaxes
+
+
+def test_shares_that_are_brought_to_a_device_are_followed_to_their_values():
+    def attended(m, x):
+        q, k, v = (m.narrow(x).unflatten(-1, (2, -1)).transpose(1, 2) for _ in range(3))
+        return (q @ k.mT).softmax(1).to(torch.device("cpu")) @ v
+
+    found = beside_keys(read(Calls(attended), Batch((torch.randn(SAMPLES, STEPS, WIDTH),))))
+    assert [shape for _, shape in found] == [(SAMPLES, 2, STEPS, STEPS)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch.fx.node import map_arg
 
-from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, op_name, shape_of
+from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, behind, op_name, shape_of, viewed
 from initium.network._terms import terms
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def _ways(node: fx.Node, axis: int, origins: set[fx.Node]) -> list[bool | None]:
 
 def _sums_along(product: fx.Node, shares: fx.Node, axis: int, origins: set[fx.Node]) -> bool | None:
     operands = [each for each in product.all_input_nodes if each is not shares]
-    if len(operands) != 1 or _source(operands[0]) in origins:
+    if len(operands) != 1 or behind(operands[0]) in origins:
         return None
     if op_name(product) == "einsum":
         given, output = terms(str(product.args[0]))
@@ -79,8 +78,7 @@ def _moved(user: fx.Node, node: fx.Node, axis: int) -> int | None:
     if op_name(user) in NOISE:
         return axis
     blank = torch.empty(shape_of(node), device="meta")
-    target: Any = user.target
-    made = target(*map_arg(user.args, lambda _: blank), **user.kwargs)
+    made = viewed(user, blank)
     size, stride = blank.shape[axis], blank.stride(axis)
     there = [place for place in range(made.ndim) if made.shape[place] == size and made.stride(place) == stride]
     return there[0] if len(there) == 1 else None
@@ -95,13 +93,7 @@ def _origins(node: fx.Node) -> set[fx.Node]:
             continue
         seen.add(here)
         if op_name(here) in _PRODUCTS | {"einsum", "baddbmm"}:
-            found |= {_source(each) for each in here.all_input_nodes}
+            found |= {behind(each) for each in here.all_input_nodes}
         elif op_name(here) not in {"linear", "placeholder"}:
             waiting += here.all_input_nodes
     return found
-
-
-def _source(node: fx.Node) -> fx.Node:
-    while op_name(node) in RESHAPES and node.all_input_nodes:
-        node = node.all_input_nodes[0]
-    return node

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from initium.network._leaves import tensors_in
-from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, is_float, op_name, shape_of
+from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, behind, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -81,7 +81,7 @@ def squashed_again(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:
-    given = _within(node.all_input_nodes[0], _SAME)
+    given = behind(node.all_input_nodes[0], _SAME)
     if op_name(given) in SOFTMAXES and "log" not in op_name(given):
         return shape_of(given) == shape_of(node) and _axis(given) == _axis(node)
     return sigmoid and op_name(given) == "sigmoid"
@@ -89,14 +89,8 @@ def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:
 
 def _last_softmax(node: fx.Node | None) -> fx.Node | None:
     """The softmax that an answer is, or is the logarithm of."""
-    here = None if node is None else _within(node, RESHAPES | {"log", "add", "clamp"})
+    here = None if node is None else behind(node, RESHAPES | {"log", "add", "clamp"})
     return here if here is not None and op_name(here) in SOFTMAXES else None
-
-
-def _within(node: fx.Node, passed: frozenset[str]) -> fx.Node:
-    while op_name(node) in passed and node.all_input_nodes:
-        node = node.all_input_nodes[0]
-    return node
 
 
 def _axis(node: fx.Node) -> int:

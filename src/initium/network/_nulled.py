@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import fx
 
-from initium.network._ops import MULTIPLIES, RESHAPES, constant_of, is_float, op_name
+from initium.network._ops import MULTIPLIES, RESHAPES, behind, constant_of, is_float, op_name
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -61,13 +61,7 @@ def nulled(network: Network, blank: Container[str] = ()) -> frozenset[str]:
 def _times_zero(node: fx.Node, blank: Container[str]) -> bool:
     if op_name(node) == "mul" and any(map(_is_zero, node.args[:2])):
         return True
-    return op_name(node) in MULTIPLIES and any(_source(each).name in blank for each in node.all_input_nodes)
-
-
-def _source(node: fx.Node) -> fx.Node:
-    while op_name(node) in RESHAPES and node.all_input_nodes:
-        node = node.all_input_nodes[0]
-    return node
+    return op_name(node) in MULTIPLIES and any(behind(each).name in blank for each in node.all_input_nodes)
 
 
 def _is_zero(factor: object) -> bool:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.fx.node import map_arg
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -19,6 +20,7 @@ RESHAPES = frozenset(
     "lift_fresh_copy mT movedim moveaxis permute ravel resolve_conj resolve_neg reshape reshape_as squeeze swapaxes "
     "swapdims t to transpose type_as unflatten unsqueeze view view_as numpy_T adjoint".split()
 )
+CASTS = frozenset({"to", "_to_copy"})
 # Of the second argument nothing is used but its shape or its dtype.
 LIKE = frozenset({"type_as", "view_as", "reshape_as", "expand_as"})
 # Some elements are taken, repeated, joined or set aside.
@@ -193,6 +195,21 @@ def constant_of(node: fx.Node) -> torch.Tensor | None:
     value = getattr(node.graph.owning_module, str(node.target), None) if node.op == "get_attr" else None
     real = isinstance(value, torch.Tensor) and not value.is_meta and getattr(value, "fake_mode", None) is None
     return value if real else None
+
+
+def behind(node: fx.Node, passed: Container[str] = RESHAPES) -> fx.Node:
+    """What a node shows, views aside: the nearest one behind it that is none of the operations ``passed``."""
+    while op_name(node) in passed and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    return node
+
+
+def viewed(node: fx.Node, blank: torch.Tensor) -> Any:  # noqa: ANN401 - a tensor, or several
+    """What a view gives of a value without memory; another device or dtype is that value itself."""
+    if op_name(node) in CASTS:
+        return blank
+    target: Any = node.target
+    return target(*map_arg(node.args, lambda _: blank), **node.kwargs)
 
 
 def inputs(node: fx.Node) -> list[fx.Node]:

@@ -15,6 +15,7 @@ from torch import fx
 from torch.fx.node import map_arg
 
 from initium.network._ops import (
+    CASTS,
     LIKE,
     LINEAR,
     NOISE,
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 
 _SPLITS = frozenset("chunk split split_with_sizes tensor_split unbind select slice narrow getitem".split())
 _FOLLOWED = RESHAPES | _SPLITS
-_CASTS = frozenset({"to", "_to_copy"})
-_LIFTS = frozenset({"lift_fresh", "lift_fresh_copy", "clone", "detach", "alias", *_CASTS})
-_COPIES = _CASTS | {"clone", "contiguous"}  # the labels need no memory of their own
+_LIFTS = frozenset({"lift_fresh", "lift_fresh_copy", "clone", "detach", "alias", *CASTS})
+_COPIES = CASTS | {"clone", "contiguous"}  # the labels need no memory of their own
 _MOST_LABELS = 2**26  # a larger output is not labelled; such sizes are planned on short sequences
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.fx.node import map_arg
 
 from initium.network._ops import (
+    CASTS,
     CONVOLUTIONS,
     NORMS,
     ORDERED,
@@ -27,6 +27,7 @@ from initium.network._ops import (
     made_of,
     op_name,
     shape_of,
+    viewed,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from initium.network._network import Network
 
-_ORDERED = ORDERED | {"lift_fresh", "dropout", "to", "_to_copy"}  # another device or dtype is the same order
+_ORDERED = ORDERED | {"lift_fresh", "dropout"} | CASTS
 _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk split_with_sizes unbind diagonal".split())
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
@@ -166,8 +167,7 @@ def _moved(node: fx.Node, data: fx.Node, inner: int, samples: int) -> int | None
     if axis is None or node.all_input_nodes != [data]:
         return None
     blank = torch.empty(shape_of(data), device="meta")
-    target: Any = node.target
-    made = target(*map_arg(node.args, lambda _: blank), **node.kwargs)
+    made = viewed(node, blank)
     first = made[0] if isinstance(made, list | tuple) else made
     if not isinstance(first, torch.Tensor) or not first.numel():
         return None

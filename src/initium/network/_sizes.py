@@ -1,7 +1,8 @@
-"""At how many places of a sample a weight is applied: pixels, tokens, nodes."""
+"""How many numbers a use of a weight gives: over all samples, and all their pixels, tokens, nodes."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from initium.network._ops import shape_of
@@ -22,10 +23,4 @@ def sizes(network: Network) -> dict[str, int]:
     if network.trace is None:
         return {}
     uses = {use.node for use in network.uses}
-    found: dict[str, int] = {}
-    for node in network.trace.graph.graph.nodes:
-        if node.name in uses:
-            found[node.name] = 1
-            for size in shape_of(node):
-                found[node.name] *= size
-    return found
+    return {node.name: math.prod(shape_of(node)) for node in network.trace.graph.graph.nodes if node.name in uses}
