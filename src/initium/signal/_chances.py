@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
-from initium.network import map_tensors
-from initium.signal._asking import asking
+from initium.signal._asking import answers
 from initium.signal._classes import counts, pairs
 
 if TYPE_CHECKING:
@@ -119,13 +118,9 @@ def _takes(
 
 def _asked(function: Loss, batch: Batch, others: list[Tensor]) -> list[float]:
     """The losses of other outputs; none where it does not answer with a number."""
-    try:
-        with asking(function):
-            asked = [function(each, map_tensors(batch.target, torch.clone)) for each in others]
-    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
-        return []
-    plain = all(isinstance(each, torch.Tensor) and each.numel() == 1 and not each.is_complex() for each in asked)
-    return [float(each) for each in asked] if plain and all(bool(each.isfinite()) for each in asked) else []
+    asked = answers(function, others, batch.target)
+    plain = all(not each.is_complex() and bool(each.isfinite()) for each in asked)
+    return [float(each) for each in asked] if plain else []
 
 
 def _within(scores: Tensor) -> bool:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.network import map_tensors
-from initium.signal._asking import asking
+from initium.signal._asking import answers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,12 +33,8 @@ def takes_logarithms(scores: Tensor, batch: Batch, function: Loss | None) -> boo
     """
     if function is None or not isinstance(batch.target, torch.Tensor) or not _of_classes(scores, batch.target):
         return False
-    try:
-        with asking(function):
-            asked = [function(scores + shift, map_tensors(batch.target, torch.clone)) for shift in (0.0, 1.0, 2.0)]
-    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
-        return False
-    if not all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in asked):
+    asked = answers(function, [scores + shift for shift in (0.0, 1.0, 2.0)], batch.target)
+    if not asked:
         return False
     here, there, further = (float(each) for each in asked)
     slack = _ROUNDINGS * torch.finfo(scores.dtype).eps * max(abs(here), abs(further))

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from initium.network import map_tensors
-from initium.signal._asking import asking
+from initium.signal._asking import answers
 from initium.signal._broadcast import spread_inside, spread_out
 from initium.signal._chances import of_chances
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
@@ -167,7 +166,7 @@ def _of_one_class(scores: Tensor, batch: Batch, function: Loss | None) -> str:
     """One unit, and a loss that is zero whatever it answers: the logarithm of a softmax over it, which is 1."""
     if function is None or batch.target is None or scores.ndim < _MATRIX or scores.shape[1] != 1:
         return ""
-    asked = _asked(function, batch, (scores, 2 * scores + 1, -scores))
+    asked = answers(function, (scores, 2 * scores + 1, -scores), batch.target)
     return "one class" if asked and not any(bool(each) for each in asked) else ""
 
 
@@ -182,22 +181,12 @@ def _without_bottom(scores: Tensor, batch: Batch, function: Loss | None) -> str:
     return "no log" if likely else "no softmax"
 
 
-def _asked(function: Loss, batch: Batch, others: tuple[Tensor, ...]) -> list[Tensor]:
-    """The losses of other outputs; none where it does not answer."""
-    try:
-        with asking(function):
-            asked = [function(each, map_tensors(batch.target, torch.clone)) for each in others]
-    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
-        return []
-    return asked if all(isinstance(each, torch.Tensor) and each.numel() == 1 for each in asked) else []
-
-
 def _shiftless(scores: Tensor, batch: Batch, function: Loss, axis: int) -> bool:
     """Whether a loss takes a softmax over this axis; asked of chances alone, since a loss of chances may refuse others."""
     room = (1 - scores.amax(axis, keepdim=True)) / 2
     if float(room.max()) < _ROOM:
         return False
-    asked = _asked(function, batch, (scores, scores + room, scores / 2))
+    asked = answers(function, (scores, scores + room, scores / 2), batch.target)
     return bool(asked) and same(asked[1], asked[0]) and not same(asked[2], asked[0])
 
 

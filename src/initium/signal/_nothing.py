@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.network import map_tensors
-from initium.signal._asking import asking
+from initium.signal._asking import answers
 
 if TYPE_CHECKING:
     from initium.network import Batch
@@ -27,11 +26,6 @@ def at_zero(output: object, batch: Batch, function: Loss | None) -> float | None
         return None
     if not output.is_floating_point() or not output.numel():
         return None
-    try:
-        with asking(function):
-            told = function(torch.zeros_like(output), map_tensors(batch.target, torch.clone))
-    except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
-        return None
-    number = isinstance(told, torch.Tensor) and told.numel() == 1 and not told.is_complex()
-    value = float(told) if number else math.nan
+    told = answers(function, [torch.zeros_like(output)], batch.target)
+    value = float(told[0]) if told and not told[0].is_complex() else math.nan
     return value if math.isfinite(value) else None
