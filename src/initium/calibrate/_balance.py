@@ -70,35 +70,31 @@ class Balancing(Predicting):
         self.used.add(use.name)
         if use.name in self._tied and "embedding" not in use.op:
             self.multiplied.setdefault(use.name, _rms(output))
-        if output.numel():
-            self._sizes[use.node] = _rms(output)
         if use.name not in self._goals or not output.numel():
+            self._sizes[use.node] = _rms(output)
             return output
         bias = addend(use, output, args)
         product = output.to(torch.promote_types(output.dtype, torch.float32))
         product = product if bias is None else product - bias
-        square, goal = self._heard(use, _rms(product), torch.finfo(product.dtype).eps) ** 2, self._goals[use.name]
+        size, given, goal = _rms(product), self._given(use), self._goals[use.name]
+        # No more than the rounding of what came before is what a norm leaves of a mean: weights that made a signal of it
+        # would be huge.
+        square = 0.0 if size <= torch.finfo(product.dtype).eps * given else size**2
         if use.node not in self._turned:
             self.squares.setdefault(use.name, []).append((square, product.numel()))
         if use.name not in self.factors:
             self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
         scaled = product * self.factors[use.name]
         output = (scaled if bias is None else scaled + bias).to(output.dtype)
-        self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else self._sizes[use.node])
+        self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else given)
         if use.after.kind in ANSWERS:
             self._spreads.setdefault(use.name, _spread(output))
         return output
 
-    def _heard(self, use: Use, product: float, eps: float) -> float:
-        """The rms of a product; zero where that is no more than the rounding of what the weights before it gave.
-
-        So much is left of the mean of a map that a norm has centred. Weights that made a signal of it would be huge.
-        """
+    def _given(self, use: Use) -> float:
+        """The largest of what the weights before it gave; 0 where one is not known to have given anything."""
         given = [self._sizes.get(node, 0.0) for node in use.sources]
-        if not (given and all(given) and product <= eps * max(given)):
-            return product
-        self._sizes[use.node] = max(given)
-        return 0.0
+        return max(given) if given and all(given) else 0.0
 
     def at_activation(self, use: Use, value: Tensor) -> None:
         """The rms of what the activation sees, which other weights may have added to.
