@@ -1,15 +1,22 @@
-"""What starts at one constant: weights whose author wrote them so, LayerScales, and the norms before outputs."""
+"""What an author wrote out on purpose, and what starts at one constant: LayerScales, and the norms before outputs."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
+import torch
+
+from initium.errors import InitiumError
+from initium.gains import moments
+from initium.network import ANSWERS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from torch import nn
+    from torch import Tensor, nn
 
+    from initium.gains import Nonlinearity
     from initium.network import Facts, Network
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
@@ -19,6 +26,9 @@ CLOSE = 0.5
 # A LayerScale for up to 10 branches: CaiT's for its shallow models.
 LAYER = 0.1
 
+# Values of one sign that are no accident, and where an activation is looked at, 0 first.
+SEVERAL = 6
+_PLACES = (0.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0)
 # What may follow a weight that starts at zero on purpose.
 _SILENT = frozenset({"sum", "product", "output", "unknown", "nothing"})
 
@@ -29,7 +39,7 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
     With a weight of zeros its bias, which is all that it gives: the identity of a spatial transformer, the odds of a class.
 
     A constant weight before an activation is none of them: there all units would stay alike. Before a softmax they do not:
-    what it weighs differs.
+    what it weighs differs. And biases that say how often an answer is yes, or how far a gate is open.
     """
     held, direct = dict(model.named_parameters()), {use.name for use in network.uses if use.direct}
     biases, found = _biases(network, held), dict[str, str]()
@@ -53,7 +63,43 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
                 found[facts.name] = "zero throughout, so that only its bias is given at the start"
             elif not first and facts.after.kind == "softmax":
                 found[facts.name] = "zero throughout, so that a softmax weighs all alike at the start"
-    return found | {bias: f"all that `{name}` gives at the start" for name, bias in biases.items() if name in found}
+    found |= {bias: f"all that `{name}` gives at the start" for name, bias in biases.items() if name in found}
+    return _chosen(network, held) | found
+
+
+def _chosen(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:
+    """Biases of outputs and of gates that lie on one side of zero, further off than the usual start draws any."""
+    fans = {use.bias: use.fan_in for use in network.uses if use.bias}
+    found = dict[str, str]()
+    for facts in network.parameters:
+        leads = facts.leads
+        if leads is not None and not held[facts.name].is_meta and not (facts.whole or facts.frozen):
+            gate = leads.activation is not None and _never_zero(leads.activation)
+            if (gate or leads.kind in ANSWERS) and _one_sided(held[facts.name].detach(), fans.get(facts.name)):
+                found[facts.name] = f"it sets where {leads} begins" if gate else "it sets the answer given at the start"
+    return found
+
+
+def _one_sided(bias: Tensor, fan_in: float | None) -> bool:
+    """Whether values are no draw about zero, those aside that U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) could give.
+
+    Of so many draws about zero all have one sign by a chance of one in 2^(SEVERAL - 1); constants were not drawn at all.
+    """
+    if bias.is_complex() or not bool(bias.isfinite().all()):
+        return False
+    far = bias[bias.abs() > (fan_in**-0.5 * (1 + torch.finfo(bias.dtype).eps) if fan_in else 0.0)]
+    if not far.numel() or not bool((far.sign() == far.sign()[0]).all()):
+        return False
+    return far.numel() >= SEVERAL or bool((far == far[0]).all())
+
+
+def _never_zero(activation: Nonlinearity) -> bool:
+    """Whether it is the opening of a gate or a rate, as sigmoid, softplus and exp are: of one sign all over, 0 included."""
+    try:
+        values = [moments(activation, mean=place, variance=0.0).mean for place in _PLACES]
+    except InitiumError:
+        return False
+    return all(value * values[0] >= 0 for value in values) and values[0] != 0
 
 
 def _biases(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from initium.network._facts import Use
     from initium.network._modules import Held
     from initium.network._places import Places
+    from initium.network._readings import Readings
     from initium.network._roles import Part
 
 
@@ -77,7 +78,7 @@ def read(
     for use in every:
         mine.setdefault(use.name, []).append(use)
     found = (replace(_facts(one, mine.get(one.name, []), parts), inverted=one.name in inverted) for one in held(model))
-    parameters = tuple(_placed(facts, where) for facts in found)
+    parameters = tuple(_leading(_placed(facts, where), graph, parts.get(facts.name)) for facts in found)
     strays = tuple(_strays(traced.graph))
     return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays, where.attends)
 
@@ -85,6 +86,14 @@ def read(
 def _placed(facts: Facts, where: Places) -> Facts:
     closes = where.closing.get(facts.name, ()) if facts.role == "scale" else ()
     return replace(facts, idle=where.idle.get(facts.name, ""), closes=closes)
+
+
+def _leading(facts: Facts, graph: Readings, part: Part | None) -> Facts:
+    """A bias with what follows the sum that it is a term of."""
+    if facts.role != "bias" or part is None or part.at is None:
+        return facts
+    base = graph.neighbours.regions.base.get(part.at, part.at)
+    return replace(facts, leads=graph.neighbours.following(base).neighbour)
 
 
 def _strays(graph: fx.GraphModule) -> Iterator[tuple[int, ...]]:

@@ -6,6 +6,7 @@ out, has the base ``x`` and is recognised by its values, like the one operation 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,14 +130,17 @@ def _operands(read: Regions, steps: list[fx.Node]) -> dict[fx.Node, dict[fx.Node
     """The numbers that each step combines the signal with.
 
     A parameter that only shifts or scales what goes in or what comes out (a bias, a norm's scale, a layer's scale) is no
-    part of the function; one in its midst (Swish's rate, Snake's frequency) is.
+    part of the function; one in its midst (Swish's rate, Snake's frequency) is, and so is one that does both (the step of
+    a quantiser).
     """
     outer = _outer(read, steps)
+    uses = Counter(parent for node in steps[1:] for parent in node.all_input_nodes)
     return {
         node: {
             parent: read.numbers[parent]
             for parent in node.all_input_nodes
-            if parent in read.numbers and not (node in outer and read.kinds.kind[parent] == "parameter")
+            if parent in read.numbers
+            and not (node in outer and uses[parent] == 1 and read.kinds.kind[parent] == "parameter")
         }
         for node in steps[1:]
     }

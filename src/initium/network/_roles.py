@@ -39,6 +39,7 @@ class Part(NamedTuple):
         weighing: True where it weighs two signals against each other, as x mu + y (1 - mu).
         padding: Of a table that is looked up: the row that stands for padding.
         choosing: True where nothing comes of it but a choice, as of a codebook that is compared with the data.
+        at: The operation where it meets the data.
     """
 
     role: Role
@@ -50,6 +51,7 @@ class Part(NamedTuple):
     weighing: bool = False
     padding: int | None = None
     choosing: bool = False
+    at: fx.Node | None = None
 
 
 def roles(read: Readings) -> dict[str, Part]:
@@ -63,7 +65,7 @@ def roles(read: Readings) -> dict[str, Part]:
         signals = {site.data for site in weights.values()}
         for operand in read.kinds.parameter_inputs(node):
             seen = Part("embedding", "added") if operand in signals else _part(read, node, operand, weights)
-            seen = seen._replace(choosing=node in read.choosing)
+            seen = seen._replace(choosing=node in read.choosing, at=node)
             for name in read.kinds.origin[operand].names:
                 found[name] = _stronger(found.get(name), _own(read, operand, name, seen))
     return found
