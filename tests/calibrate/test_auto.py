@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 import initium
 from initium.calibrate import _auto, _effects, _rates, auto
 from initium.calibrate._rates import DRIVEN, FAR, FLAT, LEVEL, NEAR, SHALLOW
-from initium.calibrate._scales import BESIDE
+from initium.calibrate._scales import BESIDE, scales_of
 from initium.calibrate._streams import SHARE
 from initium.calibrate._written import CLOSE, HEAD, LAYER
 from initium.errors import PlanError
@@ -57,6 +57,19 @@ def images():
     )  # fmt: skip
 
 
+class Tail(nn.Module):
+    """Two plain layers behind a deep residual network and a norm."""
+
+    def __init__(self, blocks, width=64):
+        super().__init__()
+        self.blocks = nn.Sequential(*(Block(width, norm=True) for _ in range(blocks)))
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.tail = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10))
+
+    def forward(self, x):
+        return self.tail(self.norm(self.blocks(x)))
+
+
 def rates(net, batch):
     sizes = {name: parameter.numel() for name, parameter in net.named_parameters()}
     rows = initium.measure(net, batch).rows
@@ -66,6 +79,20 @@ def rates(net, batch):
 
 def spread(values):
     return float(torch.tensor(values).std(correction=0))
+
+
+@pytest.mark.parametrize("blocks", [0, 12])
+def test_a_chain_is_as_long_as_it_goes_without_a_norm(blocks):
+    """And its price is that of its length: what stands before the norm makes it no dearer."""
+    net, x = Tail(blocks), torch.ones(4, 64)
+    lengths = _rates._lengths(scales_of(read(net, Batch((x,))), {}))
+    assert (lengths["tail.0.weight"], lengths["tail.2.weight"]) == (2, 2)
+
+
+@pytest.mark.parametrize("depth", [1, 5, 50])
+def test_every_weight_of_a_plain_network_stands_in_one_chain(depth):
+    lengths = _rates._lengths(scales_of(read(chain(nn.SiLU, depth), Batch((torch.ones(4, 128),))), {}))
+    assert set(lengths.values()) == {depth + 1}
 
 
 @pytest.mark.parametrize("activation", [nn.GELU, nn.SiLU, nn.Mish])

@@ -61,11 +61,11 @@ def auto(
     beside the data. Their gradient falls as their size grows, so their size sets how fast they learn, and little else.
     Ends of branches follow what their stream begins as, and tables that are added to one another stay at one size, so that
     what they carry is not drowned. A stream on which no norm stands, with all that reads it, moves as a whole. Weights
-    between activations move at a price that grows with the number of weights: in a network of a few they share the step
-    down to the output, and in a deep one stay near 1. Outputs, queries and keys do not move.
+    between activations move at a price that grows with the length of their chain: in one of a few they share the step
+    down to the output, and in a long one stay near 1. Outputs, queries and keys do not move.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.5: the
-    output's weights are larger for the same logits, and learn no faster than the rest. A weight that is zero throughout at
+    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25: the
+    output's weights are as large as any other layer's, and learn no faster than the rest. A weight that is zero throughout at
     the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
     out on purpose and is kept, with a bias that is then all that it gives. So is a bias of an output, or before what opens a
     gate (sigmoid, softplus, exp), that lies on one side of zero and further off than ``1 / sqrt(fan_in)``: the log of odds, a

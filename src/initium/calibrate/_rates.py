@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from initium.network import Network
 
 # What it costs to leave the size where a weight starts, in squared decades of size, against the mean squared decades of
-# rate. Sizes along a chain are to stay alike and near 1, the more so in a network of more weights than SHALLOW: at one price
+# rate. Sizes along a chain are to stay alike and near 1, the more so in one of more weights than SHALLOW: at one price
 # where what follows is in proportion to its input, at another where it is not, and a stream may move as a whole; free
 # weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from those beside it.
 FLAT, SHALLOW = 0.1, 8
@@ -36,7 +37,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
         ``effects_of``: the y that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
-        rates and d = max(1, n / SHALLOW): along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
+        rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between: along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
         LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
         and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
         ends of branches, and ``RIGID / n`` of it for tables that are added to one another and for ends where no norm
@@ -83,7 +84,7 @@ def _moves(scales: Scales, places: Mapping[str, int]) -> NDArray[np.float64]:
 
 def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.float64]:
     """What moving costs: one row for each that pays, whose square is the price."""
-    deep, rows = max(1.0, count / SHALLOW), list["NDArray[np.float64]"]()
+    rows, lengths = list["NDArray[np.float64]"](), _lengths(scales)
 
     def pay(name: str, others: Sequence[str], price: float) -> None:
         row = np.zeros(len(places))
@@ -98,6 +99,7 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
     )
     for name in places:
+        deep = max(1.0, lengths.get(name, 1) / SHALLOW)
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
         if name in chained:
             pay(name, chained[name], level if name in scales.inside else FLAT * deep**3)
@@ -109,6 +111,20 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         elif not followed or name in scales.tables:
             pay(name, (), (UNSEEN if name in scales.divided else FREE) / count)
     return np.array(rows)
+
+
+def _lengths(scales: Scales) -> dict[str, int]:
+    """How many weights the longest chain holds that a weight stands in: each reads the one before with no norm between."""
+    read, readers = scales.sources, defaultdict[str, list[str]](list)
+    for name, sources in read.items():
+        for source in sources:
+            readers[source].append(name)
+    before, after = dict[str, int](), dict[str, int]()
+    for name in read:
+        before[name] = 1 + max((before.get(each, 0) for each in read[name]), default=0)
+    for name in reversed(read):
+        after[name] = 1 + max((after.get(each, 0) for each in readers[name]), default=0)
+    return {name: before[name] + after[name] - 1 for name in read}
 
 
 def _least(reach: NDArray[np.float64], rates: NDArray[np.float64], pulls: NDArray[np.float64]) -> NDArray[np.float64]:

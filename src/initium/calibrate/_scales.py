@@ -265,9 +265,8 @@ def _passes(facts: Facts, loose: Collection[int]) -> bool:
     if facts.divided_out:
         return False
     place = facts.residual
-    if place is None or place.place not in {"stream", "last"}:
-        return not facts.normalised
-    return not facts.normalised and place.stream is not None and place.stream.number in loose
+    stream = place.stream if place is not None and place.place in {"stream", "last"} else None
+    return not facts.normalised and (stream is None or stream.number in loose)
 
 
 def _driven(facts: Facts) -> bool:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
 HEAD = 0.25
-# The scale of a norm that only outputs read.
-CLOSE = 0.5
+# The scale of a norm that only outputs read: all that makes an output smaller than a signal, so that behind a norm the
+# output's weights are as large as any other layer's.
+CLOSE = HEAD
 # A LayerScale for up to 10 branches: CaiT's for its shallow models.
 LAYER = 0.1
 
