@@ -71,8 +71,9 @@ def lsuv(
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
     the rows that are looked up), stacks of experts; queries, keys and values each by itself where one weight packs them;
     a recurrent layer gate by gate, both its weights together, on its real states; weights under weight_norm by their
-    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again where one
-    of them reads another. An expert
+    magnitude. A weight that is used again has one factor, by all its uses together. Where one of them reads another, it is
+    sought: on a few samples first, then on all, share by share; that is a fifth of a pass more, or a pass or two where few
+    samples tell too little, and its row says in how many rounds. An expert
     that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
     reason in the receipt; so is a weight whose input is zero or constant in all uses. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
