@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
 from initium.calibrate._given import at_most, lone, mask_of
+from initium.calibrate._lent import apart, lent_notes
 from initium.calibrate._masks import mask_notes
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
@@ -139,7 +140,7 @@ def lsuv(
     if not isinstance(pre, Plan):
         scheme_of(pre)
     with random_state_kept(as_module(model)):  # a loader draws its order
-        given = at_most(batch, batches)
+        given, lent = apart(as_module(model), at_most(batch, batches))
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
     masks = [mask_of(mask, each) for each in given]
@@ -150,7 +151,7 @@ def lsuv(
             action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
             seed=None if pre is None else seed,
             rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
-            notes=tuple(_notes(call, outcome)),
+            notes=(*_notes(call, outcome), *lent_notes(lent, outcome.values)),
         )
 
 
