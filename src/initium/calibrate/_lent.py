@@ -54,6 +54,11 @@ def lent_notes(lent: Collection[str], written: Mapping[str, Tensor]) -> Iterator
 
 
 def _plain(value: Tensor) -> bool:
+    if type(value) not in {
+        torch.Tensor,
+        torch.nn.Parameter,
+    }:  # what has memory of another kind is refused where it is met
+        return False
     return value.layout == torch.strided and not (value.is_meta or value.is_nested) and value.numel() > 0
 
 

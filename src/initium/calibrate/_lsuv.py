@@ -140,9 +140,10 @@ def lsuv(
     if not isinstance(pre, Plan):
         scheme_of(pre)
     with random_state_kept(as_module(model)):  # a loader draws its order
-        given, lent = apart(as_module(model), at_most(batch, batches))
+        given = at_most(batch, batches)
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
+    given, lent = apart(as_module(model), given)
     masks = [mask_of(mask, each) for each in given]
     with all_or_nothing(undo=undo) as opened, closing(Weights(model, opened, undo)) as weights:
         call = Call(model, given, masks, wanted, pre, scale_free, seed, weights)
