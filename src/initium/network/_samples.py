@@ -40,7 +40,7 @@ _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk spl
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
 _PLAIN = frozenset({"conv1d", "conv2d", "conv3d"})
-GATHERS = frozenset(
+GATHERS = tuple(
     "matmul mm bmm mv einsum addmm baddbmm _sparse_mm sparse_mm spmm index_add scatter_add scatter_reduce index_reduce "
     "segment_reduce".split()
 )
