@@ -5,6 +5,8 @@ Run from a checkout, with any installation of initium:
     python benchmarks/lsuv_work.py            # every family
     python benchmarks/lsuv_work.py gru albert # those whose name contains a word
 
+Above 2.2 are those whose samples tell each other too little, or do not stand by themselves; their rows say in how many rounds.
+
 Work is on real numbers, from the weights as they are (`pre=None`), and a forward pass of a recurrent layer is counted by its
 products: the kernels that do all steps at once, of which the counter knows nothing, are switched off. ``far`` is the largest
 distance of a row from its target.

@@ -300,8 +300,8 @@ class Tagging(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")
-@pytest.mark.parametrize(("kind", "passes"), [(nn.RNN, 2.8), (nn.GRU, 3.2), (nn.LSTM, 3.0)])
-def test_a_recurrent_network_costs_three_passes(
+@pytest.mark.parametrize(("kind", "passes"), [(nn.RNN, 2.3), (nn.GRU, 2.3), (nn.LSTM, 2.35)])
+def test_a_recurrent_network_costs_two_passes_and_a_few_tries(
     kind: type[nn.RNNBase], passes: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
@@ -333,8 +333,11 @@ class Shared(nn.Module):
         return self.head(x)
 
 
-def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
+@pytest.mark.parametrize(("seed", "passes"), [(0, 3.35), (1, 2.35), (2, 2.35)])
+def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(
+    seed: int, passes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(seed)
     model, x = Shared().eval(), torch.randint(0, 50, (64, 16))
 
     def forward() -> None:
@@ -343,7 +346,7 @@ def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(monkeypa
 
     once = work(forward, monkeypatch)
     receipts: list[Receipt] = []
-    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 3.75 * once
+    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= passes * once
     assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
 
 
@@ -370,3 +373,60 @@ def test_what_reads_its_neighbours_is_not_thinned() -> None:
     hook.remove()
     assert set(reads) == {64}
     assert abs(receipt.rows[0].after - 1) <= 1e-3
+
+
+class Unrolled(nn.Module):
+    """A cell in a loop, and a head on its last state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.head = nn.GRUCell(16, 32), nn.Linear(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state = x.new_zeros(len(x), 32)
+        for now in x.unbind(1):
+            state = self.cell(now, state)
+        return self.head(state)
+
+
+def test_a_cell_in_a_loop_costs_two_passes_and_a_few_tries_and_its_rows_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, x = Unrolled(), torch.randn(64, 10, 16)
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(x)
+
+    once = work(forward, monkeypatch)
+    receipts: list[Receipt] = []
+    assert work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 2.35 * once
+    gates = [row for row in receipts[0].rows if row.name.startswith("cell")]
+    assert all("on 2 of 64 samples, and 1 round on all" in row.note for row in gates)
+    outputs: list[Tensor] = []
+    hook = model.head.register_forward_hook(lambda _, __, out: outputs.append(out.detach()))
+    forward()
+    hook.remove()
+    assert abs(float(outputs[0].double().std(correction=0)) - receipts[0].rows[-1].after) <= 1e-6
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+
+
+def test_growing_rounds_of_one_weight_take_few_sweeps() -> None:
+    torch.manual_seed(0)
+    x, edges = torch.randn(50, 16), torch.randint(0, 50, (2, 200))
+    receipt = lsuv(Rounds(), (x, *edges), pre=None)
+    assert all(abs(row.after - 1) <= 1e-3 for row in receipt.rows)
+    assert any("sought in" in row.note for row in receipt.rows)
+    assert not any(f"sweeping {many} times" in note for note in receipt.notes for many in range(6, 17))
+
+
+class Rounds(nn.Module):
+    """Rounds of messages that grow: two weights, each used in every round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.own, self.message = nn.Linear(16, 16), nn.Linear(16, 16)
+
+    def forward(self, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        for _ in range(4):
+            x = torch.relu(self.own(x) + torch.zeros_like(x).index_add(0, target, self.message(x)[source]))
+        return x

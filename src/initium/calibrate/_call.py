@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from initium.calibrate._choice import choose
-from initium.calibrate._few import few_of
+from initium.calibrate._few import few_of, shares_of
 from initium.calibrate._found import after
 from initium.calibrate._given import signature
+from initium.calibrate._passes import Passes
 from initium.calibrate._receipt import farthest, missed
-from initium.calibrate._rounds import MOST_ROUNDS, settled, verified, ways_of
+from initium.calibrate._rounds import ways_of
+from initium.calibrate._seek import Seeking
 from initium.calibrate._siblings import siblings, unreached
 from initium.calibrate._start import start
+from initium.calibrate._tries import MOST_ROUNDS, Tries
 from initium.network import read
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from initium.calibrate._pieces import Piece
     from initium.calibrate._rounds import Wanted, Way
     from initium.calibrate._start import Pre
-    from initium.calibrate._walks import Seeing, Settling
+    from initium.calibrate._walks import Seeing
     from initium.calibrate._weights import Weights
     from initium.network import Batch, Network, Trace
     from initium.planning import Plan
@@ -71,7 +74,7 @@ class Outcome:
     ways: Sequence[Way]
     choices: Mapping[str, Choice]
     found: Mapping[Piece, Found]
-    settling: Settling
+    settling: Seeing
     seeing: Seeing
     lanes: Sequence[Lane]
     values: Mapping[str, Tensor]
@@ -149,20 +152,27 @@ def _turn(
 ) -> Outcome:
     """The first of the found factors that the check agrees with, or the last."""
     weights, ways = call.weights, ways_of(call.batches, call.masks, networks)
-    again = any(len(choice.uses) > 1 for choice in choices.values())
-    outcome: Outcome | None = None
     few = [] if routed or given else few_of(call.model, ways, choices)
-    for settling, sweeps in settled(call.model, ways, weights.start, choices, call.wanted, given=given or {}, few=few):
-        found = settling.found | unreached(networks[0], choices, settling.found)
-        weights.scale(found, choices, again=routed or again)  # then it may not be the last try
+    shares = shares_of(call.model, ways) if few and call.wanted.branches == "unit" else []
+    again = (
+        routed or bool(few) or any(len(choice.uses) > 1 for choice in choices.values())
+    )  # it may not be the last try
+    passes = Passes(call.model, weights, choices, call.wanted, gates=bool(few), again=again)
+    tries = Tries(passes.sweep, Seeking(passes.slopes), ways, few, passes.share, shares)
+    outcome: Outcome | None = None
+    for sought in tries.found(given or {}):
+        found = sought | unreached(networks[0], choices, sought)
+        weights.scale(found, choices, again=again)
         checked, known = ways, choices
         if routed:
             checked = ways_of(call.batches, call.masks, _read(call, None, weights.values))
             known = choose(call.model, checked[0].network, call.scale_free) | choices
-        seeing, lanes = verified(call.model, checked, weights.values)
-        outcome = Outcome(checked, known, found, settling, seeing, lanes, weights.values, sweeps)
-        if routed or not missed(seeing, found, call.wanted.statistic):
+        seeing, lanes = passes.check(checked, found, tries.seeking.step, correct=not routed)
+        settling = cast("Seeing", passes.settling)
+        outcome = Outcome(checked, known, seeing.found, settling, seeing, lanes, weights.values, tries.sweeps)
+        if routed or not missed(seeing, seeing.found, call.wanted.statistic):
             break
+        tries.checked = passes.swept(seeing)
     return cast("Outcome", outcome)  # sweeps end with one worth checking
 
 

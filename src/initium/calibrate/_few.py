@@ -2,41 +2,83 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from initium.calibrate._given import signature
-from initium.calibrate._rounds import ways_of
+from initium.calibrate._rounds import samples_of, ways_of
 from initium.errors import InitiumError
-from initium.network import gathering, map_tensors, mixed, op_name, read, tensors_in
+from initium.network import (
+    GATHERS,
+    RECURRENT,
+    Mixed,
+    followed,
+    gathering,
+    map_tensors,
+    op_name,
+    read,
+    shape_of,
+    tensors_in,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from initium.calibrate._choice import Choice
     from initium.calibrate._rounds import Way
     from initium.network import Batch, Network
 
-# One sample of so many; where there are fewer than the second, all of them.
-_THIN, _MANY = 16, 4
+# One sample of so many, and of more where fewer hold enough values; where there are fewer samples than the third, all of them.
+# By the fourth number of values a std is known to 4 %: fewer tell nothing.
+_THIN, _ENOUGH, _MANY, _LEAST = 32, 4096, 4, 256
+# A recurrent layer is run again by itself where the samples are fewer.
+_MANY_STEPS = 8
+# So many small shares are all samples.
+_SHARES = 8
+# What multiplies matrices of one sample each.
+_PRODUCTS = frozenset({"matmul", "bmm", "baddbmm", "einsum"})
 
 
 def few_of(model: nn.Module, ways: Sequence[Way], choices: Mapping[str, Choice]) -> list[Way]:
     """The same ways with a few samples each; none where one sweep finds all factors, or where samples do not stand by themselves."""
-    if not any(_returns(name, ways[0]) for name, choice in choices.items() if not choice.reason):
+    open_to = [name for name, choice in choices.items() if not choice.reason]
+    again = [name for name in open_to if _returns(name, ways[0])]
+    gates = [name for name in open_to if any(use.layout == "gates" for use in choices[name].uses)]
+    least = _MANY if set(again) - set(gates) else _MANY_STEPS
+    every = [_every(way, {*again, *gates}, least) for way in ways]
+    if not (again or gates) or min(every) < _MANY:
         return []
-    every = [_every(way) for way in ways]
-    if not all(every):
+    return _of(model, ways, [slice(None, None, step) for step in every], {})
+
+
+def shares_of(model: nn.Module, ways: Sequence[Way]) -> list[list[Way]]:
+    """All samples in shares, each as large as all before it; none where there are too few.
+
+    A large one is made of small ones side by side, which have one graph.
+    """
+    if min(samples_of(way.batch) for way in ways) < _SHARES:
         return []
-    batches = [_thinned(way.batch, step) for way, step in zip(ways, every, strict=True)]
-    masks = [None if way.mask is None else way.mask[::step] for way, step in zip(ways, every, strict=True)]
+    known: dict[object, Network] = {}
+    small = [_of(model, ways, [slice(start, None, _SHARES)] * len(ways), known) for start in range(_SHARES)]
+    ends = [0, *(1 << power for power in range(_SHARES.bit_length()))]
+    return [[way for some in small[a:b] for way in some] for a, b in pairwise(ends)] if all(small) else []
+
+
+def _of(model: nn.Module, ways: Sequence[Way], taken: Sequence[slice], known: dict[object, Network]) -> list[Way]:
+    """The same ways with some of the samples of each; none where these go another way. What was read is ``known``."""
+    batches = [_taken(way.batch, some) for way, some in zip(ways, taken, strict=True)]
+    masks = [None if way.mask is None else way.mask[some] for way, some in zip(ways, taken, strict=True)]
     if any(mask is not None and not bool(mask.any()) for mask in masks):
         return []
     try:
-        known = {signature(batch): read(model, batch, hollow=True) for batch in batches}
+        for batch in batches:
+            if signature(batch) not in known:
+                known[signature(batch)] = read(model, batch, hollow=True)
     except InitiumError:  # a model may want more: a norm over samples does
         return []
     networks = [known[signature(batch)] for batch in batches]
@@ -50,19 +92,51 @@ def _returns(name: str, way: Way) -> bool:
     return len(nodes) > 1 and sum(any(node.name in nodes for node in step.nodes) for step in way.order) > 1
 
 
-def _every(way: Way) -> int:
+def _every(way: Way, names: Collection[str], least: int) -> int:
     """Of how many samples one is taken; 0 where that cannot be told."""
     tensors: list[Tensor] = [
         each for each in tensors_in((way.batch.args, dict(way.batch.kwargs))) if each.ndim and not each.is_nested
     ]
     sizes = {each.shape[0] for each in tensors} | (set[int]() if way.mask is None else {way.mask.shape[0]})
     samples = sizes.pop() if len(sizes) == 1 else 0
-    together = samples and (gathering(way.network) or mixed(way.network, samples).sums)
-    return min(_THIN, samples) if samples >= _MANY and not together else 0
+    if samples < least or _together(way.network, samples):
+        return 0
+    values = _values(way.network, names)
+    return min(samples, max(1, min(_THIN, values // _LEAST), values // _ENOUGH))
 
 
-def _thinned(batch: Batch, every: int) -> Batch:
-    args, kwargs = map_tensors((batch.args, dict(batch.kwargs)), lambda each: each[::every] if each.ndim else each)
+def _values(network: Network, names: Collection[str]) -> int:
+    """How many values that of these weights gives which gives the fewest."""
+    shapes = {node.name: shape_of(node) for node in network.trace.graph.graph.nodes} if network.trace else {}
+    found = defaultdict[str, int](int)
+    for use in network.uses:
+        if use.name in names:
+            found[use.name] += math.prod(shapes[use.node])
+    return min(found.values(), default=0)
+
+
+def _together(network: Network, samples: int) -> bool:
+    """Whether an operation reads several samples at once, or runs along them."""
+    nodes = list(network.trace.graph.graph.nodes) if network.trace else []
+    found, uses = Mixed(), {use.node for use in network.uses}
+    lies = followed(network, samples, found)
+    return (
+        bool(found.sums)
+        or any(op_name(node) in RECURRENT and node not in lies for node in nodes)
+        or (bool(gathering(network)) and any(_gathers(node, samples) for node in nodes if node.name not in uses))
+    )
+
+
+def _gathers(node: fx.Node, samples: int) -> bool:
+    """Whether rows of several samples are added up: not by a product for each sample, as attention's is."""
+    if op_name(node) not in GATHERS:
+        return False
+    shapes = [shape_of(each) for each in node.all_input_nodes]
+    return op_name(node) not in _PRODUCTS or any(len(shape) < 3 or shape[0] % samples for shape in shapes)  # noqa: PLR2004 - a matrix
+
+
+def _taken(batch: Batch, some: slice) -> Batch:
+    args, kwargs = map_tensors((batch.args, dict(batch.kwargs)), lambda each: each[some] if each.ndim else each)
     return replace(batch, args=args, kwargs=kwargs)
 
 

@@ -25,12 +25,14 @@ class Found:
         factor: What it is multiplied by.
         target: What its output was to have.
         note: Why the factor is 1 although the output has another statistic.
+        how: How often it was tried, where one sweep does not tell the factor.
     """
 
     before: float
     factor: float
     target: float
     note: str = ""
+    how: str = ""
 
 
 def found(spread: Spread, target: float) -> Found:

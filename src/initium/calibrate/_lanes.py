@@ -122,6 +122,11 @@ class Lane(Walk):
         settled, point.output, point.args = point.output, None, ()
         return settled if others is None else (settled, *others)
 
+    def again(self, point: Point) -> None:
+        """Runs the operation once more where the lane stands, with what its arguments are by now."""
+        point.output = None
+        point.output = _first(self._guarded(self.operation, point.node))[0]
+
     def _guarded(self, operation: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any value
         try:
             return operation(*args, **kwargs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, SupportsFloat
 
 from initium.calibrate._call import Call, calibrated
 from initium.calibrate._given import at_most, lone, mask_of
+from initium.calibrate._lent import apart, lent_notes
 from initium.calibrate._masks import mask_notes
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
@@ -71,8 +72,9 @@ def lsuv(
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
     the rows that are looked up), stacks of experts; queries, keys and values each by itself where one weight packs them;
     a recurrent layer gate by gate, both its weights together, on its real states; weights under weight_norm by their
-    magnitude. A weight that is used again has one factor, by all its uses together, found by sweeping again where one
-    of them reads another. An expert
+    magnitude. A weight that is used again has one factor, by all its uses together. Where one of them reads another, it is
+    sought: on a few samples first, then on all, share by share; that is a fifth of a pass more, or a pass or two where few
+    samples tell too little, and its row says in how many rounds. An expert
     that got nothing has its siblings' factor. Frozen, integer and otherwise computed weights are left alone, each with its
     reason in the receipt; so is a weight whose input is zero or constant in all uses. All or nothing: an error, an interrupt, or a
     value that is not finite leaves the model as it was, bit for bit.
@@ -141,6 +143,7 @@ def lsuv(
         given = at_most(batch, batches)
     for each in given:
         needs_values(model, "lsuv", each, gradients=False)
+    given, lent = apart(as_module(model), given)
     masks = [mask_of(mask, each) for each in given]
     with all_or_nothing(undo=undo) as opened, closing(Weights(model, opened, undo)) as weights:
         call = Call(model, given, masks, wanted, pre, scale_free, seed, weights)
@@ -149,7 +152,7 @@ def lsuv(
             action=f"lsuv pre={pre.scheme if isinstance(pre, Plan) else pre} target={wanted.target:g}",
             seed=None if pre is None else seed,
             rows=tuple(rows_of(outcome.choices, outcome.found, outcome.settling, outcome.seeing, statistic)),
-            notes=tuple(_notes(call, outcome)),
+            notes=(*_notes(call, outcome), *lent_notes(lent, outcome.values)),
         )
 
 

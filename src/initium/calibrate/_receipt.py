@@ -75,6 +75,7 @@ def _note(choice: Choice | None, piece: Piece, one: Found, statistic: Statistic,
     uses = len(choice.uses) if choice is not None else 0
     parts = [
         one.note or f"{statistic} {one.target:.4g}",
+        one.how,
         f"used {uses} times: the figure of all uses together" if uses > 1 and not piece.spans else "",
         choice.remark if choice is not None else "",
         f"the check measured another {statistic}" if missed else "",

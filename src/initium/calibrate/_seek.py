@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 Key = TypeVar("Key")
 # Off by more, a figure is taken to be a factor to the power of its uses; a step; what is worse than the best so far.
 _FAR, _LARGEST_STEP, _WORSE = 2.5, 4.0, 2.0
+# Where factors do less apart, against what they do together, each figure is taken to be its own factor's alone.
+_ALIKE = 1e-2
+
+
+def by_uses(uses: Callable[[Key], int]) -> Callable[[Key, float], dict[Key, float]]:
+    """Slopes of 1 by its own factor; where a figure is far off, as if that entered it by so many uses."""
+    return lambda key, off: {key: 1.0 if off < _FAR else float(uses(key))}
 
 
 class Seeking(Generic[Key]):
     """The factors at which all figures are at their targets.
 
     Each figure grows with its own factor, with any power, and changes with the others'. What the tries so far told of that
-    is kept in an inverse Jacobian, which begins as if each figure were its factor alone.
+    is kept in an inverse Jacobian, which begins with slopes that are given.
 
     Args:
-        uses: How often each factor may enter at most.
+        slopes: How fast a figure follows the factors to begin with, where it is off by so much: all in logarithms.
     """
 
-    def __init__(self, uses: Callable[[Key], int]) -> None:
-        self._uses, self._keys = uses, list[Key]()
+    def __init__(self, slopes: Callable[[Key, float], Mapping[Key, float]]) -> None:
+        self._slopes, self._keys = slopes, list[Key]()
         self._inverse = torch.zeros(0, 0, dtype=torch.float64, device="cpu")
         self._heard: list[tuple[Tensor, Tensor]] = []
         self._best: tuple[Tensor, Tensor] | None = None
@@ -57,14 +64,32 @@ class Seeking(Generic[Key]):
         self._heard.append((place, missed))
         return place, missed
 
+    def step(self, off: Mapping[Key, float]) -> dict[Key, float]:
+        """By how much the logarithms of some factors are to move so that these figures are right, the other factors as they are."""
+        if not off.keys() <= set(self._keys):
+            return {key: -value for key, value in off.items()}
+        mine = [self._keys.index(key) for key in off]
+        slopes = torch.linalg.pinv(self._inverse)[mine][:, mine]
+        missed = torch.tensor(list(off.values()), dtype=torch.float64, device="cpu")
+        if list(off) == self._keys:
+            return dict(zip(off, (-self._inverse @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP).tolist(), strict=True))
+        step = (-torch.linalg.pinv(slopes) @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
+        return dict(zip(off, step.tolist(), strict=True))
+
     def anew(self) -> None:
         """Forgets where it was, and not what it learnt: the figures that follow are of other data."""
         self._heard, self._best = [], None
 
     def _begin(self, off: Mapping[Key, float]) -> None:
         self._keys, self._heard, self._best = list(off), [], None
-        slopes = [1.0 if off[key] < _FAR else float(self._uses(key)) for key in self._keys]
-        self._inverse = torch.diag(1 / torch.tensor(slopes, dtype=torch.float64, device="cpu"))
+        slopes = [self._slopes(key, off[key]) for key in self._keys]
+        jacobian = torch.tensor(
+            [[each.get(key, 0.0) for key in self._keys] for each in slopes], dtype=torch.float64, device="cpu"
+        )
+        sizes = torch.linalg.svdvals(jacobian)
+        if len(sizes) and not float(sizes[-1]) > _ALIKE * float(sizes[0]):
+            jacobian = jacobian.sum(1).diag()
+        self._inverse = torch.linalg.pinv(jacobian)
 
     def _learn(self, place: Tensor, missed: Tensor) -> None:
         """The rank-one change after which the inverse explains what the last step did."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.calibrate._seek import Seeking
+from initium.calibrate._seek import Seeking, by_uses
 from initium.calibrate._states import figures
 from initium.signal import run_steps, walked
 
@@ -95,7 +95,7 @@ class Gated:
         """
         factors: dict[Piece, float] = {}
         still = max(_STILL, *(torch.finfo(read.inputs.dtype).eps for read in self.reads))
-        seeking: Seeking[Piece] = Seeking(lambda _: len(self.several[0].sizes()))
+        seeking: Seeking[Piece] = Seeking(by_uses(lambda _: len(self.several[0].sizes())))
         every = self._thinned()
         if every > 1:
             factors, _, _ = self._sought(seeking, factors, self._blur(every), every)
@@ -107,7 +107,7 @@ class Gated:
         """The same where the factors are known."""
         rans = self.run(factors)
         steps, _ = self.steps(rans, factors)
-        return {piece: replace(one, factor=factors.get(piece, 1.0), note="") for piece, one in steps.items()}, rans
+        return {piece: _at(one, factors.get(piece)) for piece, one in steps.items()}, rans
 
     def _sought(
         self, seeking: Seeking[Piece], factors: dict[Piece, float], still: float, every: int = 1
@@ -135,6 +135,11 @@ class Gated:
         """How well a std is known by so few values, were they independent."""
         units = self.several[0].weights[self.layer.places[1]].shape[-1]
         return 1 / math.sqrt(2 * units * sum(sum(read.sizes) / every for read in self.reads))
+
+
+def _at(found: Found, factor: float | None) -> Found:
+    """What was found where the factor is known; a gate that has none may have the reason why not."""
+    return replace(found, factor=1.0) if factor is None else replace(found, factor=factor, note="")
 
 
 def _times(weight: Tensor, factors: Mapping[Piece, float], name: str) -> Tensor:

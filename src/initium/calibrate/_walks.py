@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from initium.calibrate._lanes import Point
     from initium.calibrate._pieces import Part, Span
     from initium.network import Use
-    from initium.signal import Layer, Ran, Reading
+    from initium.signal import Layer, Ran
 
 
 class Seeing:
@@ -52,15 +53,24 @@ class Seeing:
 
     def gates(self, points: list[Point]) -> None:
         """Looks at the gates of a recurrent layer before it runs."""
-        several = [GatesAt(point) for point in points]
 
-        def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
+        def run(several: Sequence[GatesAt], layer: Layer, index: int, data: Sequence[Tensor]) -> list[Ran]:
             rans = [run_layer(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
             self.keep_gates(several, layer, rans)
             return rans
 
-        together(several, run)
-        _give(several)
+        self.layers(points, run)
+
+    def layers(
+        self,
+        points: Sequence[Point],
+        run: Callable[[Sequence[GatesAt], Layer, int, Sequence[Tensor]], list[Ran]],
+    ) -> None:
+        """Runs a recurrent operation layer by layer, all lanes together; the operation gives what they compute."""
+        several = [GatesAt(point) for point in points]
+        together(several, partial(run, several))
+        for gates in several:
+            gates.point.result = gates.result()
 
     def keep_gates(
         self,
@@ -177,16 +187,10 @@ class Settling(Seeing):
 
     def gates(self, points: list[Point]) -> None:
         """Settles the gates of a recurrent layer, and gives it its new weights before it runs."""
-        several = [GatesAt(point) for point in points]
+        self.layers(points, self._settle_layer)
 
-        def run(layer: Layer, index: int, data: list[Tensor]) -> list[Ran]:
-            reads = [reading(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
-            return self._settle_layer(several, layer, reads)
-
-        together(several, run)
-        _give(several)
-
-    def _settle_layer(self, several: Sequence[GatesAt], layer: Layer, reads: Sequence[Reading]) -> list[Ran]:
+    def _settle_layer(self, several: Sequence[GatesAt], layer: Layer, index: int, data: Sequence[Tensor]) -> list[Ran]:
+        reads = [reading(gates, layer, each, index) for gates, each in zip(several, data, strict=True)]
         points, use = [gates.point for gates in several], several[0].point.uses[0]
 
         def sought(seen: Sequence[Seen], _: Piece) -> Found:
@@ -203,11 +207,6 @@ class Settling(Seeing):
             self.found |= {} if known else factors
         self.keep_gates(several, layer, rans, {piece: one.factor for piece, one in self.found.items()})
         return rans
-
-
-def _give(several: Sequence[GatesAt]) -> None:
-    for gates in several:
-        gates.point.result = gates.result()
 
 
 def _bias(point: Point, use: Use, output: Tensor) -> Tensor | None:

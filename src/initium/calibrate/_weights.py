@@ -39,6 +39,7 @@ class Weights:
         self._model = model
         self._journal = Journal("memory" if undo == "memory" else True)
         self._backs: list[Callable[[], object]] = []
+        self._kept = set[str]()
 
     def close(self) -> None:
         """Gives up the start."""
@@ -49,28 +50,36 @@ class Weights:
         while self._backs:
             self._backs[-1]()
             self._backs.pop()
-        self._journal.close()
+        self.keep()
         return self.values
 
     def keep(self) -> None:
         """Makes what is there now the start of what follows."""
         self._backs.clear()
+        self._kept.clear()
         self._journal.close()
 
     def scale(self, found: Mapping[Piece, Found], choices: Mapping[str, Choice], *, again: bool) -> None:
         """Multiplies the start by factors; it is kept where another try may need it ``again``."""
         self.start()
-        kept = set[str]()
         for piece, one in found.items():
             if one.factor != 1:
                 name = choices[piece.name].carrier if piece.name in choices else piece.name
-                if name not in self.values:
-                    self.values[name] = self.opened(self._model.get_parameter(name))
-                if again and name not in kept:
-                    self._backs.append(self._journal.kept(self.values[name]))
-                    kept.add(name)
-                piece.scale(self.values[name], one.factor)
-                _check_fits(name, self.values[name], one.factor)
+                self.times(piece, name, one.factor, again=again)
+
+    def held(self, name: str) -> Tensor:
+        """What is there now."""
+        return self.values[name] if name in self.values else self._model.get_parameter(name)
+
+    def times(self, piece: Piece, name: str, factor: float, *, again: bool) -> None:
+        """Multiplies a piece where the parameter of this name has it."""
+        if name not in self.values:
+            self.values[name] = self.opened(self._model.get_parameter(name))
+        if again and name not in self._kept:
+            self._backs.append(self._journal.kept(self.values[name]))
+            self._kept.add(name)
+        piece.scale(self.values[name], factor)
+        _check_fits(name, self.values[name], factor)
 
 
 def _check_fits(name: str, scaled: Tensor, factor: float) -> None:

@@ -20,13 +20,24 @@ from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
 from initium.network._nulled import factors, nulled
-from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
+from initium.network._ops import (
+    MOVES,
+    MULTIPLIES,
+    NORMS,
+    RECURRENT,
+    SUMS,
+    is_float,
+    made_of,
+    op_name,
+    own_statistics,
+    shape_of,
+)
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
 from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
-from initium.network._samples import Mixed, gathering, mixed
+from initium.network._samples import GATHERS, Mixed, followed, gathering, mixed
 from initium.network._sizes import sizes
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
@@ -36,9 +47,11 @@ from initium.network._watch import written
 
 __all__ = [
     "ANSWERS",
+    "GATHERS",
     "MOVES",
     "MULTIPLIES",
     "NORMS",
+    "RECURRENT",
     "ROLES",
     "SUMS",
     "WEIGHT_NORM",
@@ -70,6 +83,7 @@ __all__ = [
     "ending",
     "factors",
     "fans_along",
+    "followed",
     "gathering",
     "heedless",
     "held",

@@ -40,7 +40,7 @@ _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk spl
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
 _PLAIN = frozenset({"conv1d", "conv2d", "conv3d"})
-_GATHERS = frozenset(
+GATHERS = tuple(
     "matmul mm bmm mv einsum addmm baddbmm _sparse_mm sparse_mm spmm index_add scatter_add scatter_reduce index_reduce "
     "segment_reduce".split()
 )
@@ -97,7 +97,7 @@ def gathering(network: Network) -> frozenset[str]:
     return frozenset(
         node.name
         for node in nodes
-        if any(op_name(each) in _GATHERS for data in node.all_input_nodes for each in made_of(data, nodes))
+        if any(op_name(each) in GATHERS for data in node.all_input_nodes for each in made_of(data, nodes))
     )
 
 

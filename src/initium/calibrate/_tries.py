@@ -1,0 +1,203 @@
+"""The sweeps that find the factors: one; or, of weights that are used again, tries on a few samples and corrections on all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from initium.calibrate._moved import Moved
+from initium.calibrate._rounds import samples_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+
+    from initium.calibrate._found import Found
+    from initium.calibrate._pieces import Piece
+    from initium.calibrate._rounds import Way
+    from initium.calibrate._seek import Seeking
+
+# A correction below the first needs no sweep of its own, one below the last is none; and the most sweeps. What was seen of a
+# few samples tells how a larger correction ends.
+_NEAR, _NEAR_BY_FEW, _EXACT, MOST_ROUNDS = 1e-2, 2e-1, 1e-5, 16
+# How near the few samples' own figures are brought before all are looked at, and after.
+_BEFORE, _AFTER = 2e-2, 5e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a pass saw of the weights that are sought.
+
+    Attributes:
+        found: The factors that it had, or found on its way.
+        off: How far the pooled figure of each sought piece is from its target, in its logarithm.
+    """
+
+    found: dict[Piece, Found]
+    off: Mapping[Piece, float]
+
+    @property
+    def factors(self) -> dict[Piece, float]:
+        """The factors that it had for them."""
+        return {piece: self.found[piece].factor for piece in self.off}
+
+    @property
+    def largest(self) -> float:
+        """How far the farthest is."""
+        return max(map(abs, self.off.values()), default=0.0)
+
+
+@dataclass(slots=True)
+class Tries:
+    """The search for the factors of weights that are used again.
+
+    Args:
+        sweep: Runs these ways with factors that are given.
+        seeking: What is learnt of how figures follow factors.
+        ways: All samples.
+        few: A few of them; empty where none stand for all.
+        share: Runs one more share of all samples with the factors that a pass over the few had, and tells of all so far; or
+            ``None``.
+        shares: All samples in shares.
+
+    Attributes:
+        sweeps: How many passes over all samples were taken.
+        on_few: And over the few.
+        checked: What a check of the last factors saw, where that is as good as a sweep.
+    """
+
+    sweep: Callable[[Sequence[Way], Mapping[Piece, float]], Swept]
+    seeking: Seeking[Piece]
+    ways: Sequence[Way]
+    few: Sequence[Way]
+    share: Callable[[Sequence[Way], Swept], Swept | None]
+    shares: Sequence[Sequence[Way]]
+    sweeps: int = 0
+    on_few: int = 0
+    checked: Swept | None = None
+    _farthest: float = math.inf
+
+    def found(self, given: Mapping[Piece, float]) -> Iterator[dict[Piece, Found]]:
+        """What was found, each time that it is worth checking."""
+        moved = Moved()
+        thin = self._tried(given) if self.few else None
+        if thin is not None and self.shares:
+            self.checked, thin = self._by_shares(thin)
+        given = given if thin is None else thin.factors
+        while self.sweeps < MOST_ROUNDS:
+            before, whole, carried = self._farthest, self._on_all(given), None
+            if thin is not None and whole.largest < before / 2:
+                thin = thin if thin.factors == whole.factors else self._on_few(whole.factors)
+                carried = self._carried(thin, whole)
+            if carried is None:
+                if thin is not None:
+                    self.seeking.anew()
+                thin, near = None, _NEAR
+                given = _next(self.seeking, whole, whole.off)
+                moved.hear(whole.found, given)
+                found = moved.on(whole.found, given)
+            else:
+                near, (given, found) = _NEAR_BY_FEW, carried
+            if whole.largest < near or self.sweeps == MOST_ROUNDS:
+                how = self._how()
+                told = {piece: replace(whole.found[piece], factor=given[piece], how=how) for piece in whole.off}
+                yield whole.found | found | told
+                if whole.largest <= _EXACT:
+                    return  # another sweep would find the same
+
+    def _on_all(self, given: Mapping[Piece, float]) -> Swept:
+        self.sweeps += 1
+        checked, self.checked = self.checked, None
+        # Where a weight enters by a way that is no use of it, a check is farther off than the sweep was.
+        seen = checked if checked and checked.largest < self._farthest else self.sweep(self.ways, given)
+        self._farthest = seen.largest
+        return seen
+
+    def _by_shares(self, thin: Swept) -> tuple[Swept | None, Swept]:
+        """All samples once, share by share, with factors that become better as more are known; and the few with the last ones."""
+        whole: Swept | None = None
+        for number, share in enumerate(self.shares, 1):
+            whole = self.share(share, thin)
+            if whole is None or whole.off.keys() != thin.off.keys():
+                return None, thin
+            if number < len(self.shares) and whole.largest > _AFTER:
+                thin = self._on_few(self._towards(thin, whole.off))
+        return whole, thin
+
+    def _towards(self, thin: Swept, off: Mapping[Piece, float]) -> dict[Piece, float]:
+        """The factors after those of ``thin`` which bring what is ``off`` to its target, by what the few told so far."""
+        tried = thin.factors
+        self.seeking.hear({piece: math.log(factor) for piece, factor in tried.items()}, thin.off)
+        return {piece: tried[piece] * math.exp(step) for piece, step in self.seeking.step(off).items()}
+
+    def _on_few(self, given: Mapping[Piece, float]) -> Swept:
+        self.on_few += 1
+        return self.sweep(self.few, given)
+
+    def _tried(self, given: Mapping[Piece, float]) -> Swept | None:
+        """The few samples as near to their targets as they can tell, with factors that all sweep over them had."""
+        for _ in range(MOST_ROUNDS):
+            swept = self._on_few(given)
+            if swept.largest < _BEFORE and given.keys() >= swept.off.keys():
+                return swept
+            given = _next(self.seeking, swept, swept.off)
+        return None
+
+    def _carried(self, begun: Swept, whole: Swept) -> tuple[dict[Piece, float], dict[Piece, Found]] | None:
+        """The factors that bring all samples to their targets, by what other factors do to the few; ``None`` if these tell of others.
+
+        How far all samples are from the few, at the same factors, is taken to stay as it is: the few are brought to where all
+        are right. What is used once moves with the rest, on all as on the few.
+        """
+        moved, thin, off = Moved(), begun, dict(whole.off)
+        for _ in range(MOST_ROUNDS):
+            if thin.off.keys() != off.keys():
+                return None
+            moved.hear(thin.found, thin.factors)
+            if max(map(abs, off.values()), default=0.0) < _AFTER:
+                break
+            thin = self._on_few(self._towards(thin, off))
+            off = {piece: value + thin.off.get(piece, 0.0) - begun.off[piece] for piece, value in whole.off.items()}
+        factors = self._towards(thin, off)
+        found, first = whole.found, begun.found
+        led = {piece: one for piece, one in moved.on(thin.found, factors).items() if _moves(piece, found, first)}
+        return factors, {
+            piece: replace(found[piece], factor=found[piece].factor * one.factor / first[piece].factor)
+            for piece, one in led.items()
+        }
+
+    def _how(self) -> str:
+        """What a row says of it."""
+        on_all = f"{_rounds(self.sweeps)} on all"
+        if not self.few:
+            return f"sought in {on_all}"
+        part = min(samples_of(way.batch) for way in self.few)
+        return f"sought in {_rounds(self.on_few)} on {part} of {samples_of(self.ways[0].batch)} samples, and {on_all}"
+
+
+def _rounds(number: int) -> str:
+    return f"{number} round" + ("s" if number > 1 else "")
+
+
+def _moves(piece: Piece, *several: Mapping[Piece, Found]) -> bool:
+    return all(piece in found and not found[piece].note for found in several)
+
+
+def _next(seeking: Seeking[Piece], swept: Swept, off: Mapping[Piece, float]) -> dict[Piece, float]:
+    """The factors to try next of the weights that are used again; as they are where none is off."""
+    tried = swept.factors
+    if all(abs(value) <= _EXACT for value in off.values()):
+        return tried
+    logs = seeking.next({piece: math.log(factor) for piece, factor in tried.items()}, off)
+    return {piece: math.exp(log) for piece, log in logs.items()}
+
+
+def off_of(
+    found: Mapping[Piece, Found], figures: Mapping[Piece, float], sought: Container[Piece]
+) -> dict[Piece, float]:
+    """How far the figure of each sought piece is from its target, in its logarithm."""
+    return {
+        piece: math.log(figures[piece] / one.target)
+        for piece, one in found.items()
+        if piece in sought and not one.note and math.isfinite(figures[piece]) and figures[piece] > 0
+    }
