@@ -1,10 +1,11 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
-from initium.network._across import across_samples, recurred, transposed
+from initium.network._across import across_samples, recurred, rows_for_steps, transposed
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
-from initium.network._batch import Batch, as_batch
+from initium.network._batch import Batch, as_batch, spoiled
 from initium.network._beside_keys import beside_keys
+from initium.network._bounds import Bounds, bounds
 from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
@@ -15,12 +16,23 @@ from initium.network._guard import random_state_kept, unchanged
 from initium.network._last import read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._loose import loose
-from initium.network._lost import lost
+from initium.network._lost import lost, order_of
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
 from initium.network._nulled import factors, nulled
-from initium.network._ops import MOVES, MULTIPLIES, NORMS, SUMS, is_float, made_of, op_name, own_statistics, shape_of
+from initium.network._ops import (
+    MOVES,
+    MULTIPLIES,
+    NORMS,
+    SUMS,
+    constant_of,
+    is_float,
+    made_of,
+    op_name,
+    own_statistics,
+    shape_of,
+)
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
 from initium.network._recut import recut
@@ -44,6 +56,7 @@ __all__ = [
     "WEIGHT_NORM",
     "Attends",
     "Batch",
+    "Bounds",
     "Ending",
     "Facts",
     "HeadPart",
@@ -62,11 +75,13 @@ __all__ = [
     "as_batch",
     "as_module",
     "beside_keys",
+    "bounds",
     "cast_as",
     "casting",
     "changes_something",
     "chosen",
     "collector_spared",
+    "constant_of",
     "ending",
     "factors",
     "fans_along",
@@ -82,6 +97,7 @@ __all__ = [
     "named_tensors",
     "nulled",
     "op_name",
+    "order_of",
     "output_axes",
     "output_of",
     "own_statistics",
@@ -93,10 +109,12 @@ __all__ = [
     "refusal",
     "refuse_lazy",
     "root",
+    "rows_for_steps",
     "run_walk",
     "severed",
     "shape_of",
     "sizes",
+    "spoiled",
     "squashed_again",
     "straight",
     "tensors_in",

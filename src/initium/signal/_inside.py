@@ -43,10 +43,14 @@ _LIKELIHOODS: Mapping[Any, str] = {
     F.cross_entropy: "cross-entropy",
     F.binary_cross_entropy_with_logits: "chances",
 }
+# These take labels -1 and 1, after one value or two.
+_MARGINS: frozenset[Any] = frozenset(
+    {F.hinge_embedding_loss, F.margin_ranking_loss, F.soft_margin_loss, F.cosine_embedding_loss}
+)
 
 
 class Compared(NamedTuple):
-    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``, ``chances``), what learns, and with what."""
+    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``, ``chances``, ``margins``), what learns, and with what."""
 
     kind: str
     mine: Tensor
@@ -92,6 +96,10 @@ class _Watch(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function gives
+        if func in _MARGINS:
+            given = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, torch.Tensor)]
+            if len(given) > 1 and given[0].requires_grad and not given[-1].requires_grad:
+                self.seen.append(Compared("margins", given[0].detach(), given[-1].detach()))
         kind = "distance" if func in _DISTANCES else _LIKELIHOODS.get(func, "")
         if kind:
             pair = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, torch.Tensor)][:2]

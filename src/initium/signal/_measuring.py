@@ -16,7 +16,7 @@ from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, arguments, places_of, seen_at
 from initium.signal._distinct import gaps, rounding
-from initium.signal._masks import shown_keys
+from initium.signal._masks import blind_end, shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
 
@@ -96,6 +96,7 @@ class Measuring(Walk):
         self.apart: dict[str, Tensor] = {}
         self.beside: dict[tuple[str, str], Beside] = {}
         self.shown: dict[str, tuple[Tensor, int]] = {}
+        self.blind: dict[str, str] = {}
         self.samples = 0
         self._overwritten = _overwritten(network)
         self.notes: dict[str, None] = {}
@@ -120,8 +121,10 @@ class Measuring(Walk):
 
     def _look_at_mask(self, n: fx.Node) -> None:
         if n.name in self.places.attends:
-            seen = shown_keys({name: self._value(each) for name, each in arguments(n).items()})
+            given = {name: self._value(each) for name, each in arguments(n).items()}
+            seen = shown_keys(given)
             self.shown.update({} if seen is None else {n.name: seen})
+            self.blind[n.name] = blind_end(given)
 
     def _value(self, argument: Any) -> Any:  # noqa: ANN401 - an argument of a node, and what it stands for
         return self.env[argument] if isinstance(argument, fx.Node) else argument

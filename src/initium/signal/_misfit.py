@@ -103,8 +103,10 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
         yield "broadcast"
     if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
         yield "chances as logits"
+    if any(each.kind == "margins" and _zeros_and_ones(each.theirs) for each in seen):
+        yield "one side"
     for each in seen:
-        if each.kind in {"distance", "chances"} or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
+        if each.kind in {"distance", "chances", "margins"} or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
             continue
         axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
         shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
@@ -113,6 +115,10 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
                 yield "softmax twice"
         elif (each.kind != "kl" or _distribution(each.theirs)) and not _normalised(each.mine, axis):
             yield "no log" if shares else "no softmax"
+
+
+def _zeros_and_ones(labels: Tensor) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all()) and bool((labels == 0).any())
 
 
 def _distribution(target: Tensor) -> bool:
