@@ -307,3 +307,103 @@ def test_an_answer_of_nan_says_nothing_of_how_it_fits_its_loss() -> None:
     report = initium.diagnose(model, initium.Batch((rows(1),), target=torch.randn(1, 1)), F.mse_loss)
     assert report.findings[0].code == "nonfinite"
     assert "missing-softmax" not in {each.code for each in report.findings}
+
+
+# ---- masks that hide nothing, softmaxes of the loss, heads ----
+
+
+def weighed(mask: Tensor, *, written_out: bool) -> nn.Module:
+    def call(m, x):
+        q, k, v = m.qkv(x).chunk(3, -1)
+        if not written_out:
+            return m.head(F.scaled_dot_product_attention(q, k, v, mask))
+        scores = q @ k.mT / math.sqrt(WIDTH)
+        return m.head(torch.softmax(scores + mask, -1) @ v)
+
+    return Calls(call, qkv=nn.Linear(20, 3 * WIDTH), head=nn.Linear(WIDTH, 4))
+
+
+@pytest.mark.parametrize("written_out", [True, False])
+def test_a_mask_of_ones_that_is_added_hides_nothing(*, written_out: bool) -> None:
+    ones = torch.ones(STEPS, STEPS).tril()
+    given, target = torch.randn(SAMPLES, STEPS, 20), torch.randn(SAMPLES, STEPS, 4)
+    model = weighed(ones, written_out=written_out)
+    assert severities(found(model, given, target, F.mse_loss, "attention-collapse")) == ["warning"]
+    moved = given.clone()
+    moved[:, -1] += 10.0  # it hides nothing: the first answer sees the last place
+    assert not torch.allclose(model(given)[:, 0], model(moved)[:, 0])
+    right = torch.zeros(STEPS, STEPS).masked_fill(ones == 0, -math.inf)
+    model = weighed(right, written_out=written_out)
+    assert not found(model, given, target, F.mse_loss, "attention-collapse")
+    assert torch.equal(model(given)[:, 0], model(moved)[:, 0])
+    slopes = -0.1 * torch.arange(STEPS).float().expand(STEPS, STEPS)  # a bias by place is no mask
+    assert not found(weighed(slopes, written_out=written_out), given, target, F.mse_loss, "attention-collapse")
+
+
+def test_a_softmax_that_the_loss_takes_goes_over_the_classes() -> None:
+    def loss(axis: int) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda scores, target: -scores.log_softmax(axis)[torch.arange(len(target)), target].mean()
+
+    target = labels(5)
+    assert severities(found(mlp(units=5), rows(), target, loss(0), "softmax-axis")) == ["error"]
+    assert not found(mlp(units=5), rows(), target, loss(1), "softmax-axis")
+
+    def ranking(scores, target):  # one list, of which each sample is an item
+        return -(scores.log_softmax(0)[:, 0] * target.float()).sum()
+
+    assert not found(mlp(units=1), rows(), labels(2), ranking, "softmax-axis")
+
+
+def test_an_answer_of_images_has_no_softmax_over_samples() -> None:
+    def end(axis: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 1), nn.Softmax(axis))
+
+    given, target = torch.randn(8, 3, 9, 9), torch.rand(8, 4, 9, 9)
+    assert severities(found(end(0), given, target, F.mse_loss, "softmax-axis")) == ["error"]
+    assert not found(end(1), given, target, F.mse_loss, "softmax-axis")
+
+
+def test_heads_are_parted_by_a_view_and_a_transposition() -> None:
+    def net(*, viewed: bool) -> nn.Module:
+        def call(m, x):
+            b, t, _ = x.shape
+            parts = m.qkv(x).split(WIDTH, -1)
+            q, k, v = (p.reshape(b, 4, t, 8) if viewed else p.reshape(b, t, 4, 8).transpose(1, 2) for p in parts)
+            h = F.scaled_dot_product_attention(q, k, v)
+            return m.head((h if viewed else h.transpose(1, 2)).reshape(b, t, WIDTH).mean(1))
+
+        return Calls(call, qkv=nn.Linear(20, 3 * WIDTH), head=nn.Linear(WIDTH, 4))
+
+    given, target = torch.randn(SAMPLES, STEPS, 20), torch.randn(SAMPLES, 4)
+    assert severities(found(net(viewed=True), given, target, F.mse_loss, "batch-axis")) == ["warning"]
+    assert not found(net(viewed=False), given, target, F.mse_loss, "batch-axis")
+
+
+def test_a_norm_of_two_values_is_the_cause_of_equal_answers() -> None:
+    def net(width: int) -> nn.Module:
+        parts = [
+            p for i in range(3) for p in (nn.Linear(20 if i == 0 else width, width), nn.LayerNorm(width), nn.ReLU())
+        ]
+        return nn.Sequential(*parts, nn.Linear(width, 3))
+
+    torch.manual_seed(1)
+    report = initium.diagnose(net(2), initium.Batch((rows(),), target=labels(3)), F.cross_entropy)
+    assert report.findings[0].code == "degenerate-batchnorm"
+    assert not found(net(WIDTH), rows(), labels(3), F.cross_entropy, "degenerate-batchnorm")
+
+
+def test_what_a_vector_gives_is_one_unit_that_varies_over_the_samples() -> None:
+    class Perceptron(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(20) / 20**0.5)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sigmoid(x @ self.w)
+
+    given, target = rows(), torch.rand(SAMPLES)
+    model = Perceptron()
+    report = initium.diagnose(model, initium.Batch((given,), target=target), F.mse_loss)
+    assert not report.findings
+    (row,) = report.signal.rows
+    assert row.unit_std == pytest.approx(float((given @ model.w).detach().std(correction=0)), rel=1e-4)

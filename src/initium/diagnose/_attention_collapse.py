@@ -10,7 +10,8 @@ about twice that), is a warning; an error where at more than half of the queries
 largest at every key (the largest weight above 0.987), in at least half of the network's attentions. Exact, a
 warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
 vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round; likewise where the first query, or the last, or none, is shown any
-key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding).
+key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding). A mask of zeros and
+ones that is added to the scores is a warning.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from initium.network import Network
-    from initium.records import AttentionRow, Signal
+    from initium.records import AttentionRow, MaskRow, Signal
 
 _LOOKS_AT, _FEWEST, _HALF = math.log(2), 6.0, 0.5
 _UNSCALED, _LARGE = 2.0, 2.0
@@ -59,7 +60,10 @@ _BLIND = {
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the attentions that have collapsed, and one for those that see padding alone."""
-    if any(row.blind for row in signal.masks):
+    ones = [row for row in signal.masks if row.blind == "ones"]
+    if ones:
+        yield _ones(ones, signal)
+    elif any(row.blind for row in signal.masks):
         if all(row.finite for row in signal.rows):  # else `nonfinite` says so
             yield _blind(signal)
     elif signal.masks:
@@ -85,6 +89,21 @@ def _turned(signal: Signal) -> Finding:
         cure="Negate the mask. key_padding_mask of nn.MultiheadAttention is True where a key is to be ignored, attn_mask of "
         "scaled_dot_product_attention where one is to be seen.",
         remedy=Code("mask = tokens == padding  # True is ignored: src_key_padding_mask=mask"),
+    )
+
+
+def _ones(rows: list[MaskRow], signal: Signal) -> Finding:
+    return Finding(
+        code="attention-collapse",
+        severity="warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"A mask of zeros and ones is added to the scores of {several(len(rows), 'attention')} of {len(signal.attentions)}: it hides nothing.",
+        measured=1.0,
+        expected=-math.inf,
+        cause="what is added to a score at 0 leaves it, at 1 raises it a little; a key is hidden by minus infinity, or by a mask of truth values "
+        "where the operation takes one (attn_mask, dtype bool).",
+        cure="Make it boolean, or fill what is to be hidden with minus infinity: scores.masked_fill(~mask, -torch.inf).",
+        remedy=Code("mask = mask.bool()  # for F.scaled_dot_product_attention: True where a key is to be seen"),
     )
 
 

@@ -10,7 +10,8 @@ samples, units), ``h.view(samples, -1)`` lays the states of two samples side by 
 Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
 number for each sample. An error. Likewise a weight that sums over numbers of different samples, with the samples followed from the
 batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
-another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)).
+another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)); and, around an attention,
+(steps, heads * width) viewed as (heads, steps, width).
 An error where a cross-entropy takes rows of scores that lie step by step beside targets that lie sample by sample. Rows that are taken for the steps of one sequence, 30 and more, are a warning where neither what comes in nor the target has an
 autocorrelation beyond chance (4 standard deviations; Box & Pierce 1970).
 
@@ -187,7 +188,7 @@ def _cut_anew(network: Network) -> Iterator[Finding]:
         code="batch-axis",
         severity="warning",
         layers=tuple(behind[:1]),
-        message=f"{several(len(found), 'view')} of what has other axes: {before} is viewed as {after}, the same sizes in another order.",
+        message=f"{several(len(found), 'view')} of what has other axes: {before} is viewed as {after}, which puts its axes in another order.",
         measured=float(len(found)),
         expected=0.0,
         cause="a view (view, reshape) moves no number: what it calls a row of one axis is cut from several of another, and neighbours in space "

@@ -34,7 +34,12 @@ def constant(network: Network, signal: Signal) -> Finding | None:
     if not (heads and signal.told_apart and same) or any(map(_moved, every)):
         return None
     told = bool(odd_scales(network, signal)) or any(_vanishing_signal.check(network, signal))
-    return None if told else _one_answer(tuple(heads), faint(signal))
+    return None if told else _one_answer(tuple(heads), faint(signal) or _of_nothing(signal))
+
+
+def _of_nothing(signal: Signal) -> str:
+    """The code of norms of two values or fewer, which hand on nothing but a sign."""
+    return "degenerate-batchnorm" if any(row.values <= 2 for row in signal.norms) else ""  # noqa: PLR2004
 
 
 def _moved(link: Link) -> bool:

@@ -5,9 +5,9 @@ batch: what one sample attends to depends on who else is in the batch, shrinks a
 a batch of one.
 
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
-sample by sample; one over the first axis of the answer, two axes; and, where the target is one number for each sample, attentions
+sample by sample; one over the first axis of the answer, of two axes, four or five; and, where the target is one number for each sample, attentions
 whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
-followed from the batch's first axis through views, transpositions and layers. An error. Where no sample need be involved, scores of
+followed from the batch's first axis through views, transpositions and layers. So is one that the loss takes of the answer over the only axis as long as the target. An error. Where no sample need be involved, scores of
 three axes or more, products of two signals, whose softmax goes over another axis than that along which a product of matrices
 sums what it weighs: a warning.
 
@@ -34,6 +34,7 @@ Example:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.diagnose._double_softmax import SOFTMAXES, head_of
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 _MATRIX = 2
+_IMAGES = (4, 5)  # of three axes the first may be that of steps
 _KEYS = (
     "what is to be weighed",
     "the weights of one sample then depend on the other samples, and do not sum to 1 over its keys.",
@@ -66,6 +68,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     end = ending(network)
     if end is not None and _over_the_batch(end):
         yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
+    if signal.misfit == "over samples":
+        told = _finding(head_of(links(network, signal)), "A softmax in the loss", (), _CLASSES)
+        yield replace(told, message="A softmax in the loss goes over the samples of the batch, not over the classes.")
     found = across_samples(network) or _followed(network, signal)
     if found:
         yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
@@ -98,7 +103,7 @@ def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int,
 
 
 def _over_the_batch(end: Ending) -> bool:
-    over = end.axis == 0 and len(end.shape) == _MATRIX and end.shape[1] > 1
+    over = end.axis == 0 and len(end.shape) in {_MATRIX, *_IMAGES} and end.shape[1] > 1
     return end.op in SOFTMAXES and over and end.shape[0] == end.samples > 1
 
 

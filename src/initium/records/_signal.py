@@ -131,7 +131,7 @@ class Signal:
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
             1), ``one of several`` (chances that sum to 1, in the model or by the loss, of a target with several ones), ``one class`` (one unit, and a loss that
             is zero whatever it answers), ``one side`` (a loss of
-            margins, to which a label of 0 says nothing), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
+            margins, to which a label of 0 says nothing), ``over samples`` (a softmax that the loss takes over the samples), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
             nowhere negative), ``scores as chances`` (a loss that takes the logarithm of chances, of an output that holds none), ``scores as shares`` (a
             loss of overlap, of such an output); empty
             where it fits, or nobody can tell.

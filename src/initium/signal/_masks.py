@@ -15,6 +15,7 @@ import torch
 
 from initium.network import named_tensors
 from initium.records import MaskRow
+from initium.signal._thinned import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 # Masks are written as minus infinity, the smallest number of a dtype, or -1e4 (which float16 holds); no score is there.
 MASKED = -9e3
-_ROWS, _QUERIES = 64, 16
+_ROWS, _QUERIES, _SYMBOLS = 64, 16, 1024
 _TWO = 2
 
 
@@ -57,6 +58,16 @@ def blind_end(given: Mapping[str, Any]) -> str:
         return "last" if first else "first"
     whole = mask.detach()
     return "" if bool((whole if whole.dtype == torch.bool else whole > MASKED).any()) else "every"
+
+
+def added_ones(value: object, scores: object) -> bool:
+    """Whether what is added to scores is a mask of zeros and ones, or of truth values: it hides nothing."""
+    if not isinstance(value, torch.Tensor) or not isinstance(scores, torch.Tensor) or value.requires_grad:
+        return False
+    if value.ndim < _TWO or value.shape[-1] != scores.shape[-1] or value.is_complex() or value.is_nested:
+        return False
+    few = thinned(value.detach(), tuple(range(value.ndim)), _SYMBOLS)
+    return bool(((few == 0) | (few == 1)).all()) and bool(few.any()) and not bool(few.all())
 
 
 def mask_rows(
