@@ -407,3 +407,110 @@ def test_what_a_vector_gives_is_one_unit_that_varies_over_the_samples() -> None:
     assert not report.findings
     (row,) = report.signal.rows
     assert row.unit_std == pytest.approx(float((given @ model.w).detach().std(correction=0)), rel=1e-4)
+
+
+@pytest.mark.parametrize("written_out", [True, False])
+def test_a_score_that_is_multiplied_by_zero_is_a_score(*, written_out: bool) -> None:
+    ones = torch.ones(STEPS, STEPS).tril()
+
+    def call(m, x):
+        q, k, v = m.qkv(x).chunk(3, -1)
+        scores = q @ k.mT / math.sqrt(WIDTH)
+        hidden = scores * ones if written_out else scores * ones - 1e4 * (1 - ones)  # GPT's own way
+        return m.head(torch.softmax(hidden, -1) @ v)
+
+    model = Calls(call, qkv=nn.Linear(20, 3 * WIDTH), head=nn.Linear(WIDTH, 4))
+    given, target = torch.randn(SAMPLES, STEPS, 20), torch.randn(SAMPLES, STEPS, 4)
+    assert bool(found(model, given, target, F.mse_loss, "attention-collapse")) is written_out
+
+
+# ---- several targets ----
+
+
+def two_heads(m, x):
+    h = m.body(x).relu()
+    return m.classes(h), m.sizes(h).relu() if m.cut else m.sizes(h)
+
+
+def pair(*, cut: bool = False) -> nn.Module:
+    model = Calls(two_heads, body=nn.Linear(20, WIDTH), classes=nn.Linear(WIDTH, 5), sizes=nn.Linear(WIDTH, 4))
+    model.cut = cut
+    return model
+
+
+def both(answers, target):
+    return F.cross_entropy(answers[0], target[0]) + F.smooth_l1_loss(answers[1], target[1])
+
+
+def test_each_target_is_held_against_the_answer_that_is_compared_with_it() -> None:
+    given, names, sizes = rows(), labels(5), torch.randn(SAMPLES, 4)
+    assert severities(found(pair(cut=True), given, (names, sizes), both, "target-range")) == ["warning"]
+    assert not found(pair(), given, (names, sizes), both, "target-range")
+    assert severities(found(pair(), given, (names, 2e5 + 5e4 * sizes), both, "target-scale")) == ["warning"]
+    assert not found(pair(), given, (names, sizes), both, "target-scale")
+
+
+def test_a_part_of_a_loss_may_be_sure_of_wrong_answers() -> None:
+    given, target = rows(), (labels(5), torch.randn(SAMPLES, 4))
+    sure = pair()
+    nn.init.normal_(sure.classes.weight, 0, 10.0)
+    (finding,) = found(sure, given, target, both, "output-prior")
+    assert finding.measured == pytest.approx(float(F.cross_entropy(sure(given)[0], target[0]).detach()), rel=1e-4)
+    assert finding.expected == pytest.approx(math.log(5))
+    assert not found(pair(), given, target, both, "output-prior")
+
+
+# ---- what comes to nothing on the way ----
+
+
+def test_a_softmax_over_the_one_unit_of_a_weight_weighs_nothing() -> None:
+    def net(axis: int) -> nn.Module:
+        def call(m, x):
+            h = m.body(x).tanh()
+            return m.head((m.scores(h).softmax(axis) * h).sum(1))
+
+        return Calls(call, body=nn.Linear(20, WIDTH), scores=nn.Linear(WIDTH, 1), head=nn.Linear(WIDTH, 3))
+
+    given, target = torch.randn(SAMPLES, STEPS, 20), labels(3)
+    (finding,) = found(net(-1), given, target, F.cross_entropy, "softmax-axis")
+    assert finding.layers == ("scores.weight",)
+    assert not found(net(1), given, target, F.cross_entropy, "softmax-axis")
+    assert not found(net(1), given[:, :1], target, F.cross_entropy, "softmax-axis")  # one place alone is what there is
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_the_first_state_knows_nothing_of_what_follows(kind) -> None:
+    def net(place: int, *, both_ways: bool = False) -> nn.Module:
+        steps = kind(20, WIDTH, batch_first=True, bidirectional=both_ways)
+        return Calls(lambda m, x: m.head(m.steps(x)[0][:, place]), steps=steps, head=nn.LazyLinear(3))
+
+    given, target = torch.randn(SAMPLES, STEPS, 20), labels(3)
+    for model, wrong in ((net(0), True), (net(-1), False), (net(0, both_ways=True), False)):
+        model(given)
+        assert bool(found(model, given, target, F.cross_entropy, "unused-input")) is wrong
+    model = net(0)
+    model(given)
+    assert not found(model, given[:, :1], target, F.cross_entropy, "unused-input")
+
+
+def test_a_state_that_is_zero_at_every_step_teaches_its_weight_nothing() -> None:
+    def net(*, kept: bool) -> nn.Module:
+        def call(m, x):
+            h, states = torch.zeros(len(x), WIDTH), []
+            for step in x.unbind(1):
+                h = torch.tanh(m.given(step) + m.state(h if kept else torch.zeros(len(x), WIDTH)))
+                states.append(h)
+            return m.head(torch.stack(states, 1).mean(1))
+
+        parts = {
+            "given": nn.Linear(20, WIDTH),
+            "state": nn.Linear(WIDTH, WIDTH, bias=False),
+            "head": nn.Linear(WIDTH, 3),
+        }
+        return Calls(call, **parts)
+
+    given, target = torch.randn(SAMPLES, STEPS, 20), labels(3)
+    (finding,) = found(net(kept=False), given, target, F.cross_entropy, "unused-parameter")
+    assert finding.layers == ("state.weight",)
+    assert not found(net(kept=True), given, target, F.cross_entropy, "unused-parameter")
+    assert not found(net(kept=True), given[:, :1], target, F.cross_entropy, "unused-parameter")

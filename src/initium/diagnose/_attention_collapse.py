@@ -11,7 +11,7 @@ largest at every key (the largest weight above 0.987), in at least half of the n
 warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
 vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round; likewise where the first query, or the last, or none, is shown any
 key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding). A mask of zeros and
-ones that is added to the scores is a warning.
+ones that is added to the scores, or multiplies them, is a warning.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -97,10 +97,10 @@ def _ones(rows: list[MaskRow], signal: Signal) -> Finding:
         code="attention-collapse",
         severity="warning",
         layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
-        message=f"A mask of zeros and ones is added to the scores of {several(len(rows), 'attention')} of {len(signal.attentions)}: it hides nothing.",
+        message=f"A mask of zeros and ones is added to, or multiplies, the scores of {several(len(rows), 'attention')} of {len(signal.attentions)}: it hides nothing.",
         measured=1.0,
         expected=-math.inf,
-        cause="what is added to a score at 0 leaves it, at 1 raises it a little; a key is hidden by minus infinity, or by a mask of truth values "
+        cause="what is added to a score at 0 leaves it, at 1 raises it a little, and a score of 0 is a score like any other; a key is hidden by minus infinity, or by a mask of truth values "
         "where the operation takes one (attn_mask, dtype bool).",
         cure="Make it boolean, or fill what is to be hidden with minus infinity: scores.masked_fill(~mask, -torch.inf).",
         remedy=Code("mask = mask.bool()  # for F.scaled_dot_product_attention: True where a key is to be seen"),

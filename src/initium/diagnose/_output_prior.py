@@ -63,10 +63,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if signal.loss is None or not math.isfinite(signal.loss):
         return
     if not signal.classes or signal.prior_loss is None:
-        for part in signal.parts:
-            if part.loss <= math.log(part.classes) + _NATS:
-                known = replace(signal, prior_loss=part.prior_loss, classes=part.classes, targets=part.targets)
-                yield from _no_prior(None, known, part.loss, math.log(part.classes))
+        yield from _of_parts(network, signal)
         yield from _worse_than_nothing(network, signal, signal.loss)
         return
     uniform = math.log(signal.classes)
@@ -75,6 +72,20 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _too_sure(network, signal, signal.loss, uniform)
     else:
         yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
+
+
+def _of_parts(network: Network, signal: Signal) -> Iterator[Finding]:
+    """The same for each cross-entropy inside of a loss; which weight makes its scores is not known."""
+    for part in signal.parts:
+        known = replace(signal, prior_loss=part.prior_loss, classes=part.classes, targets=part.targets)
+        uniform = math.log(part.classes)
+        if part.loss > uniform + _NATS:
+            told = _too_sure(network, known, part.loss, uniform)
+            yield replace(
+                told, layers=(), message=f"A part of the loss: {told.message[0].lower()}{told.message[1:]}", part_of=""
+            )
+        else:
+            yield from _no_prior(None, known, part.loss, uniform)
 
 
 def _worse_than_nothing(network: Network, signal: Signal, loss: float) -> Iterator[Finding]:

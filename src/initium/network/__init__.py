@@ -10,10 +10,10 @@ from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed, unread
-from initium.network._ending import Ending, ending, squashed_again
+from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
-from initium.network._last import read_at_last
+from initium.network._last import read_at_first, read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._loose import loose
 from initium.network._lost import lost, order_of
@@ -102,9 +102,11 @@ __all__ = [
     "order_of",
     "output_axes",
     "output_of",
+    "over_one",
     "own_statistics",
     "random_state_kept",
     "read",
+    "read_at_first",
     "read_at_last",
     "recurred",
     "recut",

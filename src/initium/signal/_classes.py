@@ -57,10 +57,16 @@ def rows_each(output: object, batch: Batch, samples: int) -> int:
 
 
 def likelihoods(seen: Iterable[Compared]) -> tuple[PartRow, ...]:
-    """The binary cross-entropies of scores inside of a loss of several parts, each beside what its frequencies would cost."""
+    """The cross-entropies of scores inside of a loss of several parts, each beside what its frequencies would cost."""
     found: list[PartRow] = []
     for each in seen:
         scores, target = each.mine, each.theirs
+        if each.kind == "cross-entropy" and not target.is_floating_point() and scores.ndim == 2 and target.ndim == 1:  # noqa: PLR2004
+            if counts(scores, target):
+                known = _of_labels(scores, target)
+                loss = F.cross_entropy(scores.float(), target, ignore_index=IGNORED)
+                found.append(PartRow(float(loss), *known))
+            continue
         alike = each.kind == "chances" and scores.shape == target.shape and scores.is_floating_point()
         if alike and scores.numel() and _one_answer(scores) and bool(((target == 0) | (target == 1)).all()):
             share = target.double().mean()

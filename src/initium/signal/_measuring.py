@@ -90,14 +90,14 @@ def _blind(given: Mapping[str, Any]) -> str:
 
 
 def _scored(network: Network) -> dict[str, str]:
-    """The sums whose value the softmax of an attention takes, with that softmax's node."""
+    """The sums and products whose value the softmax of an attention takes, with that softmax's node."""
     attends = {each.node for each in network.attends}
     nodes = network.trace.graph.graph.nodes if network.trace else ()
     found: dict[str, str] = {}
     for node in nodes:
         if node.name in attends and "softmax" in op_name(node):
             here = behind(node.all_input_nodes[0])
-            if op_name(here) in SUMS and len(here.all_input_nodes) == 2:  # noqa: PLR2004 - scores and a mask
+            if op_name(here) in {*SUMS, "mul"} and len(here.all_input_nodes) == 2:  # noqa: PLR2004 - scores and a mask
                 found[here.name] = node.name
     return found
 

@@ -39,16 +39,22 @@ def regression(
 
     Args:
         output: What the model returned.
-        batch: With the target.
+        batch: With the target, or several.
         loss: The loss that was computed; ``None`` for none.
         function: What computed it, to be asked again.
         ends: Between which numbers each tensor of the output lies.
     """
-    target = batch.target
-    if loss is None or function is None or not isinstance(target, torch.Tensor) or not target.is_floating_point():
+    if loss is None or function is None:
         return None
+    targets = [each for each in tensors_in(batch.target) if each.is_floating_point() and each.numel()]
+    target = batch.target
     answers = [each.detach() for each in tensors_in(output) if each.is_floating_point() and each.numel()]
-    if isinstance(output, torch.Tensor) and output.shape == target.shape:
+    if (
+        isinstance(output, torch.Tensor)
+        and isinstance(target, torch.Tensor)
+        and output.shape == target.shape
+        and targets
+    ):
         distant = bool(answers) and _is_distance(answers[0], target, float(loss.detach()), function)
         return _row(answers[0], target, ends[0] if len(ends) == 1 else Bounds()) if distant else None
     picked = (each for each in inside(output, batch, function) if each.kind == "distance")
@@ -56,7 +62,7 @@ def regression(
         (
             _row(each.mine, each.theirs, _end_of(each.mine, output, ends))
             for each in picked
-            if _are_picked(each, answers, target)
+            if any(_are_picked(each, answers, mine) for mine in targets)
         ),
         None,
     )
