@@ -23,7 +23,7 @@ _ROUNDING = 1e-6
 def constant(network: Network, signal: Signal) -> Finding | None:
     """The finding, if the weights that make the answers are not zero and give the same to all samples, and nothing says why."""
     every = links(network, signal)
-    heads = [link for link in every if link.use.head] or list(every[-1:])
+    heads = [link for link in every if link.use.head or link.use.leaves] or list(every[-1:])
     same = all(
         link.row.finite
         and link.row.out_rms > 0

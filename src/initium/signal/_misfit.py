@@ -127,6 +127,10 @@ def _over_samples(seen: tuple[Compared, ...], output: object, batch: Batch) -> b
     if not isinstance(output, torch.Tensor) or not isinstance(batch.target, torch.Tensor) or not batch.target.ndim:
         return False
     samples = len(batch.target)
+    if (
+        batch.target.is_floating_point() and batch.target.shape != output.shape
+    ):  # one distribution of classes, for all samples
+        return False
     wide = samples > 1 and output.shape.count(samples) == 1 and output.numel() > samples
     return wide and any(
         each.kind == "softmax" and each.mine.shape == output.shape and output.shape[int(each.theirs)] == samples
