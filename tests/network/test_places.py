@@ -251,6 +251,16 @@ def test_the_scale_of_the_norm_that_ends_a_branch_may_be_zero_on_purpose():
     assert network.facts("b.weight").residual.multipliers == ()
 
 
+@pytest.mark.parametrize(
+    ("end", "passes"), [(F.leaky_relu, True), (F.silu, True), (F.relu, False), (F.softplus, False)]
+)
+def test_a_norm_before_an_activation_may_be_zero_where_that_passes_zero_and_its_gradient(end, passes):
+    network = network_of(
+        lambda net, x: net.head(x + end(net.last(mlp(net, x)))), last=nn.LayerNorm(WIDTH), **linears("a b head")
+    )
+    assert bool(network.facts("last.weight").idle) is passes
+
+
 def test_a_modulation_that_gates_a_branch_may_be_zero_on_purpose():
     def modulated(net, x, condition):
         shift, scale, gate = net.modulation(F.silu(condition)).chunk(3, -1)

@@ -11,8 +11,11 @@ from initium._front._cure import Course
 from initium._front._look import look
 from initium._front._planned import WALKED, planned
 from initium.audit import audit as audited
-from initium.network import as_batch, read
+from initium.diagnose import of_batch
+from initium.network import as_batch, read, spoiled
 from initium.planning import law_of_fill
+from initium.records import Signal
+from initium.report import Report
 from initium.signal import predict as predicted
 
 if TYPE_CHECKING:
@@ -24,8 +27,7 @@ if TYPE_CHECKING:
     from initium.audit import Audit
     from initium.network import Network
     from initium.planning import Overrides, Plan, Prior, Undo
-    from initium.records import Receipt, Signal
-    from initium.report import Report
+    from initium.records import Receipt
     from initium.schemes import Scheme
 
 
@@ -170,7 +172,7 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
         The report: prints as a picture with findings, and ``raise_if("error")`` makes it a test.
 
     Raises:
-        BatchError: The batch is empty, holds NaN, or does not fit the model.
+        BatchError: The batch is empty, or does not fit the model. One that holds NaN is a finding.
         LossError: The loss is not one real number with a gradient.
         TraceError: The model cannot be traced.
 
@@ -183,6 +185,9 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
         >>> report.verdict, report.findings[0].code
         ('symmetric', 'symmetry')
     """
+    broken = spoiled(batch)
+    if broken:
+        return Report((of_batch(broken),), Signal(()), type(model).__name__)
     given = as_batch(batch)
     return replace(look(model, given, loss), course=Course(given, loss))
 

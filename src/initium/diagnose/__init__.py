@@ -2,6 +2,7 @@
 
 from initium.diagnose._examine import examine
 from initium.diagnose._explained import Explanation, explained
+from initium.diagnose._nonfinite import of_batch
 from initium.diagnose._table import CHECKS, Check
 
-__all__ = ["CHECKS", "Check", "Explanation", "examine", "explained"]
+__all__ = ["CHECKS", "Check", "Explanation", "examine", "explained", "of_batch"]

@@ -9,7 +9,9 @@ Limits: the entropy of fewer than two keys, ``ln 2``, where a query sees six or 
 about twice that), is a warning; an error where at more than half of the queries the slope is below a twentieth of its
 largest at every key (the largest weight above 0.987), in at least half of the network's attentions. Exact, a
 warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
-vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round.
+vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round; likewise where the first query, or the last, or none, is shown any
+key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding). A mask of zeros and
+ones that is added to the scores, or multiplies them, is a warning.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -44,15 +46,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from initium.network import Network
-    from initium.records import AttentionRow, Signal
+    from initium.records import AttentionRow, MaskRow, Signal
 
 _LOOKS_AT, _FEWEST, _HALF = math.log(2), 6.0, 0.5
 _UNSCALED, _LARGE = 2.0, 2.0
 
+_BLIND = {
+    "last": "a triangle that is the wrong way round hides what a query may see, itself among it, and shows it what follows.",
+    "first": "a triangle without its diagonal hides a query from itself, and the first has nothing else.",
+    "every": "the mask hides every key of every sample: it was compared with a symbol that is not there, or is the wrong way round.",
+}
+
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the attentions that have collapsed, and one for those that see padding alone."""
-    if signal.masks:
+    ones = [row for row in signal.masks if row.blind == "ones"]
+    if ones:
+        yield _ones(ones, signal)
+    elif any(row.blind for row in signal.masks):
+        if all(row.finite for row in signal.rows):  # else `nonfinite` says so
+            yield _blind(signal)
+    elif signal.masks:
         yield _turned(signal)
     judged = [row for row in signal.attentions if row.visible >= _FEWEST]
     sharp = [row for row in judged if row.entropy < _LOOKS_AT]
@@ -75,6 +89,38 @@ def _turned(signal: Signal) -> Finding:
         cure="Negate the mask. key_padding_mask of nn.MultiheadAttention is True where a key is to be ignored, attn_mask of "
         "scaled_dot_product_attention where one is to be seen.",
         remedy=Code("mask = tokens == padding  # True is ignored: src_key_padding_mask=mask"),
+    )
+
+
+def _ones(rows: list[MaskRow], signal: Signal) -> Finding:
+    return Finding(
+        code="attention-collapse",
+        severity="warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"A mask of zeros and ones is added to, or multiplies, the scores of {several(len(rows), 'attention')} of {len(signal.attentions)}: it hides nothing.",
+        measured=1.0,
+        expected=-math.inf,
+        cause="what is added to a score at 0 leaves it, at 1 raises it a little, and a score of 0 is a score like any other; a key is hidden by minus infinity, or by a mask of truth values "
+        "where the operation takes one (attn_mask, dtype bool).",
+        cure="Make it boolean, or fill what is to be hidden with minus infinity: scores.masked_fill(~mask, -torch.inf).",
+        remedy=Code("mask = mask.bool()  # for F.scaled_dot_product_attention: True where a key is to be seen"),
+    )
+
+
+def _blind(signal: Signal) -> Finding:
+    rows, end = signal.masks, signal.masks[0].blind
+    whom = "no query a key" if end == "every" else f"the {end} query no key"
+    return Finding(
+        code="attention-collapse",
+        severity="error" if 2 * len(rows) >= len(signal.attentions) else "warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} show {whom}, in any sample: what is read is nothing (or NaN).",
+        measured=0.0,
+        expected=1.0,
+        cause=_BLIND[end],
+        cure="A causal mask shows each query itself and what came before: attn_mask and key_padding_mask of nn.Transformer are True where a key "
+        "is to be hidden (triu(diagonal=1)), attn_mask of scaled_dot_product_attention where one is to be seen (tril()).",
+        remedy=Code("mask = torch.nn.Transformer.generate_square_subsequent_mask(length)"),
     )
 
 

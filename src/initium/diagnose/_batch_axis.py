@@ -10,10 +10,13 @@ samples, units), ``h.view(samples, -1)`` lays the states of two samples side by 
 Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
 number for each sample. An error. Likewise a weight that sums over numbers of different samples, with the samples followed from the
 batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
-another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)).
+another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)); and, around an attention,
+(steps, heads * width) viewed as (heads, steps, width).
+An error where a cross-entropy takes rows of scores that lie step by step beside targets that lie sample by sample. Rows that are taken for the steps of one sequence, 30 and more, are a warning where neither what comes in nor the target has an
+autocorrelation beyond chance (4 standard deviations; Box & Pierce 1970).
 
 Not a fault: steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
-which has no other axis; samples of which each has an answer a step, since nobody can tell which axis is which.
+which has no other axis, and whose values say something of the next; samples of which each has an answer a step, since nobody can tell which axis is which.
 
 Example:
     >>> import torch, initium
@@ -36,7 +39,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.network import lost, mixed, recurred, recut
+from initium.network import lost, mixed, order_of, recurred, recut, rows_for_steps
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -50,8 +53,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all recurrent layers that run along the samples, else one for weights that sum over samples, else one for views."""
     found = recurred(network, signal.samples) if signal.singly else ()
     if not found:
-        beside = tuple(_side_by_side(network, signal)) or tuple(_lost(network, signal)) or tuple(_laid_along(signal))
-        yield from beside or _cut_anew(network)
+        beside = (
+            tuple(_rows_crossed(network, signal))
+            or tuple(_side_by_side(network, signal))
+            or tuple(_lost(network, signal))
+            or tuple(_laid_along(signal))
+        )
+        yield from beside or tuple(_one_sequence(network, signal)) or _cut_anew(network)
         return
     nodes = {name for name, _ in found}
     layers = tuple(dict.fromkeys(use.name for use in network.uses if use.node in nodes))
@@ -67,6 +75,49 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         cause="it takes steps first, and samples come first (batch_first=True was left out): the state goes from sample to sample.",
         cure="Make it with batch_first=True, or transpose what it reads: x.transpose(0, 1).",
         remedy=Code("layer = torch.nn.LSTM(features, width, batch_first=True)"),
+    )
+
+
+def _rows_crossed(network: Network, signal: Signal) -> Iterator[Finding]:
+    """Rows of scores that go step by step beside targets that go sample by sample."""
+    classes = signal.classes or 0
+    order = order_of(network, signal.samples) if signal.rows_each > 1 else 0
+    if not order or order == signal.rows_each * classes or order != classes:
+        return
+    heads = tuple(dict.fromkeys(use.name for use in network.uses if use.head))
+    yield Finding(
+        code="batch-axis",
+        severity="error",
+        layers=heads,
+        message=f"The {signal.samples * signal.rows_each} rows of scores go step by step, {signal.samples} samples at each, and the targets beside them "
+        f"sample by sample, {signal.rows_each} of each: they are compared crosswise.",
+        measured=1.0,
+        expected=float(signal.rows_each),
+        cause="steps come first in what was flattened (batch_first=False, a transposition before), and samples in the target: row i of one is not row "
+        "i of the other.",
+        cure="Bring the samples first, then flatten: scores.transpose(0, 1).reshape(-1, classes).",
+        remedy=Code("scores = scores.transpose(0, 1).reshape(-1, classes)"),
+    )
+
+
+def _one_sequence(network: Network, signal: Signal) -> Iterator[Finding]:
+    found = rows_for_steps(network, signal.samples) if signal.singly and signal.unordered else ()
+    if not found:
+        return
+    nodes = {name for name, _ in found}
+    shape = found[0][1]
+    yield Finding(
+        code="batch-axis",
+        severity="warning",
+        layers=tuple(dict.fromkeys(use.name for use in network.uses if use.node in nodes)),
+        message=f"The {signal.samples} rows of the batch are taken for the steps of one sequence (of shape {shape}), and they follow each other "
+        "as shuffled samples do.",
+        measured=float(signal.samples),
+        expected=1.0,
+        cause="a table of (samples, features) goes in as it is, or with an axis of one sample put before it: the state goes from sample to sample, "
+        "and no column says anything of its next row.",
+        cure="Give each sample an axis of steps: x[:, None] with batch_first=True; or a layer without steps, where there are none.",
+        remedy=Code("states, _ = lstm(x[:, None])  # (samples, 1 step, features), batch_first=True"),
     )
 
 
@@ -137,7 +188,7 @@ def _cut_anew(network: Network) -> Iterator[Finding]:
         code="batch-axis",
         severity="warning",
         layers=tuple(behind[:1]),
-        message=f"{several(len(found), 'view')} of what has other axes: {before} is viewed as {after}, the same sizes in another order.",
+        message=f"{several(len(found), 'view')} of what has other axes: {before} is viewed as {after}, which puts its axes in another order.",
         measured=float(len(found)),
         expected=0.0,
         cause="a view (view, reshape) moves no number: what it calls a row of one axis is cut from several of another, and neighbours in space "

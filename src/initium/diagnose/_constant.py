@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose import _vanishing_signal
 from initium.diagnose._figures import shown
+from initium.diagnose._input_scale import faint
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
 from initium.diagnose._words import names
@@ -22,7 +23,7 @@ _ROUNDING = 1e-6
 def constant(network: Network, signal: Signal) -> Finding | None:
     """The finding, if the weights that make the answers are not zero and give the same to all samples, and nothing says why."""
     every = links(network, signal)
-    heads = [link for link in every if link.use.head] or list(every[-1:])
+    heads = [link for link in every if link.use.head or link.use.leaves] or list(every[-1:])
     same = all(
         link.row.finite
         and link.row.out_rms > 0
@@ -33,7 +34,12 @@ def constant(network: Network, signal: Signal) -> Finding | None:
     if not (heads and signal.told_apart and same) or any(map(_moved, every)):
         return None
     told = bool(odd_scales(network, signal)) or any(_vanishing_signal.check(network, signal))
-    return None if told else _one_answer(tuple(heads))
+    return None if told else _one_answer(tuple(heads), faint(signal) or _of_nothing(signal))
+
+
+def _of_nothing(signal: Signal) -> str:
+    """The code of norms of two values or fewer, which hand on nothing but a sign."""
+    return "degenerate-batchnorm" if any(row.values <= 2 for row in signal.norms) else ""  # noqa: PLR2004
 
 
 def _moved(link: Link) -> bool:
@@ -43,7 +49,7 @@ def _moved(link: Link) -> bool:
     )
 
 
-def _one_answer(heads: tuple[Link, ...]) -> Finding:
+def _one_answer(heads: tuple[Link, ...], part_of: str) -> Finding:
     head = heads[0]
     return Finding(
         code="vanishing-signal",
@@ -56,4 +62,5 @@ def _one_answer(heads: tuple[Link, ...]) -> Finding:
         cause="the weight itself is not zero: what it reads is zero, or constant (an exponential or a gate that is closed everywhere, a factor or "
         "a matrix of zeros).",
         cure="Look at what comes to it: widths of kernels, biases of gates, matrices of neighbours, masks.",
+        part_of=part_of,
     )

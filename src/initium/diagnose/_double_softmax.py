@@ -11,6 +11,8 @@ to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all
 below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit; of a loss, that is asked: it has one unit and
 is zero for any answer. A softmax that reads a softmax over the same axis, and nothing between, or the answer's that reads a sigmoid: a
 warning.
+So are scores that a tanh, a cosine or their kin keep between a and b, where not even
+`log(1 + (K - 1) exp(a - b))`, the least that the loss can be, is below a tenth of log K.
 
 Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
 recognised, or none; a softmax over another axis (``softmax-axis``); a ReLU before a pooling (SqueezeNet); outputs that lie between 0 and 1 by chance.
@@ -33,7 +35,7 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several, shown
 from initium.diagnose._links import links
-from initium.network import ending, squashed_again
+from initium.network import bounds, ending, squashed_again
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
 ONE_SIDED = frozenset({"relu", "relu6"})
 _RATES = frozenset({"exp", "softplus"}) | ONE_SIDED | _SQUASHING
 _MATRIX = 2
+# Of what guessing costs.
+_PART = 0.1
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -65,6 +69,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     found = found or _twice(end, signal, layers)
     if found is None and end is not None and end.op in ONE_SIDED and signal.classes:
         found = _one_sided(end, layers)
+    if found is None and signal.classes and not signal.misfit:
+        found = _bounded(network, every, signal.classes)
     yield from (found,) if found else ()
 
 
@@ -164,6 +170,30 @@ def _again(layers: tuple[str, ...], again: tuple[tuple[str, tuple[int, ...]], ..
         (2.0, 1.0),
         "what comes in lies between 0 and 1, so that no share can be more than e times another, whatever the network learns.",
         "Take one of them out: scores go into one softmax (or log_softmax) alone.",
+    )
+
+
+def _bounded(network: Network, every: tuple[Link, ...], classes: int) -> Finding | None:
+    """Scores that something bounds: how sure they can make the loss, in the best case."""
+    answers = bounds(network)
+    if len(answers) != 1 or math.isinf(answers[0].low) or math.isinf(answers[0].high):
+        return None
+    end = answers[0]
+    if end.low >= 0 and end.high <= 1:  # chances, which the loss takes, or which were told already
+        return None
+    single = every and every[-1].units == 1 and classes == _MATRIX
+    apart = min(abs(end.low), abs(end.high)) if single else end.high - end.low
+    floor = math.log1p((classes - 1) * math.exp(-apart))
+    if floor <= _PART * math.log(classes):
+        return None
+    return _finding(
+        "warning",
+        head_of(every),
+        f"The scores lie between {end.low:g} and {end.high:g}, whatever the weights are, and the loss takes what it gives for scores: it cannot fall "
+        f"below {shown(floor)}.",
+        (floor, 0.0),
+        f"{end.op} bounds them: the softmax of {classes} classes that lie so near each other stays near 1 / {classes}, however sure the network is.",
+        "Return the scores as the last weight gives them; or multiply what is bounded (cosines by 16 and more, or by a learned scale).",
     )
 
 

@@ -82,6 +82,11 @@ def off(row: InputRow) -> bool:
     return math.isfinite(row.rms) and row.std > 0 and odd
 
 
+def faint(signal: Signal) -> str:
+    """This check's code where an input is so small that any bias drowns it, else nothing."""
+    return "input-scale" if any(0 < row.largest < _FAINT and off(row) for row in signal.inputs) else ""
+
+
 def _severity(link: Link, signal: Signal) -> Severity:
     guessing = math.log(signal.classes) if signal.classes and signal.classes > 1 else math.inf
     lost = signal.loss is not None and signal.loss > _MANY * guessing

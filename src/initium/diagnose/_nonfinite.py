@@ -52,6 +52,29 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     )
 
 
+def of_batch(what: str) -> Finding:
+    """The finding for a batch that is not finite, with which nothing can be measured.
+
+    Args:
+        what: Which tensor holds what, in words.
+
+    Returns:
+        An error of ``nonfinite``.
+
+    Example:
+        >>> from initium.diagnose import of_batch
+        >>> of_batch("`args[0]` holds 1 NaN or infinite values of 64, the first at index [0, 1]").code
+        'nonfinite'
+    """
+    reason = Because(
+        f"{what}: with it every sum that reads it is NaN, and so is the loss, whatever the weights are.",
+        "Look at how the data are prepared: (x - mean) / std of a column that is constant, log(0), missing values of a table. Keep a small number "
+        "in the divisor and in the logarithm, and fill or drop what is missing.",
+        None,
+    )
+    return _finding((), "The batch holds NaN or infinity: nothing was measured", reason)
+
+
 def _reason(network: Network, signal: Signal, bad: list[SignalRow]) -> Because:
     """A parameter that holds it, else the first value on the way forward, else the first gradient on the way back."""
     if signal.broken:
@@ -107,6 +130,14 @@ def _of_gradient(last: SignalRow) -> Because:
 
 def _of_values(first: SignalRow, signal: Signal) -> Because:
     before = [row.out_rms for row in signal.rows if math.isfinite(row.out_rms)]
+    blind = next((row.blind for row in signal.masks if row.blind), "")
+    if blind:
+        return Because(
+            f"every weight is finite; the first value that is not appears at `{first.name}` ({first.op}), and an attention shows "
+            f"{'no query' if blind == 'every' else f'its {blind} query no'} key in any sample: a softmax over nothing is NaN.",
+            "Show each query at least itself: triu(diagonal=1) is what a causal mask hides.",
+            None,
+        )
     grown = f" The signal had reached {shown(max(before))} elsewhere." if before else ""
     return Because(
         f"every weight is finite; the first value that is not appears at `{first.name}` ({first.op}).{grown}",

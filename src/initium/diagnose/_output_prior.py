@@ -6,7 +6,7 @@ classes (Lin et al. 2017, section 3.3, for the bias that does so). Random logits
 Limits: a head is too large where the loss is more than 2 nats above log K, the price of logits of variance 4 (a critical
 start has 1); an error from 10 log K on. A prior is missing where the frequencies would save more than a quarter of a nat
 and more than a tenth of log K, and the loss has less than half of that yet: an info, a warning from half of log K, where
-the first hundreds of steps go into the bias. A loss with a target that is no such cross-entropy is asked what zeros in the
+the first hundreds of steps go into the bias; so of a cross-entropy that is a part of the loss. A loss with a target that is no such cross-entropy is asked what zeros in the
 place of all answers would cost: where that is a number above 0, and a thousandth or less of the loss (:mod:`._slopes`), a
 warning; so are answers that vary 30 times as much as a target of ordinary size.
 
@@ -29,10 +29,12 @@ Example:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.diagnose import _residual_growth
 from initium.diagnose._figures import shown
+from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
 from initium.diagnose._place import biased, drowned, place
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 
     from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import ScaleRow, Severity, Signal
+    from initium.records import AddedRow, ScaleRow, Severity, Signal
 
 _NATS = 2.0
 _MANY = 10.0
@@ -61,6 +63,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if signal.loss is None or not math.isfinite(signal.loss):
         return
     if not signal.classes or signal.prior_loss is None:
+        yield from _of_parts(network, signal)
         yield from _worse_than_nothing(network, signal, signal.loss)
         return
     uniform = math.log(signal.classes)
@@ -71,6 +74,20 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield from _no_prior(every[-1] if every else None, signal, signal.loss, uniform)
 
 
+def _of_parts(network: Network, signal: Signal) -> Iterator[Finding]:
+    """The same for each cross-entropy inside of a loss; which weight makes its scores is not known."""
+    for part in signal.parts:
+        known = replace(signal, prior_loss=part.prior_loss, classes=part.classes, targets=part.targets)
+        uniform = math.log(part.classes)
+        if part.loss > uniform + _NATS:
+            told = _too_sure(network, known, part.loss, uniform)
+            yield replace(
+                told, layers=(), message=f"A part of the loss: {told.message[0].lower()}{told.message[1:]}", part_of=""
+            )
+        else:
+            yield from _no_prior(None, known, part.loss, uniform)
+
+
 def _worse_than_nothing(network: Network, signal: Signal, loss: float) -> Iterator[Finding]:
     """Where the answers of the start cost a thousand times what zeros would, or vary far more than what is asked for."""
     nothing, row, every = signal.at_zero, signal.regression, links(network, signal)
@@ -79,7 +96,13 @@ def _worse_than_nothing(network: Network, signal: Signal, loss: float) -> Iterat
         return
     head = every[-1] if every else None
     reason = (
-        _reason(head, every, odd_scales(network, signal), grown=any(_residual_growth.check(network, signal)))
+        _reason(
+            head,
+            every,
+            odd_scales(network, signal),
+            drowning(signal),
+            grown=any(_residual_growth.check(network, signal)),
+        )
         if head
         else None
     )
@@ -103,7 +126,7 @@ def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> 
     every, odd = links(network, signal), odd_scales(network, signal)
     head, grown = every[-1] if every else None, any(_residual_growth.check(network, signal))
     reason = (
-        _reason(head, every, odd, grown=grown)
+        _reason(head, every, odd, drowning(signal), grown=grown)
         if head
         else Because("the logits are large.", "Make the output layer smaller.")
     )
@@ -122,7 +145,9 @@ def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> 
     )
 
 
-def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow], *, grown: bool) -> Because:
+def _reason(
+    head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow], tables: Sequence[AddedRow], *, grown: bool
+) -> Because:
     """The output bias, the network's input, what reaches the head, or the head's own gain."""
     logits = f"the logits have std {shown(head.row.out_std)} and mean {shown(head.row.out_mean)}"
     if biased(head):
@@ -148,9 +173,9 @@ def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow], *, gro
             None,
             "input-scale",
         )
-    other = next((link for link in every if link.hidden and drowned(link)), None)
-    if other is not None:
-        return Because(f"{logits}: {place(other).cause}.", "Set the biases to zero.", code="large-bias")
+    drowning_it = _drowned(every, tables, logits)
+    if drowning_it is not None:
+        return drowning_it
     if arriving > head.gain:
         return Because(
             f"{logits}: what reaches `{head.use.name}` has rms about {shown(arriving)}, its own gain is {shown(head.gain)} (1 "
@@ -168,6 +193,22 @@ def _reason(head: Link, every: tuple[Link, ...], odd: Sequence[ScaleRow], *, gro
         "Make the output layer smaller: gain 1 or less, or zero.",
         # Glorot's law gives a narrow head a gain of up to sqrt(2): what it wrote it would write again.
         TEXTBOOK if head.gain > _LAWFUL else Refill(head.use.name),
+    )
+
+
+def _drowned(every: tuple[Link, ...], tables: Sequence[AddedRow], logits: str) -> Because | None:
+    """Hidden biases, or a table that is added to the data, that are carried on to the logits."""
+    other = next((link for link in every if link.hidden and drowned(link)), None)
+    if other is not None:
+        return Because(f"{logits}: {place(other).cause}.", "Set the biases to zero.", code="large-bias")
+    large = next((row for row in tables if row.rms > _LARGE_INPUT), None)
+    if large is None:
+        return None
+    return Because(
+        f"{logits}: the table `{large.name}`, of rms {shown(large.rms)}, is added to the data and carried on to them.",
+        "Start the table with the std of what it is added to.",
+        None,
+        "large-bias",
     )
 
 

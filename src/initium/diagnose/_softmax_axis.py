@@ -5,9 +5,9 @@ batch: what one sample attends to depends on who else is in the batch, shrinks a
 a batch of one.
 
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
-sample by sample; one over the first axis of the answer, two axes; and, where the target is one number for each sample, attentions
+sample by sample; one over the first axis of the answer, of two axes, four or five; and, where the target is one number for each sample, attentions
 whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
-followed from the batch's first axis through views, transpositions and layers. An error. Where no sample need be involved, scores of
+followed from the batch's first axis through views, transpositions and layers. One on the way over the one unit that a weight gives is a warning. So is one that the loss takes of the answer over the only axis as long as the target. An error. Where no sample need be involved, scores of
 three axes or more, products of two signals, whose softmax goes over another axis than that along which a product of matrices
 sums what it weighs: a warning.
 
@@ -34,12 +34,13 @@ Example:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.diagnose._double_softmax import SOFTMAXES, head_of
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
-from initium.network import across_samples, beside_keys, ending, mixed, transposed
+from initium.network import across_samples, beside_keys, ending, mixed, over_one, transposed
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 _MATRIX = 2
+_IMAGES = (4, 5)  # of three axes the first may be that of steps
 _KEYS = (
     "what is to be weighed",
     "the weights of one sample then depend on the other samples, and do not sum to 1 over its keys.",
@@ -66,6 +68,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     end = ending(network)
     if end is not None and _over_the_batch(end):
         yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
+    if signal.misfit == "over samples":
+        told = _finding(head_of(links(network, signal)), "A softmax in the loss", (), _CLASSES)
+        yield replace(told, message="A softmax in the loss goes over the samples of the batch, not over the classes.")
+    yield from _constant(network)
     found = across_samples(network) or _followed(network, signal)
     if found:
         yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
@@ -75,6 +81,26 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     turned = transposed(network, signal.samples) if signal.singly else ()
     if turned and not found:
         yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
+
+
+def _constant(network: Network) -> Iterator[Finding]:
+    """One for the softmaxes over the one unit of a weight."""
+    found = over_one(network)
+    if not found:
+        return
+    makers = {maker for _, maker, _ in found}
+    yield Finding(
+        code="softmax-axis",
+        severity="warning",
+        layers=tuple(dict.fromkeys(use.name for use in network.uses if use.node in makers)),
+        message=f"{several(len(found), 'softmax')} on the way over the one unit that a weight gives (shape {found[0][2]}): the constant 1.",
+        measured=1.0,
+        expected=0.0,
+        cause="scores of one unit, (samples, places, 1), are to weigh the places, and the softmax goes over the last axis, which has one element: "
+        "every place weighs the same, and the weight that makes the scores gets no gradient.",
+        cure="Let it go over the places: scores.softmax(1).",
+        remedy=Code("weights = scores.softmax(dim=1)"),
+    )
 
 
 def _followed(network: Network, signal: Signal) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -98,7 +124,7 @@ def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int,
 
 
 def _over_the_batch(end: Ending) -> bool:
-    over = end.axis == 0 and len(end.shape) == _MATRIX and end.shape[1] > 1
+    over = end.axis == 0 and len(end.shape) in {_MATRIX, *_IMAGES} and end.shape[1] > 1
     return end.op in SOFTMAXES and over and end.shape[0] == end.samples > 1
 
 

@@ -72,7 +72,12 @@ def _constant(link: Link) -> bool:
 def _one_value(link: Link) -> bool:
     """A matrix of one value: whatever its biases add, every unit sees the same one sum of its inputs."""
     plain = link.plain or (link.use.layout == "gates" and link.use.direct and not link.facts.computed_by)
-    return plain and link.row.finite and not link.zeroed and _constant(link) and min(link.facts.shape[:2]) > 1
+    return plain and link.row.finite and not link.zeroed and _constant(link) and _sums_alike(link)
+
+
+def _sums_alike(link: Link) -> bool:
+    """Several units, each of which sums the same several inputs: a kernel on one channel, and no kernel for each channel."""
+    return link.units > 1 and (min(link.facts.shape[:2]) > 1 or (link.use.fan_in > 1 and link.use.parts == 1))
 
 
 def _rank_one(constant: tuple[Link, ...]) -> Finding:

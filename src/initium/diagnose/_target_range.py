@@ -1,13 +1,14 @@
 """``target-range``: the target has values that the model's last operation, or the loss, has no place for.
 
-Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh nothing outside of -1 to 1; for a
+Theory: a ReLU answers nothing below 0, a sigmoid nothing outside of 0 to 1, a tanh and an LSTM nothing outside of -1 to 1; for a
 target beyond, the best answer is the end of the range, where their slope is 0. A cross-entropy of chances, ``-t log p - (1
 - t) log(1 - p)``, is least at ``p = t`` for t from 0 to 1 alone; beyond, it has no lower bound, and the scores grow for
 ever. A loss of margins, ``max(0, 1 - t z)`` and its kin, is a function of ``t z`` and takes labels -1 and 1: at ``t = 0`` it is a
 constant, and only one class is learned.
 
-Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph. A target that goes beyond what the
-last operation gives by more than its own std: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
+Limits: asked of the loss (:class:`~initium.records.TargetRow`) and read from the graph: the interval in which the answer lies whatever
+the weights are, from what ends the model (states of a recurrent layer and vectors of length 1 too) through what scales it. A target of
+whose variance a tenth lies beyond: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
 a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, or a loss that is the cross-entropy of scores, recomputed, of
 a target of which a row sums to 2 or more: a warning. A loss of one answer a sample, with labels 0 and 1, that does not
 change whatever is answered where the label is 0, and does where it is -1 instead: an error.
@@ -27,13 +28,11 @@ Example:
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from initium.diagnose._double_softmax import head_of
-from initium.diagnose._figures import shown
+from initium.diagnose._figures import share, shown
 from initium.diagnose._links import links
-from initium.network import ending
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -42,16 +41,8 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal, TargetRow
 
-_REACHES = {
-    "relu": (0.0, math.inf),
-    "softplus": (0.0, math.inf),
-    "relu6": (0.0, 6.0),
-    "sigmoid": (0.0, 1.0),
-    "hardsigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "tanh": (-1.0, 1.0),
-    "hardtanh": (-1.0, 1.0),
-}
+# Of the target's variance a tenth: noise that goes a little beyond is a hundredth.
+_PART = 0.1
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -63,13 +54,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _one_of_several(head)
     if signal.misfit == "one side" and signal.loss is not None:
         yield _one_side(head, signal.loss)
-    row, end = signal.regression, ending(network)
-    if row is None or end is None or end.op not in _REACHES:
-        return
-    low, high = _REACHES[end.op]
-    beyond = max(low - row.lowest, row.highest - high)
-    if beyond > row.std > 0:
-        yield _out_of_reach(row, head, end.op, beyond)
+    row = signal.regression
+    if row is not None and row.std > 0 and row.missed > _PART:
+        yield _out_of_reach(row, head)
 
 
 def _no_chances(head: tuple[str, ...], loss: float) -> Finding:
@@ -108,7 +95,7 @@ def _one_side(head: tuple[str, ...], loss: float) -> Finding:
         code="target-range",
         severity="error",
         layers=head,
-        message=f"The loss, {shown(loss)}, does not hear the samples of label 0: whatever is answered to them, it is the same.",
+        message=f"The loss, {shown(loss)}, takes labels -1 and 1, and the target's are 0 and 1: it does not hear the samples of label 0.",
         measured=0.0,
         expected=-1.0,
         cause="it is a function of label times answer (a hinge, a margin), which takes labels -1 and 1; of a label 0 it is a constant, so that "
@@ -118,16 +105,18 @@ def _one_side(head: tuple[str, ...], loss: float) -> Finding:
     )
 
 
-def _out_of_reach(row: TargetRow, head: tuple[str, ...], op: str, beyond: float) -> Finding:
+def _out_of_reach(row: TargetRow, head: tuple[str, ...]) -> Finding:
+    beyond = max(row.least - row.lowest, row.highest - row.most)
     return Finding(
         code="target-range",
         severity="warning",
         layers=head,
-        message=f"The target goes from {shown(row.lowest)} to {shown(row.highest)}, and the model ends in {op}, which gives "
-        f"{_REACHES[op][0]:g} to {_REACHES[op][1]:g}.",
+        message=f"The target goes from {shown(row.lowest)} to {shown(row.highest)}, and the model ends in {row.end}, which gives "
+        f"{row.least:g} to {row.most:g}.",
         measured=beyond,
         expected=0.0,
-        cause=f"values up to {shown(beyond)} beyond can never be answered, and at the end of the range the slope of {op} is 0.",
-        cure=f"Leave the {op} out, or bring the target into its range.",
+        cause=f"values up to {shown(beyond)} beyond can never be answered: {share(row.missed)} of the target's variance, and at the end of the "
+        f"range the slope of {row.end} is 0.",
+        cure=f"Let a weight give the answer, with no {row.end} behind it, or bring the target into its range.",
         remedy=Code("target = (target - target.min()) / (target.max() - target.min())  # into 0 to 1"),
     )

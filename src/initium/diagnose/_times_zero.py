@@ -5,19 +5,40 @@ A factor that is learned (ReZero), and one that was computed, is another thing: 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
 from initium.diagnose._words import names
 from initium.network import factors, nulled
-from initium.records import Finding
+from initium.records import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from initium.network import Network
     from initium.records import Signal
+
+
+def zero_times(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for all weights that multiply zeros which stand in the program, again and again: a state that is never kept."""
+    every = [link for link in links(network, signal) if link.use.layout not in {"lookup", "added"}]
+    fed = {link.use.name for link in every if link.use.sources or link.row.weight_grad_norm != 0}
+    counts = Counter(link.use.name for link in every if link.use.name not in fed and link.row.finite)
+    still = tuple(name for name, count in counts.items() if count > 1 and not network.facts(name).frozen)
+    if still:
+        yield Finding(
+            code="unused-parameter",
+            severity="warning",
+            layers=still,
+            message=f"{several(len(still), 'weight')} will never learn, first `{still[0]}`: used {counts[still[0]]} times, of nothing but zeros.",
+            measured=float(len(still)),
+            expected=0.0,
+            cause="what it reads stands in the program, and nothing of the batch is in it: a state that is set to zero at every step.",
+            cure="Make the first state before the loop, and hand on what a step gives: h = cell(x[:, t], h).",
+            remedy=Code("h = torch.zeros(samples, width)\nfor t in range(steps):\n    h = cell(x[:, t], h)"),
+        )
 
 
 def times_zero(network: Network, signal: Signal) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ at it: the edges of a graph that nobody gathers along, a second input that is ov
 Limits: exact, from the graph: no way at all, be it by whole numbers, of a tensor that is more than one value again and again.
 A warning where a loss was given, else an info.
 
+Of the states of a recurrent layer in one direction, whose steps are two or more, the first alone is read: likewise.
+
 Not a fault: a mask of ones; what the model asks for a value (its way may follow from the answer); a model that leaves torch on
 its way.
 
@@ -29,7 +31,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.records import Finding
+from initium.network import read_at_first
+from initium.records import Code, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +41,11 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 
-def check(network: Network, signal: Signal) -> Iterator[Finding]:  # noqa: ARG001 - the form of a check
-    """One finding for everything that is given and not read."""
+def check(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One finding for everything that is given and not read, and one for steps that no answer depends on."""
+    first = read_at_first(network)
+    if first:
+        yield _first_step(tuple(dict.fromkeys(use.name for use in network.uses if use.node in first)), signal)
     if not signal.unread:
         return
     given = ", ".join(f"`{name}`" for name in signal.unread)
@@ -52,4 +58,18 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:  # noqa: ARG00
         expected=0.0,
         cause="no operation on a way to the output takes it.",
         cure="Use it in forward (look for a name that was overwritten, or a result that was dropped), or leave it out of the batch.",
+    )
+
+
+def _first_step(layers: tuple[str, ...], signal: Signal) -> Finding:
+    return Finding(
+        code="unused-input",
+        severity="info" if signal.loss is None else "warning",
+        layers=layers,
+        message=f"Of the states of `{layers[0]}` the first step's alone is read: no answer depends on the steps that follow.",
+        measured=1.0,
+        expected=0.0,
+        cause="a state knows what came before it, and the first nothing but the first input.",
+        cure="Read the last state: out[:, -1] of a layer with batch_first=True.",
+        remedy=Code("h = out[:, -1]"),
     )

@@ -13,7 +13,9 @@ called. An info for everything else.
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
 was given: an encoder before a codebook, with no straight-through estimator; where what a weight makes is multiplied by a zero
 that stands in the program, on every way to the output, so that its gradient is zero at every step; and where weights that
-require a gradient are no parameters of the model (layers in a plain list).
+require a gradient are no parameters of the model (layers in a plain list). So it is where both matrices, or more, of a layer inside a
+recurrent operation get a gradient of exactly zero and another layer's do not: nothing reads its states. And where a weight that is used twice and
+more reads nothing but zeros that stand in the program.
 
 Not a fault: frozen parameters; a factor that is zero and learned (ReZero); a target network under no_grad beside the one that learns; a codebook behind a
 straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
@@ -40,7 +42,8 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
-from initium.diagnose._times_zero import times_zero
+from initium.diagnose._times_zero import times_zero, zero_times
+from initium.diagnose._unread_layers import unread_layers
 from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
 
@@ -58,6 +61,8 @@ _SHOWN, _LARGE = 3, 0.1
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for what is multiplied by zero, one for what is cut off, and one for what is merely not used; or one for all."""
     yield from times_zero(network, signal)
+    yield from zero_times(network, signal)
+    yield from unread_layers(network, signal)
     if network.strays:
         yield _unregistered(network)
     lost = dict.fromkeys(signal.unreached)

@@ -15,7 +15,8 @@ other again and again (a graph network of many hops; Oono & Suzuki 2020, theorem
 learn all, 8 hops 96 %, 12 hops nothing, and with a residual stream all). A recurrent layer whose states vary by less than a
 hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its
 steps (:mod:`._gates`), or a weight that reads by an activation alone what it gave the step before, eight times or more, with no gradient beyond
-float32's eps of the last at the first half of its uses.
+float32's eps of the last at the first half of its uses. An answer that varies over the samples and is the same along another axis, of
+three or more, along which its target is not, is a warning.
 
 Not a fault: samples that grow alike by what is common to all (twelve sigmoid layers after auto: 7e-6 of 1 is left, and Adam fits
 the digits in 1,500 steps), the scale before a normalisation, the small output of a residual branch, zero weights on purpose.
@@ -41,6 +42,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
 from initium.diagnose._gates import faint, forgetful
+from initium.diagnose._input_scale import faint as faint_input
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links, readers, trunks
 from initium.diagnose._slopes import alike, falling, finding
@@ -65,12 +67,13 @@ _LEAST = 2.0**-46
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for a network that answers the same to everything, else for every chain and every recurrent layer that loses it."""
     deaf = _deaf(network, signal)
-    table = "large-bias" if drowning(signal) else ""
+    table = "large-bias" if drowning(signal) else faint_input(signal)
     if deaf and _unvaried(deaf):
         yield _same_samples(deaf, "warning" if signal.told_apart else "info")
     elif deaf:
         yield _answers_the_same(deaf, table)
     else:
+        yield from _level(network, signal)
         yield from _fallen(network, signal, table)
         yield from faint(network, signal)
         yield from forgetful(network, signal)
@@ -135,6 +138,25 @@ def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:
     constant = all(link.row.unit_std <= _ROUNDING * link.row.out_rms for link in hidden)
     # With distinct units: where all are alike, `symmetry` says so.
     return hidden if constant and any(link.row.out_rms > 0 and link.row.distinct > 0 for link in hidden) else ()
+
+
+def _level(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One for an answer that is the same at all positions, whose targets are not."""
+    if not signal.level:
+        return
+    axis, length = signal.level[0]
+    heads = tuple(link for link in links(network, signal) if link.use.head)
+    yield Finding(
+        code="vanishing-signal",
+        severity="warning",
+        layers=names(heads),
+        message=f"The answer is the same at each of the {length} places of axis {axis}, in every sample, and the target is not.",
+        measured=0.0,
+        expected=1.0,
+        cause="nothing that tells one place from another comes to it: an input of zeros or of one symbol (of a decoder), no positions, or a mean "
+        "over the places that is spread out again.",
+        cure="Give it what differs from place to place: the target one place earlier for a decoder's input, positions, the features themselves.",
+    )
 
 
 def _unvaried(hidden: tuple[Link, ...]) -> bool:

@@ -1,21 +1,22 @@
 """A module and a batch to a graph of ATen operations, and the facts of every parameter."""
 
-from initium.network._across import across_samples, recurred, transposed
+from initium.network._across import across_samples, recurred, rows_for_steps, transposed
 from initium.network._addend import addend
 from initium.network._axes import fans_along, output_axes
-from initium.network._batch import Batch, as_batch
+from initium.network._batch import Batch, as_batch, spoiled
 from initium.network._beside_keys import beside_keys
+from initium.network._bounds import Bounds, bounds
 from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed, unread
-from initium.network._ending import Ending, ending, squashed_again
+from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
-from initium.network._last import read_at_last
+from initium.network._last import read_at_first, read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
 from initium.network._loose import loose
-from initium.network._lost import lost
+from initium.network._lost import lost, order_of
 from initium.network._modules import Held, held
 from initium.network._neighbours import ANSWERS
 from initium.network._network import Network
@@ -26,6 +27,8 @@ from initium.network._ops import (
     NORMS,
     RECURRENT,
     SUMS,
+    behind,
+    constant_of,
     is_float,
     made_of,
     op_name,
@@ -57,6 +60,7 @@ __all__ = [
     "WEIGHT_NORM",
     "Attends",
     "Batch",
+    "Bounds",
     "Ending",
     "Facts",
     "HeadPart",
@@ -74,12 +78,15 @@ __all__ = [
     "addend",
     "as_batch",
     "as_module",
+    "behind",
     "beside_keys",
+    "bounds",
     "cast_as",
     "casting",
     "changes_something",
     "chosen",
     "collector_spared",
+    "constant_of",
     "ending",
     "factors",
     "fans_along",
@@ -96,21 +103,26 @@ __all__ = [
     "named_tensors",
     "nulled",
     "op_name",
+    "order_of",
     "output_axes",
     "output_of",
+    "over_one",
     "own_statistics",
     "random_state_kept",
     "read",
+    "read_at_first",
     "read_at_last",
     "recurred",
     "recut",
     "refusal",
     "refuse_lazy",
     "root",
+    "rows_for_steps",
     "run_walk",
     "severed",
     "shape_of",
     "sizes",
+    "spoiled",
     "squashed_again",
     "straight",
     "tensors_in",

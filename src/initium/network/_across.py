@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 from initium.network._ops import ATTENTIONS, RECURRENT, axis_of, op_name, shape_of
+from initium.network._samples import Mixed, followed, sample_axis
 
 if TYPE_CHECKING:
     from torch import fx
@@ -105,3 +107,25 @@ def recurred(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ...]
     return tuple(
         (name, shape) for name, shape in read if len(shape) == _BATCHED and shape[0] == samples < samples * shape[1]
     )
+
+
+def rows_for_steps(network: Network, samples: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The recurrent operations that run along the samples and have no other axis beside: one sequence, as long as the batch.
+
+    Args:
+        network: A network that was read with a batch.
+        samples: How many samples the batch holds along the first axis of its tensors.
+
+    Returns:
+        The name of each node and the shape of what it reads.
+    """
+    lies = followed(network, samples, Mixed())
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for node in lies if network.trace else ():
+        for user in node.users:
+            shape = shape_of(node)
+            along = op_name(user) in RECURRENT and user.args[0] is node and sample_axis(shape, lies[node], samples)
+            steps = 1 if user.args[-1] is True and len(shape) == _BATCHED else 0
+            if along is not False and along == steps and samples * shape[-1] == math.prod(shape):
+                found.append((user.name, shape))
+    return tuple(found)

@@ -14,7 +14,7 @@ from initium.errors import ArgumentTypeError, BatchError
 from initium.network._leaves import named_tensors, replaced, tensors_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,16 @@ def as_batch(batch: object) -> Batch:
     made = _coerce(batch)
     _check(made)
     return made
+
+
+def spoiled(batch: object) -> str:
+    """What is not finite in a batch that is whole but for that, in words; nothing where all is.
+
+    Raises:
+        ArgumentTypeError: As :func:`as_batch`.
+    """
+    made = _coerce(batch)
+    return next(_spoiled(made), "")
 
 
 def batch_tensors(batch: Batch) -> list[torch.Tensor]:
@@ -105,27 +115,33 @@ def _check_parts(args: object, kwargs: object) -> None:
 
 def _check(batch: Batch) -> None:
     inside = named_tensors(batch.args, "args") + named_tensors(dict(batch.kwargs), "kwargs")
-    for path, tensor in inside:
-        _check_tensor(path, tensor, may_mask=True)
-    for path, tensor in named_tensors(batch.target, "target"):
-        _check_tensor(path, tensor, may_mask=False)
+    for bad in _spoiled(batch):
+        raise BatchError(
+            f"the batch must be finite; {bad}. Clean the data (torch.nan_to_num, or drop the sample) before asking for a verdict."
+        )
     if inside and all(tensor.numel() == 0 for _, tensor in inside):
         raise BatchError(f"the batch holds no element: `{inside[0][0]}` has shape {tuple(inside[0][1].shape)}.")
 
 
-def _check_tensor(path: str, tensor: torch.Tensor, *, may_mask: bool) -> None:
+def _spoiled(batch: Batch) -> Iterator[str]:
+    """The tensors that are not finite; minus infinity may mask in what the model is called with."""
+    inside = named_tensors(batch.args, "args") + named_tensors(dict(batch.kwargs), "kwargs")
+    yield from filter(None, (_not_finite(path, tensor, may_mask=True) for path, tensor in inside))
+    yield from filter(
+        None, (_not_finite(path, tensor, may_mask=False) for path, tensor in named_tensors(batch.target, "target"))
+    )
+
+
+def _not_finite(path: str, tensor: torch.Tensor, *, may_mask: bool) -> str:
     if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()) or tensor.numel() == 0:
-        return
+        return ""
     if tensor.is_nested or tensor.layout != torch.strided:  # its elements have no index; what is not finite will show
-        return
+        return ""
     bad = ~torch.isfinite(tensor)
     if not bool(bad.any()) or (may_mask and _is_mask(tensor)):
-        return
+        return ""
     first = torch.nonzero(bad)[0].tolist()
-    raise BatchError(
-        f"the batch must be finite; `{path}` holds {int(bad.sum())} NaN or infinite values of {tensor.numel()}, the "
-        f"first at index {first}. Clean the data (torch.nan_to_num, or drop the sample) before asking for a verdict."
-    )
+    return f"`{path}` holds {int(bad.sum())} NaN or infinite values of {tensor.numel()}, the first at index {first}"
 
 
 def _is_mask(tensor: torch.Tensor) -> bool:

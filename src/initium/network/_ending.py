@@ -80,6 +80,34 @@ def squashed_again(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple((node.name, shape_of(node)) for node in nodes if _squashed(node, sigmoid=node is last))
 
 
+def over_one(network: Network) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
+    """The softmaxes on the way over the one unit that a weight gives, which are the constant 1.
+
+    Args:
+        network: A network that was read with a batch.
+
+    Returns:
+        Of each the node, the weight's node, and the shape of what it gives; an answer's own is left out.
+    """
+    if network.trace is None:
+        return ()
+    uses, last = {use.node for use in network.uses}, _last_softmax(_answer(network.trace))
+    found: list[tuple[str, str, tuple[int, ...]]] = []
+    for node in network.trace.graph.graph.nodes:
+        shape = shape_of(node)
+        if (
+            op_name(node) in SOFTMAXES
+            and node is not last
+            and shape
+            and _axis(node) == len(shape) - 1
+            and shape[-1] == 1
+        ):
+            made = behind(node.all_input_nodes[0], _SAME | {"tanh", "leaky_relu", "relu", "mul", "div", "masked_fill"})
+            if made.name in uses and shape_of(made)[-1:] == (1,):
+                found.append((node.name, made.name, shape))
+    return tuple(found)
+
+
 def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:
     given = behind(node.all_input_nodes[0], _SAME)
     if op_name(given) in SOFTMAXES and "log" not in op_name(given):

@@ -26,6 +26,26 @@ def read_at_last(network: Network) -> frozenset[str]:
     return frozenset(node.name for node in nodes if op_name(node) in RECURRENT and _last_alone(node))
 
 
+def read_at_first(network: Network) -> frozenset[str]:
+    """The recurrent operations in one direction, by node, of whose steps, two or more, the first alone is read: ``states[:, 0]``.
+
+    Args:
+        network: A network that was read with a batch; of any other nothing is known.
+    """
+    nodes = network.trace.graph.graph.nodes if network.trace else ()
+    return frozenset(node.name for node in nodes if op_name(node) in RECURRENT and _first_alone(node))
+
+
+def _first_alone(node: fx.Node) -> bool:
+    steps = 1 if node.args[-1] is True else 0
+    shape = shape_of(node)
+    if any(op_name(user) != "getitem" or user.args[1] != 0 for user in node.users if user.users):
+        return False
+    read = [user for each in node.users if each.users for user in _readers(each)]
+    first = all(op_name(user) == "select" and user.args[1:3] == (steps, 0) for user in read)
+    return bool(read) and first and len(shape) == _STATES and shape[steps] > 1 and node.args[-2] is False
+
+
 def _last_alone(node: fx.Node) -> bool:
     states = [user for user in node.users if op_name(user) == "getitem" and user.args[1] == 0]
     steps = 1 if node.args[-1] is True else 0

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from initium.network._network import Network
 
 
+def order_of(network: Network, samples: int) -> int:
+    """How many numbers of one sample lie side by side in the one answer of a model, read row by row; 0 where nobody knows.
+
+    Args:
+        network: A network that was read with a batch.
+        samples: How many samples the batch holds along the first axis of its tensors.
+    """
+    answer = answer_of(network)
+    return 0 if answer is None else followed(network, samples, Mixed()).get(answer, 0)
+
+
 def lost(network: Network, samples: int) -> tuple[str, tuple[int, ...], int] | None:
     """The operation that loses the samples of one answer that is as long as the batch.
 

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from initium.network._ops import ORDERED, op_name, shape_of
+from initium.network._ops import ATTENTIONS, ORDERED, RESHAPES, behind, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from initium.network._network import Network
 
 _CUTS = frozenset({"slice", "narrow", "getitem", "split", "chunk"})
+_PRODUCTS, _SCALES = frozenset({"matmul", "bmm", "baddbmm"}), frozenset({"mul", "div"})
 _FEWEST, _PAIR = 3, 2
 
 
 def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
     """The views of data that give its own sizes, three or more, in another order, and neither split nor join axes.
+
+    So are those around an attention that part the last axis, as rows of heads, and put a part before the axis in front of it, or undo that.
 
     A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
     larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
@@ -39,7 +42,13 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
     for node in network.trace.graph.graph.nodes:
         if node in data or not data.isdisjoint(node.all_input_nodes):
             data.add(node)
-            before = next((size for size in _before(node) if _permuted(size, shape_of(node))), None)
+            heads = _weighs(node)
+            sizes = (
+                size
+                for size in _before(node)
+                if _permuted(size, shape_of(node)) or (heads and _moved(size, shape_of(node)))
+            )
+            before = next(sizes, None)
             if before is not None and not _shifts(node):
                 found[node.name] = before, shape_of(node)
     return found
@@ -78,6 +87,33 @@ def _permuted(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     one, other = ([size for size in shape if size != 1] for shape in (before, after))
     other_order = len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
     return other_order and not _meant(_blocks(one, other))
+
+
+def _moved(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """Rows of heads that are viewed as heads of rows, or the other way round."""
+    return _parted(list(before), list(after)) or _parted(list(after), list(before))
+
+
+def _weighs(node: fx.Node) -> bool:
+    """True where an attention, or a product of two values, reads what a view gives, or gives what it reads."""
+    ahead, seen = [node], {node}
+    while ahead:
+        for user in ahead.pop().users:
+            if op_name(user) in ATTENTIONS | _PRODUCTS and len(user.all_input_nodes) > 1:
+                return True
+            if op_name(user) in RESHAPES | _SCALES and user not in seen:
+                seen.add(user)
+                ahead.append(user)
+    given = behind(node, RESHAPES | _SCALES) if node.all_input_nodes else node
+    return op_name(given) in ATTENTIONS | _PRODUCTS
+
+
+def _parted(one: list[int], other: list[int]) -> bool:
+    """Rows of heads, (steps, heads * width), that are viewed as heads of rows, (heads, steps, width): steps were to change places."""
+    if len(other) != len(one) + 1 or len(one) < _PAIR or one[:-2] != other[:-3]:
+        return False
+    (steps, whole), (heads, length, width) = one[-2:], other[-3:]
+    return steps == length != heads and heads * width == whole and min(heads, steps, width) > 1
 
 
 def _blocks(one: list[int], other: list[int]) -> list[tuple[list[int], list[int]]]:

@@ -80,17 +80,20 @@ class AttentionRow:
 
 @dataclass(frozen=True, slots=True)
 class MaskRow:
-    """An attention whose mask shows it one value alone of a tensor of the batch, and hides all others.
+    """An attention whose mask shows it one value alone of a tensor of the batch, and hides all others; or shows a query nothing.
 
     Attributes:
         queries: As of an :class:`AttentionRow`.
         keys: Likewise.
-        given: Where the tensor stands in the batch.
+        given: Where the tensor stands in the batch; empty where it is none.
+        blind: ``first`` or ``last`` where that query is shown no key in any sample, ``every`` where none is; ``ones`` where a
+            mask of zeros and ones is added to the scores, so that nothing is hidden; else empty.
     """
 
     queries: tuple[str, ...]
     keys: tuple[str, ...]
     given: str
+    blind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,23 @@ class AddedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PartRow:
+    """A cross-entropy that is a part of a loss, seen while it was computed.
+
+    Attributes:
+        loss: Its value, as a mean over its targets.
+        classes: Number of classes.
+        prior_loss: What the frequencies of its own targets would make of it.
+        targets: How many targets it is a mean over.
+    """
+
+    loss: float
+    classes: int
+    prior_loss: float
+    targets: int
+
+
+@dataclass(frozen=True, slots=True)
 class TargetRow:
     """A target that the loss compares the output with, number by number: the loss of the target itself is zero.
 
@@ -205,6 +225,10 @@ class TargetRow:
         out_std: The output's standard deviation.
         lowest: The target's least value.
         highest: Its greatest.
+        least: What ends the model gives no less; minus infinity where nothing bounds it.
+        most: And no more.
+        end: What bounds it, in words.
+        missed: The share of the target's variance that lies beyond, which no answer can explain.
     """
 
     rms: float
@@ -215,3 +239,7 @@ class TargetRow:
     out_std: float
     lowest: float
     highest: float
+    least: float = -math.inf
+    most: float = math.inf
+    end: str = ""
+    missed: float = 0.0

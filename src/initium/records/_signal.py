@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         InputRow,
         MaskRow,
         NormRow,
+        PartRow,
         ScaleRow,
         StateRow,
         TableRow,
@@ -130,7 +131,7 @@ class Signal:
             number of the output is compared with each of the target), ``no chances`` (a loss of chances, of a target beyond 0 to
             1), ``one of several`` (chances that sum to 1, in the model or by the loss, of a target with several ones), ``one class`` (one unit, and a loss that
             is zero whatever it answers), ``one side`` (a loss of
-            margins, to which a label of 0 says nothing), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
+            margins, to which a label of 0 says nothing), ``over samples`` (a softmax that the loss takes over the samples), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
             nowhere negative), ``scores as chances`` (a loss that takes the logarithm of chances, of an output that holds none), ``scores as shares`` (a
             loss of overlap, of such an output); empty
             where it fits, or nobody can tell.
@@ -150,6 +151,10 @@ class Signal:
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
         overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
+        parts: The cross-entropies inside of a loss that is none itself.
+        unordered: True where the batch's rows, and their targets, follow each other as shuffled samples do, and not as the steps of a sequence.
+        rows_each: How many targets a sample has, where a cross-entropy takes them one by one with the rows of scores; 0 elsewhere.
+        level: The axes of the output, behind the first, along which it does not change at all while the target does, and how long they are.
         regression: The target, where the loss is zero of the target itself and feels its size; ``None`` for any other.
     """
 
@@ -177,6 +182,10 @@ class Signal:
     tables: tuple[TableRow, ...] = ()
     added: tuple[AddedRow, ...] = ()
     regression: TargetRow | None = None
+    parts: tuple[PartRow, ...] = ()
+    level: tuple[tuple[int, int], ...] = ()
+    rows_each: int = 0
+    unordered: bool = False
     samples: int = 0
     singly: bool = False
     drawn: tuple[str, ...] = ()

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.nn import functional as F
 
+from initium.records import PartRow
 from initium.signal._objective import part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor
 
     from initium.network import Batch
+    from initium.signal._inside import Compared
 
 IGNORED = -100
 # The recomputed loss may differ in the order of its sums; in half precision by a step of the loss itself.
@@ -42,6 +44,40 @@ def classification(output: object, batch: Batch, loss: Tensor | None) -> Classif
         return None
     with torch.no_grad():
         return next(_proved(*asked, loss.detach()), None)
+
+
+def rows_each(output: object, batch: Batch, samples: int) -> int:
+    """How many targets a sample has, where scores are rows that go with them one by one, first sample first; else 0."""
+    asked = compared(output, batch)
+    if asked is None:
+        return 0
+    scores, target = asked
+    paired = scores.ndim == 2 and target.shape[:1] == (samples,) and len(scores) == target.numel() > samples  # noqa: PLR2004 - rows, classes
+    return target.numel() // samples if paired and samples > 1 else 0
+
+
+def likelihoods(seen: Iterable[Compared]) -> tuple[PartRow, ...]:
+    """The cross-entropies of scores inside of a loss of several parts, each beside what its frequencies would cost."""
+    found: list[PartRow] = []
+    for each in seen:
+        scores, target = each.mine, each.theirs
+        if each.kind == "cross-entropy" and not target.is_floating_point() and scores.ndim == 2 and target.ndim == 1:  # noqa: PLR2004
+            if counts(scores, target):
+                known = _of_labels(scores, target)
+                loss = F.cross_entropy(scores.float(), target, ignore_index=IGNORED)
+                found.append(PartRow(float(loss), *known))
+            continue
+        alike = each.kind == "chances" and scores.shape == target.shape and scores.is_floating_point()
+        if alike and scores.numel() and _one_answer(scores) and bool(((target == 0) | (target == 1)).all()):
+            share = target.double().mean()
+            loss = F.binary_cross_entropy_with_logits(scores.float(), target.float())
+            found.append(PartRow(float(loss), 2, _entropy(torch.stack((share, 1 - share))), target.numel()))
+    return tuple(found)
+
+
+def _one_answer(scores: Tensor) -> bool:
+    """One number a sample, or one a place: several for each sample are labels of their own."""
+    return scores.ndim != 2 or scores.shape[1] == 1  # noqa: PLR2004 - samples, labels
 
 
 def compared(output: object, batch: Batch) -> tuple[Tensor, Tensor] | None:

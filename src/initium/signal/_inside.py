@@ -43,10 +43,17 @@ _LIKELIHOODS: Mapping[Any, str] = {
     F.cross_entropy: "cross-entropy",
     F.binary_cross_entropy_with_logits: "chances",
 }
+_SOFTMAXES: frozenset[Any] = frozenset(
+    {F.softmax, F.log_softmax, torch.softmax, torch.log_softmax, torch.Tensor.softmax, torch.Tensor.log_softmax}
+)
+# These take labels -1 and 1, after one value or two.
+_MARGINS: frozenset[Any] = frozenset(
+    {F.hinge_embedding_loss, F.margin_ranking_loss, F.soft_margin_loss, F.cosine_embedding_loss}
+)
 
 
 class Compared(NamedTuple):
-    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``, ``chances``), what learns, and with what."""
+    """One comparison: its kind (``distance``, ``nll``, ``kl``, ``ctc``, ``cross-entropy``, ``chances``, ``margins``, ``softmax``: over which axis), what learns, and with what."""
 
     kind: str
     mine: Tensor
@@ -92,6 +99,14 @@ class _Watch(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function gives
+        if func in _SOFTMAXES:
+            axis = (kwargs or {}).get("dim", args[1] if len(args) > 1 else None)
+            if isinstance(axis, int) and isinstance(args[0], torch.Tensor) and args[0].requires_grad:
+                self.seen.append(Compared("softmax", args[0].detach(), torch.tensor(axis)))
+        if func in _MARGINS:
+            given = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, torch.Tensor)]
+            if len(given) > 1 and given[0].requires_grad and not given[-1].requires_grad:
+                self.seen.append(Compared("margins", given[0].detach(), given[-1].detach()))
         kind = "distance" if func in _DISTANCES else _LIKELIHOODS.get(func, "")
         if kind:
             pair = [each for each in (*args, *(kwargs or {}).values()) if isinstance(each, torch.Tensor)][:2]

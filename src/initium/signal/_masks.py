@@ -3,6 +3,8 @@
 A mask the wrong way round hides every token and shows the padding, which is one symbol again and again. So the keys that are
 shown are compared with the places at which a tensor of the batch holds one value: where both are the same everywhere, and what
 is hidden holds several, nothing but that value is seen.
+
+A triangle the wrong way round leaves the query at one end no key at all, in every sample: what it reads is nothing, or NaN.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import torch
 
 from initium.network import named_tensors
 from initium.records import MaskRow
+from initium.signal._thinned import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 # Masks are written as minus infinity, the smallest number of a dtype, or -1e4 (which float16 holds); no score is there.
 MASKED = -9e3
-_ROWS, _QUERIES = 64, 16
+_ROWS, _QUERIES, _SYMBOLS = 64, 16, 1024
 _TWO = 2
 
 
@@ -40,14 +43,53 @@ def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
     return shown.flatten(1, -2).any(1), len(mask)
 
 
+def blind_end(given: Mapping[str, Any]) -> str:
+    """Which of the two queries at the ends, ``first`` or ``last``, is shown no key in any sample; ``every`` where none is, nothing where both are."""
+    mask = given.get("attn_mask") if "query" in given else given.get("self")
+    last = "query" in given or given.get("dim") in {-1, getattr(mask, "ndim", 0) - 1}
+    if not isinstance(mask, torch.Tensor) or mask.ndim < _TWO or not last or mask.is_nested:
+        return ""
+    ends = mask.detach()[..., [0, -1], :]
+    shown = ends if ends.dtype == torch.bool else ends > MASKED
+    first, end = shown.any(-1).reshape(-1, _TWO).any(0).tolist()
+    if first and end:
+        return ""
+    if first or end:
+        return "last" if first else "first"
+    whole = mask.detach()
+    return "" if bool((whole if whole.dtype == torch.bool else whole > MASKED).any()) else "every"
+
+
+def added_ones(value: object, scores: object) -> bool:
+    """Whether what is added to scores is a mask of zeros and ones, or of truth values: it hides nothing."""
+    if not isinstance(value, torch.Tensor) or not isinstance(scores, torch.Tensor) or value.requires_grad:
+        return False
+    if value.ndim < _TWO or value.shape[-1] != scores.shape[-1] or value.is_complex() or value.is_nested:
+        return False
+    few = thinned(value.detach(), tuple(range(value.ndim)), _SYMBOLS)
+    return bool(((few == 0) | (few == 1)).all()) and bool(few.any()) and not bool(few.all())
+
+
 def mask_rows(
-    shown: Mapping[str, tuple[Tensor, int]], attends: Mapping[str, Attends], batch: Batch
+    shown: Mapping[str, tuple[Tensor, int]], blind: Mapping[str, str], attends: Mapping[str, Attends], batch: Batch
 ) -> tuple[MaskRow, ...]:
-    """A row for each attention that is shown one value of a tensor of the batch alone."""
+    """A row for each attention that is shown one value of a tensor of the batch alone, and for each whose end sees nothing."""
     hiding = {node: seen for node, seen in shown.items() if not bool(seen[0].all())}
     given = [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")] if hiding else []
     rows = ((attends[node], name) for node, seen in hiding.items() for name in _of_one_value(seen, given))
-    return tuple(MaskRow(each.queries, each.keys, name) for each, name in rows)
+    found = tuple(MaskRow(each.queries, each.keys, name) for each, name in rows)
+    ends = [] if found or not any(blind.values()) else list(_padded(batch))
+    dark = ((attends[node], end) for node, end in blind.items() if end and end not in ends)
+    return found or tuple(MaskRow(each.queries, each.keys, "", end) for each, end in dark)
+
+
+def _padded(batch: Batch) -> Iterator[str]:
+    """The ends at which a tensor of the batch holds one symbol in every sample, as padding does."""
+    for _, value in [*named_tensors(batch.args, "args"), *named_tensors(dict(batch.kwargs), "kwargs")]:
+        if value.ndim == _TWO and min(value.shape) >= _TWO:
+            for end, place in (("first", 0), ("last", -1)):
+                if bool((value[:, place] == value[0, place]).all()) and not bool((value == value[0, place]).all()):
+                    yield end
 
 
 def _of_one_value(seen: tuple[Tensor, int], given: list[tuple[str, Tensor]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import torch
 
 from initium.network import (
     as_batch,
+    bounds,
     ending,
     read,
     run_walk,
@@ -23,10 +24,12 @@ from initium.network import (
 from initium.records import Signal
 from initium.signal._alike import batch_size, one_each
 from initium.signal._beside import beside
-from initium.signal._classes import classification
+from initium.signal._classes import classification, likelihoods, rows_each
 from initium.signal._copies import Alike, alike, comparable
 from initium.signal._drawn import drawn, loose_shapes
 from initium.signal._given import blank, unread_names
+from initium.signal._inside import inside
+from initium.signal._level import level
 from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
 from initium.signal._misfit import misfit
@@ -39,6 +42,7 @@ from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
 from initium.signal._summed import summed
 from initium.signal._tables import scale_rows, table_rows
+from initium.signal._unordered import unordered
 from initium.signal._values import needs_values
 
 if TYPE_CHECKING:
@@ -178,6 +182,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
 ) -> Signal:
     """The signal of a walk whose way back is done: its rows, and what the answers, the targets and the loss are like."""
     known = classification(output, batch, aim.loss)
+    sound = all(math.isfinite(row.out_rms) for row in measured)  # what an output that is NaN does not fit tells nothing
     found = Signal(
         rows=measured,
         loss=None if aim.loss is None else float(aim.loss.detach()),
@@ -186,9 +191,13 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
-        misfit=misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)),
-        regression=regression(output, batch, aim.loss, loss),
-        masks=mask_rows(walk.shown, walk.places.attends, batch),
+        misfit=misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else "",
+        regression=regression(output, batch, aim.loss, loss, bounds(walk.network)),
+        level=() if aim.loss is None else level(output, batch),
+        parts=() if known or aim.loss is None else likelihoods(inside(output, batch, loss)),
+        rows_each=rows_each(output, batch, walk.samples) if known else 0,
+        unordered=unordered(batch, walk.samples),
+        masks=mask_rows(walk.shown, walk.blind, walk.places.attends, batch),
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
         summed=summed(output, batch, aim.loss, loss, walk.samples),

@@ -11,12 +11,12 @@ from torch import fx
 
 from initium.errors import InitiumError
 from initium.gains import Reach, reach
-from initium.network import Walk, root, shape_of, written
+from initium.network import SUMS, Walk, behind, op_name, root, shape_of, written
 from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, arguments, places_of, seen_at
 from initium.signal._distinct import gaps, rounding
-from initium.signal._masks import shown_keys
+from initium.signal._masks import added_ones, blind_end, shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
 
@@ -73,9 +73,33 @@ def _held_apart(output: Tensor) -> Tensor:
     return output.clone() if output._is_view() else output  # noqa: SLF001 - torch's own word for it
 
 
-def _keep(found: dict[str, Reduced], node: str, axis: int, terms: float, gradient: Tensor) -> None:
+def _keep(found: dict[str, Reduced], use: Use, terms: float, gradient: Tensor, *, vector: bool) -> None:
     """Reduces a gradient; the hook knows the table and not the walk, which would hold what the hook hangs on."""
-    found[node] = reduce(gradient, axis, terms)
+    found[use.node] = reduce(_by_units(gradient, vector=vector), use.unit_axis, terms)
+
+
+def _by_units(output: Tensor, *, vector: bool) -> Tensor:
+    """An output with an axis of units: what a vector gives is one unit, and has none."""
+    return output.unsqueeze(-1) if vector else output
+
+
+def _blind(given: Mapping[str, Any]) -> str:
+    mask = given.get("attn_mask") if "query" in given else None
+    added = isinstance(mask, torch.Tensor) and mask.is_floating_point() and added_ones(mask, given.get("key", mask).mT)
+    return "ones" if added else blind_end(given)
+
+
+def _scored(network: Network) -> dict[str, str]:
+    """The sums and products whose value the softmax of an attention takes, with that softmax's node."""
+    attends = {each.node for each in network.attends}
+    nodes = network.trace.graph.graph.nodes if network.trace else ()
+    found: dict[str, str] = {}
+    for node in nodes:
+        if node.name in attends and "softmax" in op_name(node):
+            here = behind(node.all_input_nodes[0])
+            if op_name(here) in {*SUMS, "mul"} and len(here.all_input_nodes) == 2:  # noqa: PLR2004 - scores and a mask
+                found[here.name] = node.name
+    return found
 
 
 class Measuring(Walk):
@@ -96,10 +120,16 @@ class Measuring(Walk):
         self.apart: dict[str, Tensor] = {}
         self.beside: dict[tuple[str, str], Beside] = {}
         self.shown: dict[str, tuple[Tensor, int]] = {}
+        self.blind: dict[str, str] = {}
         self.samples = 0
         self._overwritten = _overwritten(network)
+        vectors = {name for facts in network.parameters if len(facts.shape) == 1 for name in facts.names}
+        self._vectors = {
+            use.node for use in network.uses if use.name in vectors and use.layout == "out_in" and use.fan_out == 1
+        }
         self.notes: dict[str, None] = {}
         self.places = places_of(network)
+        self._scored = _scored(network)
         self._reaches: dict[Any, tuple[Callable[[Tensor], Tensor], Reach] | None] = {}
 
     def by(self, use: Use) -> str:  # noqa: ARG002  a prediction knows more ways
@@ -113,15 +143,21 @@ class Measuring(Walk):
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Looks at what a node is about to read, then runs it."""
-        if self.looks_beside and n.name in self.places:
+        if self.looks_beside and (n.name in self.places or n.name in self._scored):
             self.beside.update(seen_at(self.places, n, self._value, self._moments))
             self._look_at_mask(n)
         return super().run_node(n)
 
     def _look_at_mask(self, n: fx.Node) -> None:
         if n.name in self.places.attends:
-            seen = shown_keys({name: self._value(each) for name, each in arguments(n).items()})
+            given = {name: self._value(each) for name, each in arguments(n).items()}
+            seen = shown_keys(given)
             self.shown.update({} if seen is None else {n.name: seen})
+            self.blind[n.name] = self.blind.get(n.name) or _blind(given)
+        if n.name in self._scored:
+            values = [self._value(each) for each in n.args[:2]]
+            if any(added_ones(one, other) for one, other in (values, values[::-1])):
+                self.blind[self._scored[n.name]] = "ones"
 
     def _value(self, argument: Any) -> Any:  # noqa: ANN401 - an argument of a node, and what it stands for
         return self.env[argument] if isinstance(argument, fx.Node) else argument
@@ -137,14 +173,15 @@ class Measuring(Walk):
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Reduces the output, and its gradient when that comes; several weights of one operation share both."""
         if use.node not in self.outputs:
+            vector = use.node in self._vectors
             terms = max(max(each.fan_in, each.fan_out) for each in self._uses[use.node])
-            self.outputs[use.node] = reduce(output, use.unit_axis, terms)
+            self.outputs[use.node] = reduce(_by_units(output, vector=vector), use.unit_axis, terms)
             distance = apart(output, self.samples)
             if distance is not None:
                 self.apart[use.node] = distance
             if output.requires_grad:
                 output = _held_apart(output) if use.node in self._overwritten else output
-                output.register_hook(partial(_keep, self.gradients, use.node, use.unit_axis, terms))
+                output.register_hook(partial(_keep, self.gradients, use, terms, vector=vector))
         return output
 
     def at_activation(self, use: Use, value: Tensor) -> None:

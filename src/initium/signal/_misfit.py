@@ -70,7 +70,8 @@ def misfit(
             return told
         if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
             told = _by_asking(asked[0], batch, function)
-        told = told or next(_by_watching(inside(output, batch, function)), "")
+        seen = () if told else inside(output, batch, function)
+        told = told or ("over samples" if _over_samples(seen, output, batch) else "") or next(_by_watching(seen), "")
         if asked and not told and _numbers(asked[0]):
             told = of_chances(asked[0], batch, function, end)
     return told or ("one side" if hears_one_side(output, batch, function) else "")
@@ -103,8 +104,14 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
         yield "broadcast"
     if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
         yield "chances as logits"
+    if any(each.kind == "margins" and _zeros_and_ones(each.theirs) for each in seen):
+        yield "one side"
     for each in seen:
-        if each.kind in {"distance", "chances"} or not _numbers(each.mine) or each.mine.ndim < _MATRIX:
+        if (
+            each.kind in {"distance", "chances", "margins", "softmax"}
+            or not _numbers(each.mine)
+            or each.mine.ndim < _MATRIX
+        ):
             continue
         axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
         shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
@@ -113,6 +120,26 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
                 yield "softmax twice"
         elif (each.kind != "kl" or _distribution(each.theirs)) and not _normalised(each.mine, axis):
             yield "no log" if shares else "no softmax"
+
+
+def _over_samples(seen: tuple[Compared, ...], output: object, batch: Batch) -> bool:
+    """A softmax that the loss takes of the output itself, over the only axis that is as long as the target."""
+    if not isinstance(output, torch.Tensor) or not isinstance(batch.target, torch.Tensor) or not batch.target.ndim:
+        return False
+    samples = len(batch.target)
+    if (
+        batch.target.is_floating_point() and batch.target.shape != output.shape
+    ):  # one distribution of classes, for all samples
+        return False
+    wide = samples > 1 and output.shape.count(samples) == 1 and output.numel() > samples
+    return wide and any(
+        each.kind == "softmax" and each.mine.shape == output.shape and output.shape[int(each.theirs)] == samples
+        for each in seen
+    )
+
+
+def _zeros_and_ones(labels: Tensor) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all()) and bool((labels == 0).any())
 
 
 def _distribution(target: Tensor) -> bool:

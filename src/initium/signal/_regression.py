@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from initium.network import map_tensors, tensors_in
+from initium.network import Bounds, map_tensors, tensors_in
 from initium.records import TargetRow
 from initium.signal._asking import asking
 from initium.signal._fetched import fetched
@@ -15,6 +15,8 @@ from initium.signal._inside import inside
 from initium.signal._moments import all_moments
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from initium.network import Batch
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 _NOTHING, _FELT = 1e-6, 0.01
 
 
-def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss | None) -> TargetRow | None:
+def regression(
+    output: object, batch: Batch, loss: Tensor | None, function: Loss | None, ends: Sequence[Bounds] = ()
+) -> TargetRow | None:
     r"""The target beside the output where the loss is a distance between them that feels their size, else ``None``.
 
     Formula:
@@ -35,19 +39,33 @@ def regression(output: object, batch: Batch, loss: Tensor | None, function: Loss
 
     Args:
         output: What the model returned.
-        batch: With the target.
+        batch: With the target, or several.
         loss: The loss that was computed; ``None`` for none.
         function: What computed it, to be asked again.
+        ends: Between which numbers each tensor of the output lies.
     """
-    target = batch.target
-    if loss is None or function is None or not isinstance(target, torch.Tensor) or not target.is_floating_point():
+    if loss is None or function is None:
         return None
+    targets = [each for each in tensors_in(batch.target) if each.is_floating_point() and each.numel()]
+    target = batch.target
     answers = [each.detach() for each in tensors_in(output) if each.is_floating_point() and each.numel()]
-    if isinstance(output, torch.Tensor) and output.shape == target.shape:
+    if (
+        isinstance(output, torch.Tensor)
+        and isinstance(target, torch.Tensor)
+        and output.shape == target.shape
+        and targets
+    ):
         distant = bool(answers) and _is_distance(answers[0], target, float(loss.detach()), function)
-        return _row(answers[0], target) if distant else None
+        return _row(answers[0], target, ends[0] if len(ends) == 1 else Bounds()) if distant else None
     picked = (each for each in inside(output, batch, function) if each.kind == "distance")
-    return next((_row(each.mine, each.theirs) for each in picked if _are_picked(each, answers, target)), None)
+    return next(
+        (
+            _row(each.mine, each.theirs, _end_of(each.mine, output, ends))
+            for each in picked
+            if any(_are_picked(each, answers, mine) for mine in targets)
+        ),
+        None,
+    )
 
 
 def _are_picked(pair: Compared, answers: list[Tensor], target: Tensor) -> bool:
@@ -71,7 +89,20 @@ def _is_distance(output: Tensor, target: Tensor, loss: float, function: Loss) ->
     return abs(itself) <= _NOTHING * loss and math.isfinite(twice) and abs(twice / loss - 1) > _FELT
 
 
-def _row(output: Tensor, target: Tensor) -> TargetRow:
+def _end_of(mine: Tensor, output: object, ends: Sequence[Bounds]) -> Bounds:
+    """What bounds the tensor of the output that is compared whole, be it in another shape."""
+    tensors = tensors_in(output)
+    if len(tensors) != len(ends):
+        return Bounds()
+    whole = (
+        end
+        for each, end in zip(tensors, ends, strict=True)
+        if each.numel() == mine.numel() and torch.equal(each.detach().flatten(), mine.flatten())
+    )
+    return next(whole, Bounds())
+
+
+def _row(output: Tensor, target: Tensor, end: Bounds) -> TargetRow:
     of_target, of_output = all_moments(target), all_moments(output)
     away = all_moments(output.to(torch.promote_types(output.dtype, torch.float32)) - target)
     (found,) = fetched(
@@ -85,7 +116,17 @@ def _row(output: Tensor, target: Tensor) -> TargetRow:
                 "out_std": of_output.std,
                 "lowest": target.min().to(of_target.std),
                 "highest": target.max().to(of_target.std),
+                "missed": _missed(target, end).to(of_target.std),
             }
         ]
     )
-    return TargetRow(**found)
+    return TargetRow(**found, least=end.low, most=end.high, end=end.op)
+
+
+def _missed(target: Tensor, end: Bounds) -> Tensor:
+    """The mean square of what lies beyond, as a share of the variance: no answer makes it less."""
+    wide = target.detach().to(torch.float32)
+    if end.free:
+        return wide.new_zeros(())
+    beyond = (wide - wide.clamp(end.low, end.high)).square().mean()
+    return torch.where(beyond > 0, beyond / wide.var(correction=0), 0.0)

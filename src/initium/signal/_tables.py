@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from initium.network import MOVES, SUMS, op_name, shape_of
+from initium.network import MOVES, SUMS, constant_of, op_name, shape_of
 from initium.records import ScaleRow, TableRow
 from initium.signal._fetched import fetched
 from initium.signal._masks import MASKED
@@ -38,7 +38,7 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
             made[node.name] = (names[node.name] if table else "") if node.name in names else None
             continue
         if not node.all_input_nodes:
-            made[node.name] = op_name(node) if node.op == "call_function" else ""
+            made[node.name] = op_name(node) if node.op == "call_function" else _constant(node)
             continue
         parts = {made.get(each.name, "") for each in node.all_input_nodes}
         tables = sorted(
@@ -48,6 +48,13 @@ def added_tables(network: Network, names: Mapping[str, str]) -> dict[str, str]:
         if op_name(node) in SUMS and None in parts and tables and len(node.all_input_nodes) == _MATRIX:
             found |= {} if _of_scores(node) else {node.name: tables[0]}
     return found
+
+
+def _constant(node: fx.Node) -> str:
+    """A table that stands in the program, which nobody gave a name."""
+    value = constant_of(node)
+    shape = () if value is None else tuple(value.shape)
+    return f"constant of shape {shape}" if sum(size > 1 for size in shape) >= _MATRIX else ""
 
 
 def _of_scores(node: fx.Node) -> bool:
