@@ -414,9 +414,18 @@ def test_a_norm_that_only_outputs_read_is_known_and_no_other(function, closes):
     assert scales_before(function, **linears("a b")) == closes
 
 
-def test_a_norm_that_is_written_out_closes_too():
+@pytest.mark.parametrize(
+    "normed",
+    [
+        lambda x: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6),
+        lambda x: F.normalize(x, dim=-1) * WIDTH**0.5,
+        lambda x: (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + 1e-6) * 2.0,
+    ],
+    ids=["root", "constant", "twice"],
+)
+def test_a_norm_that_is_written_out_closes_too(normed):
     def function(net, x):
-        return net.b(x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * (1 + net.scale))
+        return net.b(normed(x) * (1 + net.scale))
 
     network = network_of(function, scale=nn.Parameter(torch.zeros(WIDTH)), **linears("b"))
     facts = network.facts("scale")
