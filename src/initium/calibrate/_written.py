@@ -70,28 +70,54 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
 
 def _chosen(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:
     """Biases of outputs and of gates that lie on one side of zero, further off than the usual start draws any."""
-    fans = {use.bias: use.fan_in for use in network.uses if use.bias}
-    found = dict[str, str]()
+    fans, found = _fans(network), dict[str, str]()
     for facts in network.parameters:
-        leads = facts.leads
-        if leads is not None and not held[facts.name].is_meta and not (facts.whole or facts.frozen):
-            gate = leads.activation is not None and _never_zero(leads.activation)
-            if (gate or leads.kind in ANSWERS) and _one_sided(held[facts.name].detach(), fans.get(facts.name)):
-                found[facts.name] = f"it sets where {leads} begins" if gate else "it sets the answer given at the start"
+        if not facts.leads or held[facts.name].is_meta or facts.whole or facts.frozen:
+            continue
+        gates = [lead for lead in facts.leads if lead.activation is not None and _never_zero(lead.activation)]
+        kinds = {lead.kind for lead in facts.leads}
+        if (gates or kinds <= set(ANSWERS)) and _one_sided(held[facts.name].detach(), fans.get(facts.name)):
+            where = gates[0] if gates else "softmax" if kinds == {"softmax"} else None
+            found[facts.name] = f"it sets where {where} begins" if where else "it sets the answer given at the start"
     return found
+
+
+def _fans(network: Network) -> dict[str, float]:
+    """By bias, the inputs that the usual start draws it by: its weight's, and of a recurrent layer those of the state."""
+    known = {facts.name: facts for facts in network.parameters}
+    uses = [use for use in network.uses if use.layout == "gates" and known[use.name].role == "recurrent"]
+    states = {known[use.name].shape[:1]: use.fan_in for use in uses}
+    found = {name: states[facts.shape] for name, facts in known.items() if facts.leads and facts.shape in states}
+    return found | {use.bias: use.fan_in for use in network.uses if use.bias}
 
 
 def _one_sided(bias: Tensor, fan_in: float | None) -> bool:
     """Whether values are no draw about zero, those aside that U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) could give.
 
-    Of so many draws about zero all have one sign by a chance of one in 2^(SEVERAL - 1); constants were not drawn at all.
+    Of SEVERAL draws about zero all have one sign by a chance of one in 2^(SEVERAL - 1), equal values were not drawn at all,
+    and one alone is to be as far from the others as normals come by no greater chance.
     """
     if bias.is_complex() or not bool(bias.isfinite().all()):
         return False
     far = bias[bias.abs() > (fan_in**-0.5 * (1 + torch.finfo(bias.dtype).eps) if fan_in else 0.0)]
     if not far.numel() or not bool((far.sign() == far.sign()[0]).all()):
         return False
+    if far.numel() == 1:
+        share = float(far[0].double().square() / bias.double().square().sum())
+        return _chance(share, bias.numel()) < 2.0 ** (1 - SEVERAL)
     return far.numel() >= SEVERAL or bool((far == far[0]).all())
+
+
+def _chance(share: float, count: int) -> float:
+    """A bound on the chance that one of so many normals makes up this share of the sum of their squares; 0 for one alone.
+
+    The share of a given one is Beta(1/2, (n - 1) / 2), of whose density ``x^-1/2`` is no more than at the share.
+    """
+    if count == 1 or share >= 1:
+        return 0.0
+    half = (count - 1) / 2
+    log_beta = math.lgamma(0.5) + math.lgamma(half) - math.lgamma(0.5 + half)
+    return count * math.exp(half * math.log1p(-share) - log_beta) / (half * math.sqrt(share))
 
 
 def _never_zero(activation: Nonlinearity) -> bool:
