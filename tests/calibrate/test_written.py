@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import initium
+from initium.calibrate import _written
 from initium.calibrate._written import HEAD, SEVERAL, _chance, _one_sided
 from initium.network import Batch, read
 from initium.records import Constant
@@ -227,3 +228,70 @@ def test_the_chance_of_a_share_is_bounded_from_above_and_no_further_off_than_its
     exact, bound = count * stats.beta.sf(share, 0.5, (count - 1) / 2), _chance(share, count)
     assert exact <= bound * (1 + 1e-9)
     assert bound * share**0.5 <= exact * (1 + 1e-9)
+
+
+class Noisy(nn.Module):
+    """A layer whose bias is drawn anew by a learned spread, and an answer likewise."""
+
+    def __init__(self, spreads):
+        super().__init__()
+        self.inner, self.head = nn.Linear(WIDE, len(spreads), bias=False), nn.Linear(len(spreads), 3)
+        self.mean, self.spread = nn.Parameter(torch.zeros(len(spreads))), nn.Parameter(spreads.clone())
+        self.log_std = nn.Parameter(torch.full((3,), -0.5))
+
+    def forward(self, x):
+        bias = self.mean + F.softplus(self.spread) * torch.randn_like(self.mean)
+        answer = self.head(F.linear(x, self.inner.weight, bias).relu())
+        return answer + self.log_std.exp() * torch.randn_like(answer)
+
+
+@pytest.mark.parametrize("spreads", [torch.full((9,), -3.0), rates()], ids=["constant", "drawn"])
+def test_the_spreads_of_noise_are_kept(spreads):
+    """At zero the noise would be as large as the signal."""
+    net = Noisy(spreads)
+    initium.initialize(net, drawn(), "auto", seed=0)
+    assert torch.equal(net.spread, spreads)
+    assert torch.equal(net.log_std, torch.full((3,), -0.5))
+
+
+class Tokens(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.token, self.norm, self.head = nn.Parameter(torch.full((1, 16), value)), nn.LayerNorm(16), nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.head(self.norm(torch.cat([self.token, x])).mean(0, keepdim=True))
+
+
+@pytest.mark.parametrize(("value", "kept"), [(0.0, False), (1.0, True)])
+def test_a_table_beside_the_data_that_starts_at_zero_is_drawn(value, *, kept):
+    net = Tokens(value)
+    initium.initialize(net, torch.randn(8, 16), "auto", seed=0)
+    assert bool((net.token == value).all()) == kept
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.float16, torch.bfloat16])
+def test_a_prior_is_kept_in_every_width(dtype):
+    values = torch.full((9,), -4.0)
+    assert _one_sided(values.to(dtype), WIDE)
+    assert not _one_sided(normals(9).to(dtype), WIDE)
+
+
+def test_one_function_is_looked_at_once_however_many_biases_lead_to_it(monkeypatch):
+    looked = []
+    monkeypatch.setattr(_written, "_never_zero", lambda function: looked.append(function) or True)
+    layers = [nn.Linear(8, 8) for _ in range(6)]
+    for layer in layers:
+        layer.bias.data.fill_(-2.0)
+
+    class Written(nn.Sequential):
+        def forward(self, x):
+            for layer in self:
+                x = layer(x)
+                x = (1.3 * x).exp() / (1 + x.exp())
+            return x
+
+    net = Written(*layers)
+    network = read(net, Batch((torch.randn(4, 8),)))
+    assert len(_written.written_out(net, network)) == len(layers)
+    assert len(looked) == 1

@@ -156,9 +156,10 @@ def _mixes(read: Readings, node: fx.Node, operand: fx.Node) -> bool:
     packed gates, of which one is open), and count as a factor.
     """
     parameters = [read.values[name].detach() for name in read.kinds.origin[operand].names]
-    chosen = all(value.is_meta or not bool(value.all()) for value in parameters)
+    if not all(map(zeros_and_ones, parameters)):
+        return False
     matrix = sum(size > 1 for size in shape_of(operand)) > 1
-    return ((matrix and chosen) or _weighs(read, node)) and all(map(zeros_and_ones, parameters))
+    return (matrix and not any(bool((value != 0).all()) for value in parameters)) or _weighs(read, node)
 
 
 def _weighs(read: Readings, node: fx.Node) -> bool:
