@@ -769,6 +769,18 @@ def test_what_streams_are_mixed_by_is_left_as_it_was_written_out(*, soft):
     assert read(net, as_batch(x)).facts("mix").role == "embedding"
 
 
+def test_a_sparse_parameter_is_read():
+    class Sparse(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weigh, self.shift = nn.Linear(4, 8), nn.Parameter(torch.eye(8)[0].to_sparse())
+
+        def forward(self, x):
+            return self.weigh(x) + self.shift.to_dense()
+
+    assert read(Sparse(), as_batch(torch.randn(5, 4))).facts("shift").role == "bias"
+
+
 class Mixed(nn.Module):
     """What is normalised, weighed against what was there one step before: a mixing weight, and no scale of the norm."""
 

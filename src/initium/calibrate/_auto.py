@@ -68,9 +68,10 @@ def auto(
     output's weights are as large as any other layer's, and learn no faster than the rest. A weight that is zero throughout at
     the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
     out on purpose and is kept, with a bias that is then all that it gives. So is a bias of an output, or before what opens a
-    gate (sigmoid, softplus, exp), that lies on one side of zero and further off than ``1 / sqrt(fan_in)``: the log of odds, a
-    rate of decay. No other value of a parameter is used, and data only where there are some, so the model and the batch may
-    be on ``meta``. Gates of recurrent layers, composed weights, all other biases and norms start as in ``textbook``.
+    gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent layer), that lies on one side of zero and
+    further off than ``1 / sqrt(fan_in)``: the log of odds, a rate of decay; and so is what the spread of noise is computed of.
+    No other value of a parameter is used, and data only where there are some, so the model and the batch may be on ``meta``.
+    Weights of recurrent layers, composed weights, all other biases and norms start as in ``textbook``.
     Overrides and priors are walked as they will be written, and the rest is fitted to them.
 
     Args:

@@ -12,12 +12,12 @@ from initium.gains import moments
 from initium.network import ANSWERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from torch import Tensor, nn
 
     from initium.gains import Nonlinearity
-    from initium.network import Facts, Network
+    from initium.network import Facts, Neighbour, Network
 
 # Logits of this rms lift a softmax's loss above log K by half of its square: 0.03.
 HEAD = 0.25
@@ -39,6 +39,8 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
 
     With a weight of zeros its bias, which is all that it gives: the identity of a spatial transformer, the odds of a class.
 
+    So is a table of one value beside the data: the log of a std. At zero it is none: there tables start that are to learn.
+
     A constant weight before an activation is none of them: there all units would stay alike. Before a softmax they do not:
     what it weighs differs. And biases that say how often an answer is yes, or how far a gate is open.
     """
@@ -46,16 +48,17 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
     biases, found = _biases(network, held), dict[str, str]()
     for facts in network.parameters:
         value = held[facts.name].detach()
-        table = facts.role == "embedding" and facts.name in direct and facts.after.kind == "output"
+        beside = facts.role == "embedding" and facts.name not in direct
+        table = facts.role == "embedding" and not beside and facts.after.kind == "output"
         if (
-            not (table or facts.role in {"weight", "recurrent"})
+            not (beside or table or facts.role in {"weight", "recurrent"})
             or value.is_meta
             or not value.numel()
             or facts.computed_by
         ):
             continue
         first = value.flatten()[0]
-        if bool((value == first).all()):
+        if bool((value == first).all()) and (first or not beside):
             if facts.name not in direct:
                 found[facts.name] = f"{float(first.real):.3g} throughout, and no factor of the data itself"
             elif not first and (facts.idle or facts.head or facts.after.kind in _SILENT or _added(facts)):
@@ -69,29 +72,74 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
 
 
 def _chosen(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:
-    """Biases of outputs and of gates that lie on one side of zero, further off than the usual start draws any."""
-    fans = {use.bias: use.fan_in for use in network.uses if use.bias}
-    found = dict[str, str]()
+    """Biases of outputs and of gates, and what biases are computed of, that lie on one side of zero, further off than a draw."""
+    fans, found, opens = _fans(network), dict[str, str](), dict["Nonlinearity", bool]()
     for facts in network.parameters:
-        leads = facts.leads
-        if leads is not None and not held[facts.name].is_meta and not (facts.whole or facts.frozen):
-            gate = leads.activation is not None and _never_zero(leads.activation)
-            if (gate or leads.kind in ANSWERS) and _one_sided(held[facts.name].detach(), fans.get(facts.name)):
-                found[facts.name] = f"it sets where {leads} begins" if gate else "it sets the answer given at the start"
+        fixed = held[facts.name].is_meta or facts.whole or facts.frozen
+        if fixed or not facts.leads or not _one_sided(held[facts.name].detach(), fans.get(facts.name)):
+            continue
+        if facts.neutral is None:
+            found[facts.name] = "a bias is computed of it, and no value of its own is known to be none"
+        elif where := _sets(facts.leads, opens):
+            found[facts.name] = f"it sets {where}"
     return found
+
+
+def _sets(leads: Sequence[Neighbour], opens: dict[Nonlinearity, bool]) -> str:
+    """What a bias sets by what it leads to, of activations that were looked at before or not; empty for nothing."""
+    for lead in leads:
+        if lead.activation is not None and lead.activation not in opens:
+            opens[lead.activation] = _never_zero(lead.activation)
+        if lead.activation is not None and opens[lead.activation]:
+            return f"where {lead} begins"
+    kinds = {lead.kind for lead in leads}
+    return (
+        "where a softmax begins"
+        if kinds == {"softmax"}
+        else "the answer given at the start"
+        if kinds <= set(ANSWERS)
+        else ""
+    )
+
+
+def _fans(network: Network) -> dict[str, float]:
+    """By bias, the inputs that the usual start draws it by: its weight's, and of a recurrent layer those of the state."""
+    known = {facts.name: facts for facts in network.parameters}
+    uses = [use for use in network.uses if use.layout == "gates" and known[use.name].role == "recurrent"]
+    states = {known[use.name].shape[:1]: use.fan_in for use in uses}
+    found = {name: states[facts.shape] for name, facts in known.items() if facts.leads and facts.shape in states}
+    return found | {use.bias: use.fan_in for use in network.uses if use.bias}
 
 
 def _one_sided(bias: Tensor, fan_in: float | None) -> bool:
     """Whether values are no draw about zero, those aside that U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)) could give.
 
-    Of so many draws about zero all have one sign by a chance of one in 2^(SEVERAL - 1); constants were not drawn at all.
+    Of SEVERAL draws about zero all have one sign by a chance of one in 2^(SEVERAL - 1), equal values were not drawn at all,
+    and one alone is to be as far from the others as normals come by no greater chance.
     """
-    if bias.is_complex() or not bool(bias.isfinite().all()):
+    rounding = torch.finfo(bias.dtype).eps
+    if bias.is_complex() or bias.layout != torch.strided:
         return False
-    far = bias[bias.abs() > (fan_in**-0.5 * (1 + torch.finfo(bias.dtype).eps) if fan_in else 0.0)]
-    if not far.numel() or not bool((far.sign() == far.sign()[0]).all()):
+    bias = bias.double()
+    far = bias[bias.abs() > (fan_in**-0.5 * (1 + rounding) if fan_in else 0.0)]
+    if not far.numel() or not bool(bias.isfinite().all() & (far.sign() == far.sign()[0]).all()):
         return False
+    if far.numel() == 1:
+        share = float(far[0].square() / bias.square().sum())
+        return _chance(share, bias.numel()) < 2.0 ** (1 - SEVERAL)
     return far.numel() >= SEVERAL or bool((far == far[0]).all())
+
+
+def _chance(share: float, count: int) -> float:
+    """A bound on the chance that one of so many normals makes up this share of the sum of their squares; 0 for one alone.
+
+    The share of a given one is Beta(1/2, (n - 1) / 2), of whose density ``x^-1/2`` is no more than at the share.
+    """
+    if count == 1 or share >= 1:
+        return 0.0
+    half = (count - 1) / 2
+    log_beta = math.lgamma(0.5) + math.lgamma(half) - math.lgamma(0.5 + half)
+    return count * math.exp(half * math.log1p(-share) - log_beta) / (half * math.sqrt(share))
 
 
 def _never_zero(activation: Nonlinearity) -> bool:

@@ -185,7 +185,8 @@ class Facts:
         closes: Of the scale of a norm that nothing but output weights reads, those.
         divided_out: As in :class:`Use`, of all its uses.
         inverted: True where its determinant or its inverse is taken: an invertible layer of a flow.
-        leads: Of a bias, what follows the sum that it is a term of; ``None`` of all others.
+        leads: Of a bias, all that follows the sum that it is a term of with no norm between, the gates of a recurrent layer
+            included; empty of all others.
     """
 
     name: str
@@ -217,7 +218,7 @@ class Facts:
     closes: tuple[str, ...] = ()
     divided_out: bool = False
     inverted: bool = False
-    leads: Neighbour | None = None
+    leads: tuple[Neighbour, ...] = ()
 
     @property
     def mentionable(self) -> bool:

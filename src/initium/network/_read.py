@@ -10,11 +10,13 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from initium.errors import ArgumentTypeError, TraceError
+from initium.gains import Activation
 from initium.network._facts import Facts, Neighbour
 from initium.network._inverted import inverted_names
 from initium.network._modules import guess, held, neighbours_by_order
 from initium.network._neighbours import NOTHING
 from initium.network._network import Network
+from initium.network._ops import op_name
 from initium.network._places import places
 from initium.network._readings import readings
 from initium.network._roles import roles
@@ -32,6 +34,15 @@ if TYPE_CHECKING:
     from initium.network._places import Places
     from initium.network._readings import Readings
     from initium.network._roles import Part
+
+# What the parts of one sum lead to within an operation.
+_INNER = {
+    "lstm": ("sigmoid", "tanh"),
+    "gru": ("sigmoid", "tanh"),
+    "rnn_tanh": ("tanh",),
+    "rnn_relu": ("relu",),
+    "glu": ("sigmoid",),
+}
 
 
 def read(
@@ -93,7 +104,12 @@ def _leading(facts: Facts, graph: Readings, part: Part | None) -> Facts:
     if facts.role != "bias" or part is None or part.at is None:
         return facts
     base = graph.neighbours.regions.base.get(part.at, part.at)
-    return replace(facts, leads=graph.neighbours.following(base).neighbour)
+    seen = {one.neighbour for one in graph.neighbours.after.get(base, ()) if not one.normalised}
+    inner = _INNER.get(op_name(part.at).removesuffix("_cell")) or [
+        name for one in seen for name in _INNER.get(str(one), ())
+    ]
+    found = {Neighbour("activation", name, Activation(name, ())) for name in inner}
+    return replace(facts, leads=tuple(sorted(found or seen, key=str)))
 
 
 def _strays(graph: fx.GraphModule) -> Iterator[tuple[int, ...]]:

@@ -152,11 +152,14 @@ def _from_end(site: Site) -> int:
 def _mixes(read: Readings, node: fx.Node, operand: fx.Node) -> bool:
     """True for zeros and ones in what other data are multiplied by: how streams are mixed.
 
-    Both together are an identity or a choice, wherever they are added; ones alone may be any bias, and count as a factor.
+    A matrix of both is an identity or a choice, wherever it is added; ones alone, and a vector, may be any bias (that of
+    packed gates, of which one is open), and count as a factor.
     """
     parameters = [read.values[name].detach() for name in read.kinds.origin[operand].names]
-    chosen = all(value.is_meta or not bool(value.all()) for value in parameters)
-    return (chosen or _weighs(read, node)) and all(map(zeros_and_ones, parameters))
+    if not all(map(zeros_and_ones, parameters)):
+        return False
+    matrix = sum(size > 1 for size in shape_of(operand)) > 1
+    return (matrix and not any(bool((value != 0).all()) for value in parameters)) or _weighs(read, node)
 
 
 def _weighs(read: Readings, node: fx.Node) -> bool:
