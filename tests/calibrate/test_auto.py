@@ -640,20 +640,6 @@ def test_the_norm_before_the_outputs_carries_part_of_their_size(offset):
         assert std == pytest.approx(HEAD / CLOSE / 8, rel=6 / math.sqrt(2 * weight.numel()) + 0.05)
 
 
-@pytest.mark.parametrize(("side", "scale"), [(1, CLOSE), (2, 2 * HEAD), (8, 1.0)])
-def test_behind_a_pooling_the_norm_before_the_output_makes_a_small_signal_no_smaller(side, scale):
-    """Its scale is where the output's weights have unit gain, up to 1: an average of n independent positions is of rms n^(-1/2)."""
-    classes, width, x = 400, 32, torch.randn(256, 3, side, side, generator=torch.Generator().manual_seed(0))
-    pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    net = nn.Sequential(nn.Conv2d(3, width, 1), nn.BatchNorm2d(width), *pooled, nn.Linear(width, classes))
-    made = initium.plan(net, x, "auto")
-    # The square of one unit's average of 256 samples is off by sqrt(2 / 256), and all units see the same three channels.
-    assert made["1.weight"].fill.value == pytest.approx(scale, rel=5 * math.sqrt(2 / (256 * 3)))
-    # Behind it the output has its size: exact for the weights that the seed draws.
-    made.apply(net, seed=0)
-    assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=1e-3)
-
-
 @pytest.mark.parametrize("kept", ["head.weight", "scale"])
 def test_a_norm_whose_outputs_are_given_by_others_stays_as_it_is(kept):
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from initium.calibrate._balance import Round
     from initium.calibrate._streams import Line
-    from initium.network import Facts, Network
+    from initium.network import Network
     from initium.planning import Overrides, Prior
 
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
@@ -64,9 +64,8 @@ def auto(
     between activations move at a price that grows with the length of their chain: in one of a few they share the step
     down to the output, and in a long one stay near 1. Outputs, queries and keys do not move.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or
-    higher up to 1 where an average makes what they read smaller: the output's weights are as large as any other layer's, and
-    learn no faster than the rest. A weight that is zero throughout at
+    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25: the
+    output's weights are as large as any other layer's, and learn no faster than the rest. A weight that is zero throughout at
     the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
     out on purpose and is kept, with a bias that is then all that it gives. So is a bias of an output, or before what opens a
     gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent layer), that lies on one side of zero and
@@ -153,9 +152,7 @@ def auto(
         for name, value in scales.layers.items()
     }
     chosen |= {
-        name: Choice(
-            Constant(value), "norm before the output", "only outputs read it, and their weights are as large as any"
-        )
+        name: Choice(Constant(value), "norm before the output", f"only outputs read it: {CLOSE:g} times the identity")
         for name, value in scales.closing.items()
     }
     return Scheme(
@@ -223,14 +220,10 @@ def _stretched(scales: Scales, found: Round, tied: Mapping[str, float], lines: I
 def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
     """With what an activation sees at the size that each of the weights was to give it that are added before it.
 
-    Likewise what goes out, which a temperature or a mean may have made another size; and a norm before the output that an
-    average follows, whose scale is not to make a small signal smaller still.
+    Likewise what goes out, which a temperature or a mean may have made another size.
     """
-    ratios, closing = dict[str, float](), dict(scales.closing)
+    ratios = dict[str, float]()
     for facts in first_way(network).parameters:
-        if facts.name in closing:
-            closing[facts.name] = _closed(facts, scales, found)
-            continue
         inner = facts.residual is None or facts.residual.place == "inside"
         answers = facts.head and facts.name in scales.bound
         seen = found.arrived.get(facts.name, 0.0)
@@ -238,16 +231,7 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
             ratio = min(max(scales.size(facts.name) / seen, 0.0 if answers else 1 / NEAR), NEAR)
             if abs(ratio - 1) > _APART:
                 ratios[facts.name] = ratio
-    scales = scales if closing == scales.closing else replace(scales, closing=closing)
     return _rescaled(scales, ratios) if ratios else scales
-
-
-def _closed(facts: Facts, scales: Scales, found: Round) -> float:
-    """The scale of a norm at which the outputs' weights have unit gain: never below CLOSE, nor above 1."""
-    begun, base = scales.closing[facts.name], (facts.neutral or 0.0) - 1.0
-    seen = [size for name in facts.closes if name not in scales.tied and (size := found.read.get(name, 0.0)) > 0]
-    wanted = min(max(HEAD * (begun - base) / max(seen), CLOSE), 1.0) if seen else CLOSE
-    return begun if abs(wanted / (begun - base) - 1) <= _APART else base + wanted
 
 
 def _joined(scales: Scales, found: Round) -> Scales:

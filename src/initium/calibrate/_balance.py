@@ -50,17 +50,12 @@ class Balancing(Predicting):
         self.joint: dict[str, float] = {}
         self._goals, self._pooled, self._joints = scales.goals, pooled, scales.joints
         self._turned, self._tied = scales.turned, scales.tied
-        closed = {name for facts in network.parameters if facts.name in scales.closing for name in facts.closes}
-        self._readers = {use.reads: use.name for use in network.uses if use.name in closed}
-        self.read: dict[str, float] = {}
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
-        """Also the spread of what several weights give together, and the size of what outputs read behind a norm."""
+        """Also the spread of what several weights give together."""
         result = super().run_node(n)
         if n.name in self._joints and isinstance(result, torch.Tensor) and result.numel():
             self.joint[n.name] = _spread(result.detach())
-        if n.name in self._readers and isinstance(result, torch.Tensor) and result.numel():
-            self.read[self._readers[n.name]] = _rms(result)
         return result
 
     def norm(self, name: str, value: Tensor) -> float:
@@ -142,7 +137,6 @@ class Round:
         inputs: By weight, the rms of what it reads first; 0 where that is nothing but rounding.
         arrived: By weight, the rms of what the activation behind it sees first, or of what goes out.
         joint: By value that goes out and that several weights give together, the std of its elements.
-        read: By output's weight behind a norm that nothing but outputs reads, the rms of what it reads.
         pooled: Of weights that are used more than once, the mean square of what they give all uses against the first's.
     """
 
@@ -152,7 +146,6 @@ class Round:
     inputs: dict[str, float]
     arrived: dict[str, float]
     joint: dict[str, float]
-    read: dict[str, float]
     pooled: dict[str, float]
 
 
@@ -191,7 +184,7 @@ def walked(
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
     pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
-    return Round(stds, rates, walk.multiplied, inputs, walk.arrived, walk.joint, walk.read, pooled)
+    return Round(stds, rates, walk.multiplied, inputs, walk.arrived, walk.joint, pooled)
 
 
 def _pooled(found: Sequence[tuple[float, int]]) -> float:

@@ -197,9 +197,10 @@ def constant_of(node: fx.Node) -> torch.Tensor | None:
     return value if real else None
 
 
-def behind(node: fx.Node, passed: Container[str] = RESHAPES) -> fx.Node:
-    """What a node shows, views aside: the nearest one behind it that is none of the operations ``passed``."""
-    while op_name(node) in passed and node.all_input_nodes:
+def behind(node: fx.Node, passed: Container[str] | None = None) -> fx.Node:
+    """What a node shows: the nearest one behind it that is none of the operations ``passed``, which are views if not given."""
+    views = RESHAPES if passed is None else passed
+    while op_name(node) in views and node.all_input_nodes:
         node = node.all_input_nodes[0]
     return node
 
