@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import initium
+from diagnose.programs import Calls
 from initium.records import Finding
 
 CODES = {
@@ -53,19 +54,6 @@ def mlp(*end: nn.Module, units: int = 10) -> nn.Sequential:
 
 def rows(count: int = 64) -> Tensor:
     return torch.randn(count, 20)
-
-
-class Calls(nn.Module):
-    """A model that is one function of its parts."""
-
-    def __init__(self, call: Callable[..., object], **parts: nn.Module) -> None:
-        super().__init__()
-        self.call = call
-        for name, part in parts.items():
-            setattr(self, name, part)
-
-    def forward(self, *given: Tensor) -> object:
-        return self.call(self, *given)
 
 
 # ---- what a loss takes ----

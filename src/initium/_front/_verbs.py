@@ -12,6 +12,7 @@ from initium._front._look import look
 from initium._front._planned import WALKED, planned
 from initium.audit import audit as audited
 from initium.diagnose import of_batch
+from initium.errors import BatchError
 from initium.network import as_batch, read, spoiled
 from initium.planning import law_of_fill
 from initium.records import Signal
@@ -185,10 +186,12 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
         >>> report.verdict, report.findings[0].code
         ('symmetric', 'symmetry')
     """
-    broken = spoiled(batch)
-    if broken:
+    try:
+        given = as_batch(batch)
+    except BatchError:
+        if not (broken := spoiled(batch)):
+            raise
         return Report((of_batch(broken),), Signal(()), type(model).__name__)
-    given = as_batch(batch)
     return replace(look(model, given, loss), course=Course(given, loss))
 
 

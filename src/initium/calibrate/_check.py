@@ -16,7 +16,7 @@ from initium.calibrate._pieces import Piece
 from initium.calibrate._receipt import slack_of
 from initium.calibrate._states import GatesAt, figures
 from initium.calibrate._walks import Seeing
-from initium.network import op_name
+from initium.network import op_name, tensors_in
 from initium.signal import reading, run_steps
 
 if TYPE_CHECKING:
@@ -157,14 +157,8 @@ def _ran(several: Sequence[GatesAt], layer: Layer, reads: Sequence[Reading]) -> 
 def _shows(point: Point, value: Tensor) -> bool:
     """Whether what an operation reads is the parameter's own memory."""
     memory = value.untyped_storage().data_ptr()
-    given = [each for each in _tensors(point.args) if each.layout == torch.strided]
+    given = [each for each in tensors_in(point.args) if each.layout == torch.strided]
     return any(each.untyped_storage().data_ptr() == memory for each in given)
-
-
-def _tensors(args: object) -> list[Tensor]:
-    if isinstance(args, Tensor):
-        return [args]
-    return [found for each in args for found in _tensors(each)] if isinstance(args, list | tuple) else []
 
 
 def _times(read: Reading, name: str, factors: Mapping[Piece, float]) -> Reading:
