@@ -15,8 +15,8 @@ from initium.calibrate._figures import spread_of
 from initium.calibrate._pieces import Piece
 from initium.calibrate._receipt import slack_of
 from initium.calibrate._states import GatesAt, figures
-from initium.calibrate._walks import Seeing
-from initium.network import op_name, tensors_in
+from initium.calibrate._walks import Seeing, shares_memory
+from initium.network import op_name
 from initium.signal import reading, run_steps
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Checking(Seeing):
             return False
         target, value = self.found[piece].target, self._weights.held(piece.name)
         off = abs(spread.std - target) > slack_of(self, piece, target)
-        return off and spread.factor(target) is not None and all(_shows(point, value) for point in points)
+        return off and spread.factor(target) is not None and all(shares_memory(value, point.args) for point in points)
 
     def _write(self, piece: Piece, factor: float) -> None:
         self._weights.times(piece, piece.name, factor, again=self._again)
@@ -152,13 +152,6 @@ class Checking(Seeing):
 
 def _ran(several: Sequence[GatesAt], layer: Layer, reads: Sequence[Reading]) -> list[Ran]:
     return [run_steps(gates, layer, read) for gates, read in zip(several, reads, strict=True)]
-
-
-def _shows(point: Point, value: Tensor) -> bool:
-    """Whether what an operation reads is the parameter's own memory."""
-    memory = value.untyped_storage().data_ptr()
-    given = [each for each in tensors_in(point.args) if each.layout == torch.strided]
-    return any(each.untyped_storage().data_ptr() == memory for each in given)
 
 
 def _times(read: Reading, name: str, factors: Mapping[Piece, float]) -> Reading:

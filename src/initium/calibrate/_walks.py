@@ -17,7 +17,7 @@ from initium.calibrate._pieces import Piece
 from initium.calibrate._solve import Gated, together
 from initium.calibrate._states import GatesAt, figures
 from initium.calibrate._supposed import supposed_of
-from initium.network import addend
+from initium.network import addend, tensors_in
 from initium.signal import reading, run_layer
 
 if TYPE_CHECKING:
@@ -229,12 +229,13 @@ def _along(output: Tensor, axis: int, factors: Sequence[tuple[tuple[Span, ...], 
 def _rescaled(point: Point, output: Tensor, bias: Tensor | None, factor: float | Tensor) -> Tensor:
     """``f y + b`` from ``y + b``: in the output's own memory, unless others may see that."""
     wide = torch.promote_types(output.dtype, torch.float32)
-    own = output.dtype == wide and output.is_contiguous() and _alone(output, point.args)
+    own = output.dtype == wide and output.is_contiguous() and not shares_memory(output, point.args)
     made = output.mul_(factor) if own else output.to(wide) * factor
     return made if bias is None else made.add_((1 - factor) * bias)
 
 
-def _alone(output: Tensor, args: Sequence[object]) -> bool:
-    memory = output.untyped_storage().data_ptr()
-    given = [each for each in args if isinstance(each, Tensor) and each.layout == torch.strided]
-    return all(each.untyped_storage().data_ptr() != memory for each in given)
+def shares_memory(value: Tensor, args: Sequence[object]) -> bool:
+    """Whether any of the tensors that an operation reads lies in the memory of a value."""
+    memory = value.untyped_storage().data_ptr()
+    given = [each for each in tensors_in(args) if each.layout == torch.strided]
+    return any(each.untyped_storage().data_ptr() == memory for each in given)
