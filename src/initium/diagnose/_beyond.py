@@ -30,6 +30,7 @@ from initium.diagnose._figures import shown
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links
 from initium.diagnose._words import LSUV, TEXTBOOK
+from initium.network import ways_back
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def _again(signal: Signal, renewed: frozenset[str]) -> Finding | None:
 
 
 def _unseen(network: Network) -> bool:
-    """Whether gradients may pass that the graph has not: a quantised weight is a step there, and has a backward of its own."""
-    return network.trace is not None and bool(network.trace.functions)
+    """Whether gradients may pass that the graph has not: some step there has a backward of its own that no walk can run."""
+    return bool(ways_back(network).missed)
 
 
 def _none(rows: list[SignalRow]) -> Finding:

@@ -47,6 +47,7 @@ from initium.network._straight import straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
 from initium.network._walk import Walk, refusal, run_walk, writing
 from initium.network._watch import written
+from initium.network._ways_back import ways_back
 
 __all__ = [
     "ANSWERS",
@@ -132,6 +133,7 @@ __all__ = [
     "unchanged",
     "unread",
     "view_of",
+    "ways_back",
     "worth_sparing",
     "writing",
     "written",

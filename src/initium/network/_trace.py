@@ -27,6 +27,7 @@ from initium.network._hollow import HollowMode, PartlyHollow
 from initium.network._leaves import map_tensors, replaced, tensors_in
 from initium.network._noted import noting_shapes
 from initium.network._ops import QUESTIONS, op_name
+from initium.network._own_backward import OwnBackward, own_backwards
 from initium.network._pairs import in_pairs
 from initium.network._rejoined import root
 from initium.network._trouble import (
@@ -39,7 +40,7 @@ from initium.network._trouble import (
     where_in,
     without_values,
 )
-from initium.network._watch import Calls, Watch, own_backwards, written
+from initium.network._watch import Calls, Watch, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
@@ -63,7 +64,9 @@ class Trace:
         asked: Operations by which the model asked for values that depend on its weights: with other weights it may
             take another way than the graph (routed experts).
         asks: True where the model asked any tensor for a value, its inputs' too: with another batch it may take another way.
-        functions: The user's ``autograd.Function``s: the graph has their forward pass, and its gradient is that one's.
+        functions: The user's ``autograd.Function``s that ran: the graph has their forward pass, and its gradient is that one's.
+        backwards: Their calls that a walk can make itself, and so have the gradient that they give.
+        missed: Those of which some call is none of these.
         shapes: The shape of every parameter and buffer, by name.
         modes: Whether each module was in training mode.
         below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
@@ -80,6 +83,8 @@ class Trace:
     asked: tuple[str, ...] = ()
     asks: bool = False
     functions: tuple[str, ...] = ()
+    backwards: tuple[OwnBackward, ...] = ()
+    missed: tuple[str, ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     modes: tuple[bool, ...] = ()
     below: bool = False
@@ -244,7 +249,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         ]
     watch = Watch([] if mode else parameters.values())
     try:
-        with watch, own_backwards() as functions:
+        with watch, own_backwards() as own:
             graph = _make_graph(run, [*state, *inputs], mode, below=way.below)
         refuse_unseen(model, watch, graph)
         watch.keep_drawn(graph)
@@ -265,7 +270,9 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         written=_written(graph, tuple(parameters)),
         asked=asked,
         asks=asks,
-        functions=tuple(functions),
+        functions=tuple(own.names),
+        backwards=tuple(own.standing(graph.graph)),
+        missed=tuple(own.missed),
         shapes=shapes,
         modes=modes,
         below=way.below,

@@ -7,11 +7,13 @@ from collections import defaultdict
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import torch
 from torch import Tensor, fx
 from torch.autograd.graph import allow_mutation_on_saved_tensors
 
 from initium.errors import InitiumError, TraceError
 from initium.network._choices import as_chosen
+from initium.network._ways_back import ways_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from initium.network._facts import Use
     from initium.network._network import Network
+    from initium.network._own_backward import OwnBackward
     from initium.network._trace import Trace
 
 
@@ -46,6 +49,8 @@ class Walk(fx.Interpreter):
             self._uses[use.node].append(use)
             if use.activated:
                 self._activated[use.activated].append(use)
+        self._ways_back = ways_back(network)
+        self._held: dict[fx.Node, Any] = {}
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - for subclasses
         """Called with the output of an operation that uses a weight and with the operation's own arguments.
@@ -71,10 +76,30 @@ class Walk(fx.Interpreter):
         uses = self._uses.get(n.name, ())
         args = cast("Sequence[Any]", self.fetch_args_kwargs_from_env(n)[0]) if uses else ()
         result = self.operation(n)
+        if n in self._ways_back.calls and torch.is_grad_enabled():
+            result = self._with_own_way_back(self._ways_back.calls[n], n, result)
+        if n in self._ways_back.read:
+            self._held[n] = result
         for use in uses:
             result = self._seen(use, result, args)
         for use in self._activated.get(n.name, ()):
             self.at_activation(use, result if isinstance(result, Tensor) else result[0])
+        return result
+
+    def forget(self) -> None:
+        """Drops all values: what is left holds the way back, and may be held by it."""
+        self._held.clear()
+        self.env.clear()
+
+    def _with_own_way_back(self, call: OwnBackward, last: fx.Node, result: Any) -> Any:  # noqa: ANN401 - any value
+        """What the model's own function gives, whose gradient no operation of its forward pass tells."""
+        if not any(isinstance(each, Tensor) and each.requires_grad for each in map(self._held.get, call.inputs)):
+            return result
+        for node, made in call.called(self._held):
+            if node is last:
+                result = made
+            elif node in self.env:
+                self.env[node] = made
         return result
 
     def _seen(self, use: Use, result: Any, args: Sequence[Any]) -> Any:  # noqa: ANN401 - a tensor or a tuple of them
@@ -113,7 +138,7 @@ def _run(walk: Walk, tensors: Sequence[Tensor]) -> list[Tensor]:
     try:
         return cast("list[Tensor]", walk.run(*tensors, enable_io_processing=False))
     finally:
-        walk.env.clear()  # what is left holds the way back, and may be held by it
+        walk.forget()
 
 
 def writing(trace: Trace) -> AbstractContextManager[object]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
@@ -14,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from initium.network._leaves import operands
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor, fx
 
@@ -133,34 +131,6 @@ class Calls(TorchFunctionMode):
         """Takes the switches that switched nothing out of the graph."""
         for node in [node for node in graph.nodes if node.target is _SWITCH and node in self._idle]:
             graph.erase_node(node)
-
-
-@contextlib.contextmanager
-def own_backwards() -> Generator[dict[str, None]]:
-    """Collects the names of the user's ``autograd.Function``s that run: a graph has their forward pass alone.
-
-    Their forward passes are watched, not ``apply``: a module that keeps ``step = Step.apply`` holds the method itself.
-    """
-    found: dict[str, None] = {}
-
-    def watched(cls: type, forward: Any) -> Any:  # noqa: ANN401 - any function
-        def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            found[cls.__qualname__] = None
-            return forward.__get__(None, cls)(*args, **kwargs)
-
-        return staticmethod(run)
-
-    with contextlib.ExitStack() as patches:
-        for cls in _below(torch.autograd.Function):
-            if "forward" in vars(cls) and not cls.__module__.startswith("torch."):
-                patches.enter_context(patch.object(cls, "forward", watched(cls, vars(cls)["forward"])))
-        yield found
-
-
-def _below(cls: type) -> Iterator[type]:
-    for each in cls.__subclasses__():
-        yield each
-        yield from _below(each)
 
 
 def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator and its arguments

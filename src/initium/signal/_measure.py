@@ -18,6 +18,7 @@ from initium.network import (
     run_walk,
     tensors_in,
     unchanged,
+    ways_back,
     worth_sparing,
     writing,
 )
@@ -252,10 +253,9 @@ def _unmeasured(walk: Measuring) -> Iterator[str]:
         if facts.mentionable and facts.name not in seen_names:
             yield f"`{facts.name}` has no row: {'; '.join(facts.notes) or 'no operation multiplies data by it'}"
     yield from walk.network.strange
-    functions = walk.network.trace.functions if walk.network.trace else ()
-    if functions:
+    if missed := ways_back(walk.network).missed:
         yield (
-            f"gradients through {', '.join(functions)} are those of what it computes: a backward of its own (a "
+            f"gradients through {', '.join(sorted(missed))} are those of what it computes: a backward of its own (a "
             "straight-through estimator, a reversed gradient) is not run"
         )
     steps = [use for use in walk.network.uses if use.layout == "gates" and not use.op.endswith("_cell")]
