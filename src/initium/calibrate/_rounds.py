@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -111,8 +112,8 @@ def _swept(
             traced = cast("Trace", way.network.trace)
             tensors.append([each for several in traced.bind(model, way.batch, values) for each in several])
             choices = traced.choices if kept else {}
-            asked = {"watched": way.watched, "mask": way.mask, "choices": choices, "exact": exact, "resident": resident}
-            lanes.append(Lane(way.network, way.parts, way.order, **asked))
+            lane = partial(Lane, way.network, way.parts, way.order, watched=way.watched, mask=way.mask)
+            lanes.append(lane(choices=choices, exact=exact, resident=resident))
         uses = len({use.node for use in ways[0].network.uses})
         with progress(f"{len(ways)} batches", uses) if len(ways) > 1 else nullcontext() as tick:
             sweep(lanes, tensors, made if tick is None else _ticking(made, tick))
