@@ -52,7 +52,8 @@ def test_what_has_no_memory_of_the_process_is_not_counted(monkeypatch: pytest.Mo
     monkeypatch.setattr(_resident, "_resident", partial(asked.append, 0))
     resident = Resident()
     for _ in range(100):
-        resident.let_go([torch.empty(64 * MEGA, device="meta"), "neither has this"])
+        sparse = torch.zeros(64, 64).to_sparse()
+        resident.let_go([torch.empty(64 * MEGA, device="meta"), "neither has this", sparse])
         resident.look()
     assert not asked
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from initium.random import hand_back
@@ -32,7 +33,7 @@ class Resident:
 
     def let_go(self, values: Iterable[object]) -> None:
         """Called with values that are about to be let go of."""
-        self._since += sum(each.nbytes for each in values if isinstance(each, Tensor) and each.device.type == "cpu")
+        self._since += sum(each.nbytes for each in values if isinstance(each, Tensor) and _plain(each))
 
     def look(self) -> None:
         """Called when they are gone."""
@@ -44,6 +45,11 @@ class Resident:
         elif now >= self._least + _KEPT:
             hand_back()
             self._least = _resident()
+
+
+def _plain(value: Tensor) -> bool:
+    """Whether a tensor has memory of the process, all of one kind."""
+    return value.device.type == "cpu" and value.layout == torch.strided and not value.is_nested
 
 
 def _resident() -> int:
