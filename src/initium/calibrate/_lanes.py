@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 _FAINT = 2.0**-10  # of a half-precision output: below it, steps are too coarse for a std
 
 
+class Stage(Protocol):
+    """What one batch meets on its way.
+
+    Attributes:
+        counting: Which positions of the batch count.
+        parts: What every use is made of.
+        streams: What was seen at the watched nodes.
+    """
+
+    counting: Counting
+    parts: Mapping[tuple[str, str], tuple[Part, ...]]
+    streams: dict[str, Seen]
+
+
 @dataclass(slots=True)
 class Point:
     """An operation that uses weights, as one batch reaches it.
@@ -46,7 +60,7 @@ class Point:
     args: tuple[Any, ...]
     output: Tensor | None
     dtype: torch.dtype
-    lane: Lane
+    lane: Stage
     result: Any = None
 
 
