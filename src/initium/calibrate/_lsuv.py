@@ -66,8 +66,8 @@ def lsuv(
 
     An operation is linear in its weight, so its rescaled output is known without running it again, and one forward
     pass of the model does the whole network. A second one checks the result. The model is traced on weights without
-    memory, which costs no arithmetic, unless it asks for values that depend on its weights: then it runs once more. Sums
-    are in float32, or in float64 where the output is. The model runs in its own train or eval mode, and all passes draw
+    memory, which costs no arithmetic, unless it asks for values that depend on its weights: then it is calibrated and checked
+    while it is traced for real, and a few samples are traced before. Sums are in float32, or in float64 where the output is. The model runs in its own train or eval mode, and all passes draw
     the same dropout masks.
 
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by
