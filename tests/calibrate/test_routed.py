@@ -199,6 +199,12 @@ def test_what_is_used_again_on_such_a_way_is_corrected_there(pre: Literal["ortho
         assert abs(float(found[name].double().std(correction=0)) - 1) <= 1e-3
 
 
+def test_a_weight_that_only_says_when_to_stop_is_named_as_one() -> None:
+    torch.manual_seed(0)
+    receipt = lsuv(Halting(), data(width=8), pre=None)
+    assert any("`enough.weight`" in note and "asked for" in note for note in receipt.notes)
+
+
 def test_half_precision_is_left_to_the_walk() -> None:
     torch.manual_seed(0)
     model, x = Routed().eval().bfloat16(), data().bfloat16()

@@ -24,7 +24,7 @@ from initium.network._trace import trace, trace_hollow
 from initium.network._uses import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from torch import Tensor, fx
 
@@ -101,7 +101,10 @@ def _network(model: nn.Module, traced: Trace) -> Network:
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)
-    found = (replace(_facts(one, mine.get(one.name, []), parts), inverted=one.name in inverted) for one in held(model))
+    found = (
+        replace(_facts(one, mine.get(one.name, []), parts, traced.spent), inverted=one.name in inverted)
+        for one in held(model)
+    )
     parameters = tuple(_leading(_placed(facts, where), graph, parts.get(facts.name)) for facts in found)
     strays = tuple(_strays(traced.graph))
     return Network(
@@ -164,11 +167,16 @@ def refuse_lazy(model: nn.Module) -> None:
             )
 
 
-def _facts(one: Held, mine: list[Use], parts: dict[str, Part]) -> Facts:
+def _facts(one: Held, mine: list[Use], parts: dict[str, Part], spent: Container[str]) -> Facts:
     """The facts of one parameter from the graph; from its module where the graph does not use it."""
     if one.name not in parts:
         idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
-        return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
+        why = (
+            "what it gives is asked for or dropped, and goes nowhere"
+            if one.name in spent
+            else "not used in this forward pass"
+        )
+        return replace(idle, uses=0, notes=(*idle.notes, why))
     part = parts[one.name]
     alike = [use for use in mine if (use.layout in {"lookup", "added"}) == (part.role == "embedding")]
     first, notes = next(iter(alike), None), tuple(_notes(part, alike))

@@ -70,6 +70,7 @@ class Trace:
         below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
             ``no_grad()`` has a gradient in it.
         choices: By node the whole numbers that were chosen by data and decided a size.
+        spent: Parameters that are read, and have no part in what goes out: their values were asked for, or dropped.
     """
 
     graph: fx.GraphModule
@@ -85,6 +86,7 @@ class Trace:
     modes: tuple[bool, ...] = ()
     below: bool = False
     choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    spent: frozenset[str] = frozenset()
 
     @property
     def entries(self) -> list[fx.Node]:
@@ -270,6 +272,8 @@ def _trace(
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
     asks = any(op_name(node) in QUESTIONS for node in graph.graph.nodes)
     choices = take_choices(graph.graph)
+    places = dict(zip(parameters, graph.graph.nodes, strict=False))
+    read = {name for name, node in places.items() if node.users}
     _remove_dead(graph.graph)
     graph.recompile()
     return Trace(
@@ -286,6 +290,7 @@ def _trace(
         modes=modes,
         below=way.below,
         choices=choices,
+        spent=frozenset(name for name in read if not places[name].users),
     )
 
 
