@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from initium.calibrate._figures import Seen, Statistic
     from initium.calibrate._found import Found
-    from initium.calibrate._lanes import Point
+    from initium.calibrate._lanes import Lane, Point
     from initium.calibrate._rounds import Way
     from initium.calibrate._spread import Spread
     from initium.calibrate._weights import Weights
@@ -89,7 +89,7 @@ class Checking(Seeing):
                 for part, several in new.items():
                     del self.seen[part.piece][-len(several) :]
                 for point in points:
-                    point.lane.again(point)
+                    cast("Lane", point.lane).again(point)
                 self.keep(points, index)
 
     def gates(self, points: list[Point]) -> None:

@@ -71,7 +71,7 @@ def shares_of(model: nn.Module, ways: Sequence[Way]) -> list[list[Way]]:
 
 def _of(model: nn.Module, ways: Sequence[Way], taken: Sequence[slice], known: dict[object, Network]) -> list[Way]:
     """The same ways with some of the samples of each; none where these go another way. What was read is ``known``."""
-    batches = [_taken(way.batch, some) for way, some in zip(ways, taken, strict=True)]
+    batches = [part_of(way.batch, some) for way, some in zip(ways, taken, strict=True)]
     masks = [None if way.mask is None else way.mask[some] for way, some in zip(ways, taken, strict=True)]
     if any(mask is not None and not bool(mask.any()) for mask in masks):
         return []
@@ -135,7 +135,8 @@ def _gathers(node: fx.Node, samples: int) -> bool:
     return op_name(node) not in _PRODUCTS or any(len(shape) < 3 or shape[0] % samples for shape in shapes)  # noqa: PLR2004 - a matrix
 
 
-def _taken(batch: Batch, some: slice) -> Batch:
+def part_of(batch: Batch, some: slice) -> Batch:
+    """Some of a batch's samples."""
     args, kwargs = map_tensors((batch.args, dict(batch.kwargs)), lambda each: each[some] if each.ndim else each)
     return replace(batch, args=args, kwargs=kwargs)
 

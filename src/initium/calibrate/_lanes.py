@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from initium.calibrate._figures import seen_of
 from initium.calibrate._masks import Counting
+from initium.calibrate._resident import Resident
 from initium.errors import InitiumError, TraceError
 from initium.network import Walk, addend, cast_as, casting, op_name, refusal
 
@@ -24,6 +25,20 @@ if TYPE_CHECKING:
     from initium.network import Network, Use
 
 _FAINT = 2.0**-10  # of a half-precision output: below it, steps are too coarse for a std
+
+
+class Stage(Protocol):
+    """What one batch meets on its way.
+
+    Attributes:
+        counting: Which positions of the batch count.
+        parts: What every use is made of.
+        streams: What was seen at the watched nodes.
+    """
+
+    counting: Counting
+    parts: Mapping[tuple[str, str], tuple[Part, ...]]
+    streams: dict[str, Seen]
 
 
 @dataclass(slots=True)
@@ -45,7 +60,7 @@ class Point:
     args: tuple[Any, ...]
     output: Tensor | None
     dtype: torch.dtype
-    lane: Lane
+    lane: Stage
     result: Any = None
 
 
@@ -68,11 +83,13 @@ class Lane(Walk):
         mask: Tensor | None = None,
         choices: Mapping[str, Any] | None = None,
         exact: bool = False,
+        resident: Resident | None = None,
     ) -> None:
         super().__init__(network)
         self.counting, self.parts = Counting(mask), parts
         self.streams: dict[str, Seen] = {}
         self._order, self._watched, self._exact = order, watched, exact
+        self._resident = resident or Resident()
         self.keep_choices(choices or {})
 
     def points(self, tensors: Sequence[Tensor]) -> Generator[list[Point]]:
@@ -88,9 +105,11 @@ class Lane(Walk):
             for node in step.nodes:
                 if node.name in self._watched:
                     self.streams[node.name] = self._figures(self.env[node])  # by no name: one would hold it for long
+            self._resident.let_go(self.env[last] for last in step.done)
             for last in step.done:
                 del self.env[last]
-        self.args_iter, self.env = iter(()), {}  # what goes out: a cache of keys and values is as large as the signal
+            self._resident.look()
+        self.args_iter, self.env = iter(()), {}
 
     def _figures(self, value: Tensor) -> Seen:
         return seen_of(value, None, -1, 1.0, self.counting.at(value, -1))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, SupportsFloat
 
-from initium.calibrate._call import Call, calibrated
+from initium.calibrate._call import calibrated
 from initium.calibrate._given import at_most, lone, mask_of
 from initium.calibrate._lent import apart, lent_notes
 from initium.calibrate._masks import mask_notes
+from initium.calibrate._outcome import Call
 from initium.calibrate._receipt import notes_of, rows_of
 from initium.calibrate._rounds import Wanted
 from initium.calibrate._start import scheme_of
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from initium.calibrate._call import Outcome
     from initium.calibrate._choice import ScaleFree
     from initium.calibrate._figures import Statistic
     from initium.calibrate._given import Mask
+    from initium.calibrate._outcome import Outcome
     from initium.calibrate._start import Pre
     from initium.calibrate._targets import Branches
     from initium.network import Network
@@ -65,8 +66,8 @@ def lsuv(
 
     An operation is linear in its weight, so its rescaled output is known without running it again, and one forward
     pass of the model does the whole network. A second one checks the result. The model is traced on weights without
-    memory, which costs no arithmetic, unless it asks for values that depend on its weights: then it runs once more. Sums
-    are in float32, or in float64 where the output is. The model runs in its own train or eval mode, and all passes draw
+    memory, which costs no arithmetic, unless it asks for values that depend on its weights: then it is calibrated and checked
+    while it is traced for real, and a few samples are traced before. Sums are in float32, or in float64 where the output is. The model runs in its own train or eval mode, and all passes draw
     the same dropout masks.
 
     Calibrated is whatever multiplies data: linear layers, convolutions, parameters in matrix products, embeddings (by

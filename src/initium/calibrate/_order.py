@@ -43,7 +43,7 @@ def order_of(network: Network) -> list[Step]:
     siamese towers: what does not wait for the first place runs up to the last, so that one figure over all of them is known.
     What is written in place, and what draws, keeps its order.
     """
-    nodes: list[fx.Node] = list(network.trace.graph.graph.nodes) if network.trace else []
+    nodes = [node for node in network.trace.graph.graph.nodes if node.op != "output"] if network.trace else []
     together = _together(network, nodes)
     needs = _needs(nodes) if together else None
     several = [(node,) for node in nodes] if needs is None else list(_scheduled(nodes, needs, together))
@@ -143,7 +143,6 @@ def _with_ends(several: Sequence[tuple[fx.Node, ...]]) -> Iterator[Step]:
             last |= dict.fromkeys(node.all_input_nodes, at)
     done = defaultdict[int, list["fx.Node"]](list)
     for node, at in last.items():
-        if node.op != "output":
-            done[at].append(node)
+        done[at].append(node)
     for at, step in enumerate(several):
         yield Step(step, tuple(done[at]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -12,6 +13,7 @@ from initium.calibrate._lanes import Lane, sweep
 from initium.calibrate._masks import check_masks
 from initium.calibrate._order import order_of
 from initium.calibrate._pieces import parts_of
+from initium.calibrate._resident import Resident
 from initium.calibrate._targets import streams_of
 from initium.errors import TraceError
 from initium.network import tensors_in, unchanged
@@ -102,7 +104,7 @@ def _swept(
     exact: bool,
     kept: bool,
 ) -> tuple[Any, list[Lane]]:
-    lanes: list[Lane] = []
+    lanes, resident = list[Lane](), Resident()
     made = settle()
     with unchanged(model), torch.no_grad():
         tensors: list[Sequence[Tensor]] = []
@@ -110,10 +112,8 @@ def _swept(
             traced = cast("Trace", way.network.trace)
             tensors.append([each for several in traced.bind(model, way.batch, values) for each in several])
             choices = traced.choices if kept else {}
-            lane = Lane(
-                way.network, way.parts, way.order, watched=way.watched, mask=way.mask, choices=choices, exact=exact
-            )
-            lanes.append(lane)
+            lane = partial(Lane, way.network, way.parts, way.order, watched=way.watched, mask=way.mask)
+            lanes.append(lane(choices=choices, exact=exact, resident=resident))
         uses = len({use.node for use in ways[0].network.uses})
         with progress(f"{len(ways)} batches", uses) if len(ways) > 1 else nullcontext() as tick:
             sweep(lanes, tensors, made if tick is None else _ticking(made, tick))

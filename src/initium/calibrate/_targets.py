@@ -11,7 +11,7 @@ from initium.calibrate._figures import spread_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from initium.calibrate._lanes import Lane, Point
+    from initium.calibrate._lanes import Point, Stage
     from initium.network import Network, Residual, Use
 
 Branches = Literal["unit", "balanced"]
@@ -72,7 +72,7 @@ def target_of(
     return (size or target) / (abs(place.factor) or 1.0) / math.sqrt(place.stream.branches)
 
 
-def growths(lanes: Sequence[Lane], streams: Sequence[dict[int, Ends]]) -> Iterator[str]:
+def growths(lanes: Sequence[Stage], streams: Sequence[dict[int, Ends]]) -> Iterator[str]:
     """How every stream grows from its beginning to its end, in words."""
     for number, ends in streams[0].items():
         pairs = [

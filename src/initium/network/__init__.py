@@ -36,7 +36,7 @@ from initium.network._ops import (
     shape_of,
 )
 from initium.network._packed import view_of
-from initium.network._read import as_module, read, refuse_lazy
+from initium.network._read import as_module, read, read_hollow, refuse_lazy
 from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
@@ -113,6 +113,7 @@ __all__ = [
     "read",
     "read_at_first",
     "read_at_last",
+    "read_hollow",
     "recurred",
     "recut",
     "refusal",

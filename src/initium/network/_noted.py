@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from unittest.mock import patch
 
 import torch
@@ -14,6 +14,8 @@ from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from torch import fx
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,21 @@ def _choice(value: torch.Tensor) -> torch.Tensor | None:
         return value.clone()
 
 
+class Hearing(Protocol):
+    """Who is shown every value that a real trace meets, before the program sees it: it may change the value in place."""
+
+    def begin(self) -> None:
+        """A trace begins; what was heard of another one is forgotten."""
+        ...
+
+    def __call__(self, node: fx.Node, value: torch.Tensor) -> None:
+        """A node was recorded, and this is what it gave."""
+        ...
+
+
 @contextlib.contextmanager
-def noting_shapes() -> Generator[None]:
-    """While it lasts, tracing notes shapes alone.
+def noting_shapes(hearing: Hearing | None = None) -> Generator[None]:
+    """While it lasts, tracing notes shapes alone, and shows values to who is ``hearing``.
 
     As it comes, it makes a fake tensor of every value, each in a mode of its own with a stack trace: most of the time that
     a deep network takes. And torch 2.6 cannot tell the memory format of a value inside ``vmap``. Nor need the tracer's own
@@ -69,6 +83,9 @@ def noting_shapes() -> Generator[None]:
             patches.enter_context(patch.object(proxy_tensor, name, other))
         for name in ("track_tensor", "set_meta"):
             patches.enter_context(patch.object(proxy_tensor, name, _aside(getattr(proxy_tensor, name))))
+        if hearing is not None:
+            hearing.begin()
+            patches.enter_context(patch.object(proxy_tensor, "set_meta", _heard(proxy_tensor.set_meta, hearing)))
         yield
 
 
@@ -81,6 +98,17 @@ def _aside(function: Any) -> Any:  # noqa: ANN401 - any function of the tracer
             return function(*args, **kwargs)
 
     return unwatched
+
+
+def _heard(set_meta: Any, hearing: Hearing) -> Any:  # noqa: ANN401
+    def shown(proxy: Any, value: Any) -> Any:  # noqa: ANN401
+        made = set_meta(proxy, value)
+        if isinstance(value, torch.Tensor):
+            with torch._C.DisableTorchFunction(), disable_proxy_modes_tracing():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                hearing(proxy.node, value)
+        return made
+
+    return shown
 
 
 _FORMAT = "_extract_tensor_metadata"

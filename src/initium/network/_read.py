@@ -20,20 +20,22 @@ from initium.network._ops import op_name
 from initium.network._places import places
 from initium.network._readings import readings
 from initium.network._roles import roles
-from initium.network._trace import trace
+from initium.network._trace import trace, trace_hollow
 from initium.network._uses import uses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from torch import Tensor, fx
 
     from initium.network._batch import Batch
     from initium.network._facts import Use
     from initium.network._modules import Held
+    from initium.network._noted import Hearing
     from initium.network._places import Places
     from initium.network._readings import Readings
     from initium.network._roles import Part
+    from initium.network._trace import Trace
 
 # What the parts of one sum lead to within an operation.
 _INNER = {
@@ -51,6 +53,7 @@ def read(
     *,
     values: Mapping[str, Tensor] | None = None,
     hollow: bool = False,
+    hearing: Hearing | None = None,
 ) -> Network:
     """The graph of a model and the facts of its parameters.
 
@@ -59,6 +62,7 @@ def read(
         batch: What it is called with. Without one the modules alone are read, and every guess says ``assumed``.
         values: Tensors in the place of the parameters that they name, where the way depends on the weights.
         hollow: Spare the model's work where it can be spared: weights have shapes alone while the model is traced.
+        hearing: Who is shown what the operations give while the model is traced for real.
 
     Returns:
         The network. The model is left as it was.
@@ -76,11 +80,20 @@ def read(
         >>> str(facts.before), str(facts.after), facts.fan_in
         ('input', 'relu', 3)
     """
-    title = type(as_module(model)).__name__
-    refuse_lazy(model)
+    refuse_lazy(as_module(model))
     if batch is None:
-        return Network(_assumed(model), (), None, (), title)
-    traced = trace(model, batch, values, hollow=hollow)
+        return Network(_assumed(model), (), None, (), type(model).__name__)
+    return _network(model, trace(model, batch, values, hollow=hollow, hearing=hearing))
+
+
+def read_hollow(model: nn.Module, batch: Batch) -> Network | None:
+    """The same without the model's work; ``None`` where it asks for values that depend on its weights, or fails."""
+    refuse_lazy(as_module(model))
+    traced = trace_hollow(model, batch)
+    return None if traced is None else _network(model, traced)
+
+
+def _network(model: nn.Module, traced: Trace) -> Network:
     graph = readings(traced, dict(model.named_parameters()))
     where = places(graph)
     every, parts = uses(graph, where), roles(graph)
@@ -88,10 +101,15 @@ def read(
     mine: dict[str, list[Use]] = {}
     for use in every:
         mine.setdefault(use.name, []).append(use)
-    found = (replace(_facts(one, mine.get(one.name, []), parts), inverted=one.name in inverted) for one in held(model))
+    found = (
+        replace(_facts(one, mine.get(one.name, []), parts, traced.spent), inverted=one.name in inverted)
+        for one in held(model)
+    )
     parameters = tuple(_leading(_placed(facts, where), graph, parts.get(facts.name)) for facts in found)
     strays = tuple(_strays(traced.graph))
-    return Network(parameters, tuple(every), traced, tuple(graph.neighbours.unknown), title, strays, where.attends)
+    return Network(
+        parameters, tuple(every), traced, tuple(graph.neighbours.unknown), type(model).__name__, strays, where.attends
+    )
 
 
 def _placed(facts: Facts, where: Places) -> Facts:
@@ -149,11 +167,16 @@ def refuse_lazy(model: nn.Module) -> None:
             )
 
 
-def _facts(one: Held, mine: list[Use], parts: dict[str, Part]) -> Facts:
+def _facts(one: Held, mine: list[Use], parts: dict[str, Part], spent: Container[str]) -> Facts:
     """The facts of one parameter from the graph; from its module where the graph does not use it."""
     if one.name not in parts:
         idle = _module_facts(one, NOTHING, NOTHING, normalised=False)
-        return replace(idle, uses=0, notes=(*idle.notes, "not used in this forward pass"))
+        why = (
+            "what it gives is asked for or dropped, and goes nowhere"
+            if one.name in spent
+            else "not used in this forward pass"
+        )
+        return replace(idle, uses=0, notes=(*idle.notes, why))
     part = parts[one.name]
     alike = [use for use in mine if (use.layout in {"lookup", "added"}) == (part.role == "embedding")]
     first, notes = next(iter(alike), None), tuple(_notes(part, alike))

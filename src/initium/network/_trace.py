@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from initium.network._batch import Batch
+    from initium.network._noted import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Trace:
         below: True where the graph was taken below autograd, which alone shows what ``torch.func`` does: a part under
             ``no_grad()`` has a gradient in it.
         choices: By node the whole numbers that were chosen by data and decided a size.
+        spent: Parameters that are read, and have no part in what goes out: their values were asked for, or dropped.
     """
 
     graph: fx.GraphModule
@@ -89,6 +91,7 @@ class Trace:
     modes: tuple[bool, ...] = ()
     below: bool = False
     choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    spent: frozenset[str] = frozenset()
 
     @property
     def entries(self) -> list[fx.Node]:
@@ -141,26 +144,32 @@ class Trace:
         return replaced(self.output, iter(leaves))
 
 
-def trace(model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = None, *, hollow: bool = False) -> Trace:
+def trace(
+    model: nn.Module,
+    batch: Batch,
+    values: Mapping[str, Tensor] | None = None,
+    *,
+    hollow: bool = False,
+    hearing: Hearing | None = None,
+) -> Trace:
     """Runs the model once under ``make_fx`` and leaves it as it was.
 
     A model on ``meta`` is run on fake tensors: shapes, no memory, no arithmetic. With ``hollow`` any model is, as long as
-    nobody asks for a value that depends on its weights. ``values`` take the place of the parameters that they name.
+    nobody asks for a value that depends on its weights. ``values`` take the place of the parameters that they name. Who is
+    ``hearing`` is shown what the operations give.
 
     Raises:
         BatchError: The model itself cannot take the batch.
         TraceError: The model runs, but not under ``make_fx``; or it asks for values that a fake tensor has not.
     """
-    refuse_scripted(model)
-    refuse_sharded(model)
-    refuse_nested(batch)
-    if hollow and (made := _hollow(model, batch)) is not None:
+    if hollow and (made := trace_hollow(model, batch)) is not None:
         return made
+    _refuse(model, batch)
     failures: list[Exception] = []
     for way in _WAYS:
         try:
             with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
-                return _attempt(model, batch, way, values or {})
+                return _attempt(model, batch, way, values or {}, hearing)
         except TraceError as error:
             failures.append(error)
             if isinstance(error.__cause__, DataDependentOutputException | DynamicOutputShapeException):
@@ -168,8 +177,15 @@ def trace(model: nn.Module, batch: Batch, values: Mapping[str, Tensor] | None = 
     raise failures[0]
 
 
-def _hollow(model: nn.Module, batch: Batch) -> Trace | None:
+def _refuse(model: nn.Module, batch: Batch) -> None:
+    refuse_scripted(model)
+    refuse_sharded(model)
+    refuse_nested(batch)
+
+
+def trace_hollow(model: nn.Module, batch: Batch) -> Trace | None:
     """A trace without the model's work; ``None`` where it cannot be had, for whatever reason: the real one says that."""
+    _refuse(model, batch)
     for way in _WAYS:
         try:
             with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
@@ -184,9 +200,9 @@ def _hollow(model: nn.Module, batch: Batch) -> Trace | None:
     return None
 
 
-def _attempt(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:
+def _attempt(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor], hearing: Hearing | None) -> Trace:
     try:
-        return _trace(model, batch, way, values)
+        return _trace(model, batch, way, values, hearing)
     except TraceError:
         raise
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -220,7 +236,9 @@ class _Way:
 _WAYS = (_Way(own=False, below=False), _Way(own=True, below=False), _Way(own=True, below=True))
 
 
-def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor]) -> Trace:
+def _trace(
+    model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tensor], hearing: Hearing | None = None
+) -> Trace:
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     # Before the model runs: a buffer that it makes then is taken back.
     shapes, modes = _shapes(model), tuple(module.training for module in model.modules())
@@ -250,7 +268,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
     watch = Watch([] if mode else parameters.values())
     try:
         with watch, own_backwards() as own:
-            graph = _make_graph(run, [*state, *inputs], mode, below=way.below)
+            graph = _make_graph(run, [*state, *inputs], mode, hearing, below=way.below)
         refuse_unseen(model, watch, graph)
         watch.keep_drawn(graph)
     finally:
@@ -259,6 +277,8 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
     asks = any(op_name(node) in QUESTIONS for node in graph.graph.nodes)
     choices = take_choices(graph.graph)
+    places = dict(zip(parameters, graph.graph.nodes, strict=False))
+    read = {name for name, node in places.items() if node.users}
     _remove_dead(graph.graph)
     graph.recompile()
     return Trace(
@@ -277,6 +297,7 @@ def _trace(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Tenso
         modes=modes,
         below=way.below,
         choices=choices,
+        spent=frozenset(name for name in read if not places[name].users),
     )
 
 
@@ -303,7 +324,12 @@ def _written(graph: fx.GraphModule, parameters: tuple[str, ...]) -> frozenset[st
 
 
 def _make_graph(
-    run: Callable[..., list[Tensor]], tensors: list[Tensor], mode: FakeTensorMode | None, *, below: bool
+    run: Callable[..., list[Tensor]],
+    tensors: list[Tensor],
+    mode: FakeTensorMode | None,
+    hearing: Hearing | None,
+    *,
+    below: bool,
 ) -> fx.GraphModule:
     """``make_fx``; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
     calls = Calls()
@@ -312,7 +338,7 @@ def _make_graph(
         with calls:
             return run(*tensors)
 
-    with mode or contextlib.nullcontext(), quiet(), noting_shapes(), _use_lazy_graph_module(should_use=True):
+    with mode or contextlib.nullcontext(), quiet(), noting_shapes(hearing), _use_lazy_graph_module(should_use=True):
         made = make_fx(
             watched,
             tracing_mode="real",
