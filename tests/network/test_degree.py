@@ -76,6 +76,10 @@ WITH_IT = {
     "of two values": lambda w: w.sign() * w.abs().mean(),
     "its larger half": lambda w: w * (w.abs() > w.abs().mean()),
     "less its mean": lambda w: w - w.mean(1, keepdim=True),
+    "by way of complex numbers": lambda w: torch.view_as_real(torch.complex(w, 2 * w)).sum(-1),
+    "a filter's response": lambda w: torch.fft.irfft(torch.fft.rfft(w, dim=1), n=5, dim=1),
+    "summed up": lambda w: w.cumsum(1),
+    "with holes": lambda w: w.masked_fill(torch.eye(7, 5) > 0, 0.0),
 }
 BY_NONE = {
     "rounded on a fixed scale": lambda w: (w / 0.1).round() * 0.1,
@@ -83,6 +87,7 @@ BY_NONE = {
     "beside a number": lambda w: masked(w) + 1,
     "what is above a number": lambda w: w * (w > 0.5),
     "a softmax": lambda w: w.softmax(1),
+    "filled": lambda w: w.masked_fill(torch.eye(7, 5) > 0, 1.0),
 }
 
 
@@ -104,12 +109,26 @@ def test_a_weight_that_grows_otherwise_is_not_taken_for_one_that_grows_with_it(c
     assert not torch.allclose(compose(7 * composed.w), 7 * compose(composed.w))
 
 
-def test_a_weight_of_two_parameters_grows_with_neither_alone():
+def test_a_weight_of_a_matrix_and_a_gain_grows_with_the_matrix():
     class Gained(Composed):
         def forward(self, x):
             return x @ (self.gain * masked(self.w)).T
 
-    assert not Gained(None).use().proportional
+    use = Gained(None).use()
+    assert use.name == "w"
+    assert use.proportional
+
+
+def test_a_weight_of_two_matrices_grows_with_neither_alone():
+    class Low(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.randn(7, 2)), nn.Parameter(torch.randn(2, 5))
+
+        def forward(self, x):
+            return x @ (self.a @ self.b).T
+
+    assert not any(use.proportional for use in read(Low(), Batch((torch.randn(3, 5),))).uses)
 
 
 @pytest.mark.parametrize("compose", FREE.values(), ids=FREE)

@@ -43,7 +43,8 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         end of a branch e on a stream that is normalised before it is read, or on which no norm stands:
         ``r_e = -y_e - s + 2 y of what it reads``, and in the branch ``r = y_e - s - 2 (y - y of what it reads)``, with s the
         log10 of the stream's size, to which each that is added to it counts by its square: the gradient on the stream does
-        not depend on one branch, and falls as the stream grows. What is read behind a norm counts for nothing.
+        not depend on one branch, and falls as the stream grows. What is read behind a norm counts for nothing. So it is where a
+        norm stands behind the sum, but s is 0 there.
 
         Before an activation phi whose input has the rms sigma, with s and t the slopes of the logs of rms phi and of rms
         phi' by that of sigma: ``r = t - s - 1`` of y itself, 2 s of what reads it, and ``1 + t - s`` of all that the weight
@@ -66,7 +67,8 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         stream = shares.get(place.stream.number, {}) if place and place.stream else {}
         if name in movable:
             table = place is None and known[name].role == "embedding"
-            found[name] -= 1.0 if name in stream or table else _own(bent[name])
+            ended = place is not None and place.stream and ends.get((place.stream.number, place.index)) == name
+            found[name] -= 1.0 if name in stream or table or ended else _own(bent[name])
         for source in read:
             if source in movable:
                 found[source] += 2.0 * bent[source].forward / len(read)
@@ -132,6 +134,9 @@ def _streams(
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):
             ends[number, place.index] = name
+        elif name in scales.held:
+            ends[number, place.index] = name
+            continue
         elif known[name].role != "embedding" and not (name in line.feed and line.loose):
             continue
         squares[number][name] = (scales.size(name) * through(place, scales.layers)) ** 2

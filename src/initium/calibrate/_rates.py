@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initium.calibrate._effects import effects_of
+from initium.calibrate._written import HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,11 @@ LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 2.0, 200.0
 # The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
 # normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
+# An answer only grows, to this part of what it reads, which lifts a softmax's loss half as far above guessing as torch's own
+# linear layer does, U(+-1 / sqrt(fan_in)), and by no more than this factor: to 0.5 in all, and the loss by 0.125.
+PART, MOST = math.sqrt(1 / 6), 2.0
+# Newton's steps between bounds: how many at most, when none moves a size any more, and the least part of one that is tried.
+SOLVES, STILL, SHORT = 50, 1e-4, 1e-3
 
 
 def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
@@ -36,12 +42,12 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
 
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
-        ``effects_of``: the y that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
+        ``effects_of``: the y between their bounds that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
         rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between: along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
         LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
-        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
-        ends of branches, and ``RIGID / n`` of it for tables that are added to one another and for ends where no norm
-        stands.
+        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free and for answers, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
+        ends of branches, of a stream of size 1 where a norm stands behind their sum, and ``RIGID / n`` of it for tables that
+        are added to one another and for ends where no norm stands.
 
     Args:
         network: The traced model.
@@ -50,6 +56,9 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
 
     Returns:
         By name, the new size of every weight that moves.
+
+    Reference:
+        Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints", for the bounds.
     """
     names, places = list(found.rates), {name: place for place, name in enumerate(scales.movable)}
     if len(names) < 2 or not places:  # noqa: PLR2004  one rate is even with itself
@@ -61,11 +70,18 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
         for other, effect in effects.get(name, {}).items():
             reach[row, places[other]] += effect
     rates = np.array([math.log10(found.rates[name]) for name in names])
+    limits = np.log10([_most(scales, found, name) for name in places])
+    lower = np.where([name in scales.answers for name in places], 0.0, -limits)
     # Rates at the starting sizes, as far as they are linear.
-    wanted = _least(reach, rates - reach @ now, _pulls(scales, places, len(names)))
-    limits = np.log10([NEAR if name in scales.driven else FAR for name in places])
-    final = np.clip(wanted, -limits, limits)
+    final = _within(reach, rates - reach @ now, _pulls(scales, places, len(names)), lower, limits)
     return {name: scales.starts[name] * 10.0 ** float(final[place]) for name, place in places.items()}
+
+
+def _most(scales: Scales, found: Round, name: str) -> float:
+    """By how much its size may grow, and shrink too where it is no answer's."""
+    if name in scales.answers:
+        return min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
+    return NEAR if name in scales.driven else FAR
 
 
 def cost(scales: Scales, found: Round) -> float:
@@ -106,7 +122,7 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         followed, close = scales.anchors.get(name, ()), (RIGID if name in scales.rigid else ANCHOR) / count
         if followed or name in scales.held:
             pay(name, () if name in scales.held else followed, close)
-        if name in scales.soft:
+        if name in scales.soft and name not in scales.held:
             pay(name, (), level)
         elif not followed or name in scales.tables:
             pay(name, (), (UNSEEN if name in scales.divided else FREE) / count)
@@ -127,14 +143,40 @@ def _lengths(scales: Scales) -> dict[str, int]:
     return {name: before[name] + after[name] - 1 for name in read}
 
 
-def _least(reach: NDArray[np.float64], rates: NDArray[np.float64], pulls: NDArray[np.float64]) -> NDArray[np.float64]:
-    count = len(rates)
-    centred, target = reach - reach.mean(0), rates - rates.mean()
-    system = np.concatenate((centred / math.sqrt(count), pulls))
-    wanted = np.concatenate((-target / math.sqrt(count), np.zeros(len(pulls))))
+def _within(
+    reach: NDArray[np.float64],
+    rates: NDArray[np.float64],
+    pulls: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    upper: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The least squares between bounds, by Newton's steps over what no bound holds back."""
     # By the normal equations: every size pays for moving, which keeps them well posed, and of a thousand weights the singular
     # values take ten times as long.
+    centred = (reach - reach.mean(0)) / math.sqrt(len(rates))
+    square = centred.T @ centred + pulls.T @ pulls
+    slope = centred.T @ (rates - rates.mean()) / math.sqrt(len(rates))
+    sizes = np.clip(np.zeros(len(lower)), lower, upper)
+    for _ in range(SOLVES):
+        down = square @ sizes + slope
+        free = ~(((sizes <= lower) & (down > 0)) | ((sizes >= upper) & (down < 0)))
+        wanted = np.zeros(len(lower))
+        wanted[free] = _solved(square[np.ix_(free, free)], -down[free])
+        now, share = _height(square, slope, sizes), 1.0
+        while _height(square, slope, tried := np.clip(sizes + share * wanted, lower, upper)) > now and share > SHORT:
+            share /= 2
+        if np.abs(tried - sizes).max() < STILL:
+            break
+        sizes = tried
+    return sizes
+
+
+def _height(square: NDArray[np.float64], slope: NDArray[np.float64], sizes: NDArray[np.float64]) -> float:
+    return float(sizes @ (square @ sizes / 2 + slope))
+
+
+def _solved(square: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     try:
-        return np.asarray(np.linalg.solve(system.T @ system, system.T @ wanted), np.float64)
+        return np.asarray(np.linalg.solve(square, wanted), np.float64)
     except np.linalg.LinAlgError:
-        return np.asarray(np.linalg.lstsq(system, wanted, rcond=None)[0], np.float64)
+        return np.asarray(np.linalg.lstsq(square, wanted, rcond=None)[0], np.float64)

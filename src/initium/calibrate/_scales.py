@@ -6,28 +6,34 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from initium.calibrate._bindings import (
+    alone,
+    answers,
+    binding,
+    drives,
+    gives_way,
+    goes_out,
+    passes,
+    reason,
+    renewed_behind,
+    scalable,
+)
 from initium.calibrate._first_way import first_way
 from initium.calibrate._joint import Joint, joints
-from initium.calibrate._streams import Line, adds, end_size, lines_of
+from initium.calibrate._streams import Line, end_size, lines_of
 from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
-from initium.errors import InitiumError
-from initium.gains import variance_slope
-from initium.network import WEIGHT_NORM
 from initium.planning import law_of_fill
 from initium.records import Constant
-from initium.schemes import steep_gain, textbook
+from initium.schemes import textbook
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from initium.network import Facts, Network, Residual, Use
+    from initium.network import Facts, Network, Use
     from initium.records import Fill
 
 # Where a table starts on the way to the size at which it learns like the rest, and where one that stands beside the data.
 TABLE, BESIDE = 0.6, 0.02
-
-# A function c x of a signal grows as the signal; so near to that an integral's error leaves it.
-_SLOPE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +53,15 @@ class Scales:
         driven: Which of the soft ones lead into an activation whose second moment is not in proportion to its input's.
         anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
         rigid: Which of those follow closely.
-        held: The tables that stay where they start: a branch is added before any norm, and its end would drown them.
+        held: What pays for leaving the place where it starts: tables to which a branch is added before any norm, whose end
+            would drown them, and ends of branches behind whose sum a norm stands, which makes the stream 1.
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
         closing: By scale of a norm that only outputs read, its value.
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
+        answers: Which of the bound ones go out by themselves, and may grow somewhat.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -77,12 +85,13 @@ class Scales:
     joints: dict[str, Joint] = field(default_factory=dict[str, Joint])
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
     turned: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        held = {name for joint in self.joints.values() for name in joint.names}
-        return [*(name for name in self.bound if name in self.soft), *(name for name in self.free if name not in held)]
+        held, moving = {name for joint in self.joints.values() for name in joint.names}, self.soft | self.answers
+        return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in held)]
 
     @property
     def chained(self) -> dict[str, tuple[str, ...]]:
@@ -113,16 +122,16 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     for use in network.uses:
         first.setdefault(use.name, use)
     read = frozenset(node for use in every for node in use.sources)
-    outputs = {use.name for use in network.uses if use.node not in read or _goes_out(use)}
+    outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
     for name, use in first.items():
         facts = known[name]
-        if name in given or not _scalable(facts, use, known.get(facts.magnitude)):
+        if name in given or not scalable(facts, use, known.get(facts.magnitude)):
             continue
         if facts.role == "weight":
-            found = _bound(facts, ends=name in outputs)
-            (bound if found else free)[name] = found or (1.0, _reason(facts))
+            found = binding(facts, ends=name in outputs)
+            (bound if found else free)[name] = found or (1.0, reason(facts))
         elif facts.role == "embedding" and name in answering:
             bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
         elif facts.role == "embedding":
@@ -161,21 +170,15 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         given=dict(given),
         turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
+    together = {*made.tied, *(name for joint in made.joints.values() for name in joint.names)}
+    answering_alone = frozenset(
+        name
+        for name in bound.keys() - together
+        if known[name].role == "weight" and answers(known[name], ends=name in outputs)
+    )
+    made = replace(made, answers=answering_alone)
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
-
-
-def _goes_out(use: Use) -> bool:
-    """What is an answer beside what others make of it; keys and values in a cache, and streams, are none."""
-    return use.leaves and not use.attention and (use.residual is None or not use.residual.branches)
-
-
-def _scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
-    """Whether a weight has a size of its own to be given: no gate, no composed one, none whose magnitude is frozen."""
-    if facts.frozen or facts.whole or facts.inverted or use.layout == "gates" or facts.role == "recurrent":
-        return False
-    composed = bool(facts.computed_by) or not (use.direct or use.proportional)
-    return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 
 def _divided(known: Mapping[str, Facts], given: Collection[str]) -> dict[str, float]:
@@ -218,7 +221,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
                 continue
-            if name in scales.divided or (name in outputs and _alone(place)):
+            if name in scales.divided or (name in outputs and alone(place)):
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
@@ -235,12 +238,14 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
 def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
     """Which may move, and what from."""
     fixed, loose = {*scales.tied, *outputs}, scales.loose
-    soft = frozenset(name for name in scales.bound if name not in fixed and _soft(known[name], loose))
+    soft = frozenset(name for name in scales.bound if name not in fixed and gives_way(known[name], loose))
+    renewed = frozenset(name for name in scales.bound if name not in fixed and renewed_behind(known[name]))
     made = replace(
         scales,
-        soft=soft,
+        held=scales.held | renewed,
+        soft=soft | renewed,
         sources=_sources(network, known, loose),
-        driven=frozenset(name for name in soft if _driven(known[name])),
+        driven=frozenset(name for name in soft if drives(known[name])),
         starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()},
     )
     return replace(
@@ -256,86 +261,5 @@ def _sources(network: Network, known: Mapping[str, Facts], loose: Collection[int
     for use in network.uses:
         if use.name not in found:
             read = {named[node] for node in use.sources if node in named} if use.before.kind != "norm" else set[str]()
-            found[use.name] = tuple(sorted(name for name in read if _passes(known[name], loose)))
+            found[use.name] = tuple(sorted(name for name in read if passes(known[name], loose)))
     return found
-
-
-def _passes(facts: Facts, loose: Collection[int]) -> bool:
-    """Whether what a weight gives reaches its readers at its size: no norm stands behind it, on its stream or after."""
-    if facts.divided_out:
-        return False
-    place = facts.residual
-    stream = place.stream if place is not None and place.place in {"stream", "last"} else None
-    return not facts.normalised and (stream is None or stream.number in loose)
-
-
-def _driven(facts: Facts) -> bool:
-    """Whether an activation follows that drives the size of a signal apart or together: all but those of slope 1."""
-    activation = facts.after.activation
-    try:
-        return activation is not None and abs(variance_slope(activation) - 1.0) > _SLOPE
-    except InitiumError:
-        return True
-
-
-def _soft(facts: Facts, loose: Collection[int]) -> bool:
-    """Where the next weight makes up for a size: no output reads it, no softmax, and no stream that may not move as a whole."""
-    place = facts.residual
-    if facts.head or facts.attention or facts.after.kind in {"softmax", "attention"}:
-        return False
-    if place is None or place.stream is None or place.place not in {"stream", "last"}:
-        return True
-    return place.stream.number in loose and not place.leaves
-
-
-def _bound(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
-    """The rms that a weight's output must have; ``None`` for a free one."""
-    if facts.head and not facts.normalised:
-        guess = f": a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
-        return HEAD, f"an output of rms {HEAD:g}" + (guess if facts.head in {"softmax", "unknown"} else "")
-    if facts.normalised:
-        return None
-    place = facts.residual
-    if ends and _alone(place):
-        return HEAD, f"what it gives goes out, by way of no other weight: rms {HEAD:g}"
-    if _made_up_for(facts):
-        return None
-    if place is not None and adds(place):
-        return 1.0, f"the last of one of {place.branches} branches, which are not to drown their stream"
-    return _into(facts)
-
-
-def _alone(place: Residual | None) -> bool:
-    """Not one of several branches: what such a weight gives, and no other reads, is an output like any other."""
-    return place is None or place.place != "last" or place.branches < 2  # noqa: PLR2004
-
-
-def _made_up_for(facts: Facts) -> bool:
-    """Whether a weight further on makes up for any size: that of a product's factor, of a linear chain, of values."""
-    place = facts.residual
-    if place is not None and place.place in {"stream", "last"} and place.branches:
-        return place.place == "last" and place.norm_first and not place.leaves
-    return (facts.after.kind in {"product", "linear"} and not _compared(facts)) or _only_values(facts)
-
-
-def _into(facts: Facts) -> tuple[float, str]:
-    if steep := steep_gain(facts):
-        return steep, f"small enough for the slope of {facts.after} at 0"
-    return 1.0, f"unit second moment into {facts.after}"
-
-
-def _compared(facts: Facts) -> bool:
-    """Whether it makes queries or keys, and no values: their product goes to a softmax, however that is written."""
-    return bool(facts.attention) and all(part and "v" not in part and part != "out" for part, _ in facts.attention)
-
-
-def _only_values(facts: Facts) -> bool:
-    return bool(facts.attention) and all(part == "v" for part, _ in facts.attention)
-
-
-def _reason(facts: Facts) -> str:
-    if facts.normalised:
-        return "scale-free behind a norm"
-    if facts.residual is not None and facts.residual.place == "last":
-        return "the end of a branch on a stream that is normalised before it is read"
-    return f"{facts.after} follows, and makes up for any size"

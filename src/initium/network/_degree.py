@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 _SAME = frozenset(
     "abs neg relu add sub maximum minimum clamp_min clamp "
     "mean sum amax amin max min std std_mean var_mean norm linalg_norm linalg_vector_norm linalg_matrix_norm "
-    "linalg_svdvals".split()
+    "linalg_svdvals view_as_complex view_as_real real imag conj _conj conj_physical complex cumsum "
+    "fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_fftn fft_ifftn "
+    "fft_rfftn fft_irfftn fft_fftshift fft_ifftshift _fft_r2c _fft_c2r _fft_c2c".split()
 )
+# Those of whose arguments one chooses, by which nothing grows, and others are the numbers that are put in its place.
+_CHOOSING = {"masked_fill": (0, 2), "where": (1, 2)}
+_ZEROS, _FILLED = frozenset({"zeros_like", "new_zeros", "zeros"}), frozenset({"scalar_tensor", "full_like", "full"})
 # Those in which a small number may keep a size from zero.
 _GUARDED = frozenset({"add", "sub", "clamp_min", "clamp"})
 # Of a positive multiple they give the same: whether it is positive, or more than another that grows with it.
@@ -70,6 +75,21 @@ def _same(node: fx.Node, _: list[float], powers: list[float]) -> float | None:
     return powers[0] if len(set(powers)) == 1 and all(number <= guard for number in numbers) else None
 
 
+def _chosen(node: fx.Node, args: list[float], _: list[float]) -> float | None:
+    """What a mask chooses, and zeros where it does not."""
+    places = [place for place in _CHOOSING[op_name(node)] if place < len(args)]
+    grown = {args[place] for place in places if not _is_zero(node.args[place])}
+    return grown.pop() if len(grown) == 1 else None
+
+
+def _is_zero(value: Any) -> bool:  # noqa: ANN401 - any argument of a node
+    """A zero: a number, or a tensor that is filled with it."""
+    if isinstance(value, fx.Node):
+        name = op_name(value)
+        return name in _ZEROS or (name in _FILLED and _is_zero(value.args[-1]))
+    return isinstance(value, int | float) and value == 0
+
+
 def _norm(node: fx.Node, args: list[float], _: list[float]) -> float | None:
     return 0.0 if own_statistics(node) and not any(args[1:]) else None
 
@@ -112,5 +132,6 @@ _RULES: dict[str, Callable[[fx.Node, list[float], list[float]], float | None]] =
     **dict.fromkeys((*_POWERS, "pow"), _power),
     **dict.fromkeys(MULTIPLIES, _product),
     "div": _quotient,
+    **dict.fromkeys(_CHOOSING, _chosen),
     "getitem": _picked,
 }

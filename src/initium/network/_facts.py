@@ -103,8 +103,9 @@ class Use:
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
         divided_out: True where those make the same of every positive multiple of the parameter: its size is free.
-        proportional: True where those make of every positive multiple of the parameter that multiple, and no other parameter
-            has a part in it: a mask, a quantisation on the weight's own scale.
+        proportional: True where those make of every positive multiple of the parameter that multiple, and other parameters
+            only scale it along some of its axes: a mask, a quantisation on the weight's own scale, a transform to complex
+            numbers, the rates of a state space.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.

@@ -23,9 +23,11 @@ _VALUES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss
 def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     """The output weights with ``softmax``, ``sigmoid``, ``regression`` or, where the graph does not tell, ``unknown``.
 
-    A weight is one where everything that is made of its output, by way of no other weight, goes out.
+    A weight is one where everything that is made of its output, by way of no other weight, goes out: added to the branches
+    before it, it is one of those, but to the data alone it is the answer still.
     """
     losses: dict[fx.Node, frozenset[str]] = {}
+    joins = _among_branches(flow, joins)
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
@@ -35,6 +37,15 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
         if readers and len(told) == len(going):
             losses[node] = frozenset[str]().union(*told)
     return {node: _one(losses[node]) for node in flow.weights if node in losses and flow.parents[node]}
+
+
+def _among_branches(flow: Flow, joins: AbstractSet[fx.Node]) -> set[fx.Node]:
+    """The joins at which what one weight gave is added to what another did."""
+    made: set[fx.Node] = set()
+    for node in flow.read.nodes:
+        if node in flow.weights or any(parent in made for parent in flow.parents.get(node, ())):
+            made.add(node)
+    return {node for node in joins if sum(parent in made for parent in flow.parents[node]) > 1}
 
 
 def outgoing(flow: Flow) -> set[fx.Node]:

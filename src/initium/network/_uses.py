@@ -15,6 +15,8 @@ from initium.network._packed import output_runs, parameter_axis
 from initium.network._sites import sites
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import fx
 
     from initium.network._places import Places
@@ -83,11 +85,17 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         normalised=ahead.normalised and site.layout != "gates",
         direct=origin.moved,
         divided_out=grows == 0.0,
-        proportional=grows == 1.0 and len(origin.names) == 1,
+        proportional=grows == 1.0 and _largest(read, name, origin.names),
         sources=sources,
         reads="" if site.data is None else site.data.name,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
     )
+
+
+def _largest(read: Readings, name: str, names: Iterable[str]) -> bool:
+    """Whether the other parameters, of which a weight is made too, only scale it along some of its axes: rates, steps, gains."""
+    axes = {each: sum(size > 1 for size in shape_of(read.placeholders[each])) for each in names}
+    return all(count < axes[name] for each, count in axes.items() if each != name)
 
 
 def _before(read: Readings, site: Site) -> Neighbour:
