@@ -44,7 +44,8 @@ from initium.network._samples import GATHERS, Mixed, followed, gathering, mixed
 from initium.network._sizes import sizes
 from initium.network._spared import worth_sparing
 from initium.network._straight import straight, unbiased
-from initium.network._trace import Trace, changes_something, trace
+from initium.network._trace import changes_something, trace
+from initium.network._traced import Trace
 from initium.network._walk import Walk, refusal, run_walk, writing
 from initium.network._watch import written
 from initium.network._ways_back import ways_back

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._network import Network
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 _SAME = NOISE | {"contiguous", "clone", "alias", "_to_copy", "type_as"}
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import fx
 
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 Kind = Literal["data", "parameter", "index", "constant"]
 _INDEXING = frozenset("index index_select gather take take_along_dim".split())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from initium.network._facts import Attends, Facts, Use
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 
 @dataclass(frozen=True, slots=True)

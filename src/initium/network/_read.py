@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from initium.network._places import Places
     from initium.network._readings import Readings
     from initium.network._roles import Part
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 # What the parts of one sum lead to within an operation.
 _INNER = {

@@ -17,7 +17,7 @@ from initium.network._rejoined import rejoined
 if TYPE_CHECKING:
     from torch import fx, nn
 
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from initium.network._facts import Use
     from initium.network._network import Network
     from initium.network._own_backward import OwnBackward
-    from initium.network._trace import Trace
+    from initium.network._traced import Trace
 
 
 class Walk(fx.Interpreter):
