@@ -66,7 +66,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if end is None and not signal.misfit:
         return
     found = _of_axis(end, layers) if end else None
-    found = found or _twice(end, signal, layers)
+    found = found or _twice(end, signal, layers, squashed=_squashed(network, end))
     if found is None and end is not None and end.op in ONE_SIDED and signal.classes:
         found = _one_sided(end, layers)
     if found is None and signal.classes and not signal.misfit:
@@ -97,8 +97,12 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
     return None
 
 
-def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Finding | None:
-    squashed = end is not None and end.op in _SQUASHING
+def _squashed(network: Network, end: Ending | None) -> bool:
+    """Whether the answer, or one of several, is what a sigmoid gives."""
+    return end.op in _SQUASHING if end else any(answer.op in _SQUASHING for answer in bounds(network))
+
+
+def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...], *, squashed: bool) -> Finding | None:
     if signal.misfit == "one class":
         return _of_one_class(layers)
     if signal.misfit == "softmax twice":

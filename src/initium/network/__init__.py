@@ -10,6 +10,7 @@ from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cuts import chosen, heedless, severed, unread
+from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
@@ -61,6 +62,7 @@ __all__ = [
     "Attends",
     "Batch",
     "Bounds",
+    "Dropped",
     "Ending",
     "Facts",
     "HeadPart",
@@ -87,6 +89,7 @@ __all__ = [
     "chosen",
     "collector_spared",
     "constant_of",
+    "dropped",
     "ending",
     "factors",
     "fans_along",

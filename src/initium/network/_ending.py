@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from initium.network._leaves import tensors_in
-from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, behind, is_float, op_name, shape_of
+from initium.network._ops import NOISE, ORDERED, RESHAPES, SOFTMAXES, axis_of, behind, is_float, op_name, shape_of
 
 if TYPE_CHECKING:
     from torch import fx
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from initium.network._network import Network
     from initium.network._trace import Trace
 
+_MATRIX = 2
+_BY_ITSELF = frozenset({"tanh", "leaky_relu", "relu", "mul", "div", "masked_fill"})
 _SAME = NOISE | {"contiguous", "clone", "alias", "_to_copy", "type_as"}
 
 
@@ -102,7 +104,11 @@ def over_one(network: Network) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
             and _axis(node) == len(shape) - 1
             and shape[-1] == 1
         ):
-            made = behind(node.all_input_nodes[0], _SAME | {"tanh", "leaky_relu", "relu", "mul", "div", "masked_fill"})
+            made = behind(node.all_input_nodes[0], _SAME | _BY_ITSELF)
+            if (
+                made.name not in uses and len(shape) > _MATRIX and shape.count(1) == 1
+            ):  # its places may lie in another axis
+                made = behind(made, _SAME | _BY_ITSELF | ORDERED)
             if made.name in uses and shape_of(made)[-1:] == (1,):
                 found.append((node.name, made.name, shape))
     return tuple(found)

@@ -148,6 +148,7 @@ class Signal:
             parameters nor buffers.
         blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
         summed: True where the loss is a sum over the samples, a thousand and more.
+        summed_beside: How many times as large the gradient at what the loss sums over the samples is as at what it averages; 0 of one alone.
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
         overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
@@ -193,6 +194,7 @@ class Signal:
     loose: tuple[tuple[int, ...], ...] = ()
     blank: tuple[str, ...] = ()
     summed: bool = False
+    summed_beside: float = 0.0
     at_zero: float | None = None
     unread: tuple[str, ...] = ()
     overflowed: str = ""

@@ -102,7 +102,10 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
     """What the loss itself hands to torch's losses."""
     if spread_inside(seen):
         yield "broadcast"
-    if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
+    if any(
+        each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) and not _level(each.mine)
+        for each in seen
+    ):
         yield "chances as logits"
     if any(each.kind == "margins" and _zeros_and_ones(each.theirs) for each in seen):
         yield "one side"
@@ -246,6 +249,11 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
 
 def _chances(value: Tensor) -> bool:
     return bool(((value >= 0) & (value <= 1)).all())
+
+
+def _level(scores: Tensor) -> bool:
+    """One number throughout: a head of zeros gives 0, which is a chance by no sigmoid."""
+    return scores.numel() > 1 and bool((scores == scores.flatten()[0]).all())
 
 
 def _normalised(logarithms: Tensor, axis: int) -> bool:
