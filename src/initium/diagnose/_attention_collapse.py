@@ -13,7 +13,8 @@ first one of a transformer, which trains). Exact, a
 warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
 vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round; likewise where the first query, or the last, or none, is shown any
 key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding). A mask of zeros and
-ones that is added to the scores, or multiplies them, is a warning.
+ones that is added to the scores, or multiplies them, is a warning; so is one that fills what it hides with a number above their mean
+less log 100, which leaves it more than a hundredth of a usual key's share.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -64,8 +65,11 @@ _BLIND = {
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the attentions that have collapsed, and one for those that see padding alone."""
     ones = [row for row in signal.masks if row.blind == "ones"]
+    filled = [row for row in signal.masks if row.blind == "filled"]
     if ones:
         yield _ones(ones, signal)
+    elif filled:
+        yield _filled(filled, signal)
     elif any(row.blind for row in signal.masks):
         if all(row.finite for row in signal.rows):  # else `nonfinite` says so
             yield _blind(signal)
@@ -122,6 +126,21 @@ def _ones(rows: list[MaskRow], signal: Signal) -> Finding:
         "where the operation takes one (attn_mask, dtype bool).",
         cure="Make it boolean, or fill what is to be hidden with minus infinity: scores.masked_fill(~mask, -torch.inf).",
         remedy=Code("mask = mask.bool()  # for F.scaled_dot_product_attention: True where a key is to be seen"),
+    )
+
+
+def _filled(rows: list[MaskRow], signal: Signal) -> Finding:
+    return Finding(
+        code="attention-collapse",
+        severity="warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"The scores that a mask hides are filled with a number among the others, in {several(len(rows), 'attention')} of "
+        f"{len(signal.attentions)}: nothing is hidden.",
+        measured=1.0,
+        expected=-math.inf,
+        cause="the softmax takes exp of a score: of 0, or of a small number of either sign, it is about 1, as of any other key.",
+        cure="Fill with minus infinity: scores.masked_fill(mask, -torch.inf).",
+        remedy=Code("scores = scores.masked_fill(mask, -torch.inf)"),
     )
 
 

@@ -6,7 +6,8 @@ depth (Goodfellow, Bengio & Courville 2016, section 6.1). A batch norm is a stra
 activation whose parameters bend nothing (a leaky ReLU of slope 1).
 
 Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one, and where such
-pairs are as many as the activations that there are, so that half of the depth is none; otherwise an info, one for all such pairs.
+pairs are as many as the activations that there are, so that half of the depth is none, or where what is between is wider than both
+ends, which no factorisation is; otherwise an info, one for all such pairs.
 Judged are plain weights, each the only
 reader of the one before it.
 
@@ -54,7 +55,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     redundant = [pair for pair in pairs if _redundant(*pair)]
     if redundant:
         bent = sum(link.use.after.kind == "activation" and not link.use.head for link in every)
-        yield _whole(every) if linear else _some(redundant, bent)
+        wide = next((pair for pair in redundant if pair[0].units > max(_inputs(pair[0]), pair[1].units)), None)
+        told = redundant if wide is None else [wide, *(pair for pair in redundant if pair is not wide)]
+        yield _whole(every) if linear else _some(told, bent, wide=wide is not None)
 
 
 def _pairs(network: Network, every: tuple[Link, ...], joints: set[str]) -> list[tuple[Link, Link]]:
@@ -111,12 +114,12 @@ def _whole(every: tuple[Link, ...]) -> Finding:
     )
 
 
-def _some(pairs: list[tuple[Link, Link]], others: int) -> Finding:
+def _some(pairs: list[tuple[Link, Link]], others: int, *, wide: bool) -> Finding:
     first, second = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
     return Finding(
         code="missing-activation",
-        severity="warning" if len(pairs) >= others > 0 else "info",
+        severity="warning" if wide or len(pairs) >= others > 0 else "info",
         layers=names(tuple(link for pair in pairs for link in pair)),
         message=f"Nothing stands between `{first.use.name}` and `{second.use.name}`{more}: together they are one matrix.",
         measured=float(len(pairs)),

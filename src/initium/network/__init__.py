@@ -9,7 +9,7 @@ from initium.network._bounds import Bounds, bounds
 from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
-from initium.network._cuts import chosen, heedless, severed, unread
+from initium.network._cuts import chosen, heedless, partly_read, severed, unread
 from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
@@ -36,8 +36,10 @@ from initium.network._ops import (
     own_statistics,
     shape_of,
 )
+from initium.network._over_all import over_all
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, refuse_lazy
+from initium.network._rectified import exp_of_rectified
 from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
@@ -91,6 +93,7 @@ __all__ = [
     "constant_of",
     "dropped",
     "ending",
+    "exp_of_rectified",
     "factors",
     "fans_along",
     "followed",
@@ -109,8 +112,10 @@ __all__ = [
     "order_of",
     "output_axes",
     "output_of",
+    "over_all",
     "over_one",
     "own_statistics",
+    "partly_read",
     "random_state_kept",
     "read",
     "read_at_first",

@@ -133,7 +133,9 @@ class Signal:
             is zero whatever it answers), ``one side`` (a loss of
             margins, to which a label of 0 says nothing), ``over samples`` (a softmax that the loss takes over the samples), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
             nowhere negative), ``scores as chances`` (a loss that takes the logarithm of chances, of an output that holds none), ``scores as shares`` (a
-            loss of overlap, of such an output); empty
+            loss of overlap, of such an output), ``repeated`` (an error of torch's of shapes of which one is spread over the other), ``rectified
+            scores`` (a loss of scores, of an output that is nowhere negative and often zero), ``variance`` (a loss that divides by one that
+            the model gives); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
