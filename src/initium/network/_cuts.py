@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -108,9 +108,9 @@ def partly_read(network: Network) -> tuple[int, int] | None:
         network: A network that was read with a batch.
     """
     for node in network.trace.entries if network.trace else ():
-        taken = [(user.args[1:], shape_of(node)) for user in node.users if op_name(user) == "select"]
-        if len(taken) == len(node.users) == 1:
-            (axis, place), shape = taken[0]
+        users, shape = list(node.users), shape_of(node)
+        if len(users) == 1 and op_name(users[0]) == "select":
+            axis, place = cast("tuple[int, int]", users[0].args[1:])
             if axis % len(shape) > 0 and shape[axis] > 1:
                 return shape[axis], place % shape[axis]
     return None

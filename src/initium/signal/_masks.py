@@ -82,10 +82,10 @@ def filled_in_sight(scores: object, mask: object, fill: object) -> bool:
     ):
         return False
     value = float(fill.detach()) if isinstance(fill, torch.Tensor) and fill.numel() == 1 else fill
-    if not isinstance(value, int | float) or mask.ndim < _TWO or mask.shape[-1] != scores.shape[-1]:
+    if not isinstance(value, int | float) or value <= MASKED or mask.ndim < _TWO or mask.shape[-1] != scores.shape[-1]:
         return False
     some = bool((mask.any(-1) & ~mask.all(-1)).any())  # a row that is hidden whole is given something to look at
-    return some and value > float(scores.detach().double().mean()) - _HUNDREDTH
+    return some and value > float(scores.detach().mean(dtype=torch.float32)) - _HUNDREDTH
 
 
 def mask_rows(

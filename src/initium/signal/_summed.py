@@ -89,9 +89,6 @@ def _gradients(output: object, target: object, function: Loss, times: int) -> li
     try:
         with asking(function), torch.enable_grad():
             made = function(map_tensors(output, leaf), map_tensors(target, lambda each: torch.cat([each] * times)))
-            found = torch.autograd.grad(made, leaves, allow_unused=True)
+            return list(torch.autograd.grad(made, leaves, materialize_grads=True))
     except Exception:  # noqa: BLE001 - somebody's loss, which need not answer this question
         return []
-    return [
-        torch.zeros_like(each) if gradient is None else gradient for each, gradient in zip(leaves, found, strict=True)
-    ]
