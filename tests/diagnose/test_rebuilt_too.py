@@ -238,3 +238,69 @@ def test_towers_are_judged_together(gain, told) -> None:
     model = Calls(call, actor=tower(), critic=tower(), policy=nn.Linear(64, 4), value=nn.Linear(64, 1))
     target = classes(64), torch.randn(64, 1)
     assert severities(found(model, rows(), target, loss, "gain-mismatch")) == told
+
+
+# ---- zero times zero, scores of one number, weights in a row ----
+
+
+class Gated(nn.Module):
+    """Residual branches behind a gate; the last weight of each begins at zero."""
+
+    def __init__(self, gate: float) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Linear(20, WIDTH), nn.Linear(WIDTH, 4)
+        self.inner, self.last = (nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3)) for _ in range(2))
+        self.gates = nn.ParameterList(torch.full((1,), gate) for _ in range(3))
+        for layer in self.last:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for inner, last, gate in zip(self.inner, self.last, self.gates, strict=True):
+            x = x + gate * last(inner(x).relu())
+        return self.head(x)
+
+
+@pytest.mark.parametrize(("gate", "told"), [(0.0, ["warning"]), (1.0, [])])
+def test_a_zero_gate_before_a_zero_weight_is_two_zeros(gate, told) -> None:
+    assert severities(found(Gated(gate), rows(), classes(64), F.cross_entropy, "unused-parameter")) == told
+
+
+def test_a_head_of_zeros_beside_them_begins_without_a_gradient() -> None:
+    model = Gated(1.0)
+    nn.init.zeros_(model.head.weight)
+    assert not found(model, rows(), classes(64), F.cross_entropy, "unused-parameter")
+
+
+@pytest.mark.parametrize(("axis", "told"), [(2, ["warning"]), (1, [])])
+def test_scores_that_are_summed_and_keep_their_axis_are_weighed_over_the_steps(axis, told) -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        scores = (own.make(x).tanh() * own.context.weight).sum(2, keepdim=True)
+        return own.head((scores.softmax(axis) * x).sum(1))
+
+    model = Calls(call, make=nn.Linear(WIDTH, WIDTH), context=nn.Embedding(1, WIDTH), head=nn.Linear(WIDTH, 4))
+    batch = torch.randn(SAMPLES, STEPS, WIDTH)
+    assert severities(found(model, batch, classes(), F.cross_entropy, "softmax-axis")) == told
+
+
+@pytest.mark.parametrize(("bend", "told"), [(torch.clone, ["warning"]), (torch.tanh, [])])
+def test_additive_scores_have_their_tanh(bend, told) -> None:
+    def call(own: Calls, query: Tensor, memory: Tensor) -> Tensor:
+        both = torch.cat([query[:, None].expand_as(memory), memory], 2)
+        shares = own.score(bend(own.mix(both))).squeeze(2).softmax(1)
+        return own.head(own.out((shares[:, None] @ memory)[:, 0]).relu())
+
+    parts = {"mix": nn.Linear(2 * WIDTH, WIDTH), "score": nn.Linear(WIDTH, 1, bias=False)}
+    model = Calls(call, **parts, out=nn.Linear(WIDTH, WIDTH), head=nn.Linear(WIDTH, 4))
+    given = torch.randn(SAMPLES, WIDTH), torch.randn(SAMPLES, STEPS, WIDTH)
+    assert severities(found(model, given, classes(), F.cross_entropy, "missing-activation")) == told
+
+
+@pytest.mark.parametrize(("bend", "told"), [(nn.Identity, ["warning"]), (nn.ReLU, [])])
+def test_a_decoder_of_three_weights_in_a_row_is_one(bend, told) -> None:
+    encoder = [part for _ in range(4) for part in (nn.Linear(WIDTH, WIDTH), nn.LeakyReLU(0.2))]
+    decoder = [part for _ in range(2) for part in (nn.Linear(WIDTH, WIDTH), bend())]
+    model = nn.Sequential(*encoder, *decoder, nn.Linear(WIDTH, WIDTH), nn.Tanh())
+    batch = 0.5 * torch.randn(64, WIDTH).tanh()
+    assert severities(found(model, batch, batch, F.mse_loss, "missing-activation")) == told

@@ -7,7 +7,8 @@ activation whose parameters bend nothing (a leaky ReLU of slope 1).
 
 Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one, and where such
 pairs are as many as the activations that there are, so that half of the depth is none, or where what is between is wider than both
-ends, which no factorisation is; otherwise an info, one for all such pairs.
+ends, which no factorisation is, three weights follow each other so, or two give the scores of a softmax (an additive attention without
+its tanh, in which the query cancels out); otherwise an info, one for all such pairs.
 Judged are plain weights, each the only
 reader of the one before it.
 
@@ -55,9 +56,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     redundant = [pair for pair in pairs if _redundant(*pair)]
     if redundant:
         bent = sum(link.use.after.kind == "activation" and not link.use.head for link in every)
-        wide = next((pair for pair in redundant if pair[0].units > max(_inputs(pair[0]), pair[1].units)), None)
-        told = redundant if wide is None else [wide, *(pair for pair in redundant if pair is not wide)]
-        yield _whole(every) if linear else _some(told, bent, wide=wide is not None)
+        sure = next((pair for pair in redundant if _sure(pair, redundant)), None)
+        told = redundant if sure is None else [sure, *(pair for pair in redundant if pair is not sure)]
+        yield _whole(every) if linear else _some(told, bent, sure=sure is not None)
 
 
 def _pairs(network: Network, every: tuple[Link, ...], joints: set[str]) -> list[tuple[Link, Link]]:
@@ -79,6 +80,14 @@ def _redundant(first: Link, second: Link) -> bool:
     between = first.units
     judged = all(_judged(link) for link in (first, second)) and not first.use.leaves
     return judged and between >= min(_inputs(first), second.units) and not _separable(first, second)
+
+
+def _sure(pair: tuple[Link, Link], others: list[tuple[Link, Link]]) -> bool:
+    """Wider than both ends; or three weights in a row; or scores of one unit, of which what is the same for all keys cancels."""
+    first, second = pair
+    wide = first.units > max(_inputs(first), second.units)
+    scores = second.units == 1 and second.use.after.kind == "softmax" and not second.use.head
+    return wide or scores or any(second is other[0] for other in others)
 
 
 def _judged(link: Link) -> bool:
@@ -114,12 +123,12 @@ def _whole(every: tuple[Link, ...]) -> Finding:
     )
 
 
-def _some(pairs: list[tuple[Link, Link]], others: int, *, wide: bool) -> Finding:
+def _some(pairs: list[tuple[Link, Link]], others: int, *, sure: bool) -> Finding:
     first, second = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
     return Finding(
         code="missing-activation",
-        severity="warning" if wide or len(pairs) >= others > 0 else "info",
+        severity="warning" if sure or len(pairs) >= others > 0 else "info",
         layers=names(tuple(link for pair in pairs for link in pair)),
         message=f"Nothing stands between `{first.use.name}` and `{second.use.name}`{more}: together they are one matrix.",
         measured=float(len(pairs)),

@@ -115,7 +115,7 @@ def _constant(network: Network) -> Iterator[Finding]:
         code="softmax-axis",
         severity="warning",
         layers=tuple(dict.fromkeys(use.name for use in network.uses if use.node in makers)),
-        message=f"{several(len(found), 'softmax')} on the way over the one unit that a weight gives (shape {found[0][2]}): the constant 1.",
+        message=f"{several(len(found), 'softmax')} on the way over the one unit that a weight, or a sum, gives (shape {found[0][2]}): the constant 1.",
         measured=1.0,
         expected=0.0,
         cause="scores of one unit, (samples, places, 1), are to weigh the places, and the softmax goes over the last axis, which has one element: "

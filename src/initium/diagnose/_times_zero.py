@@ -12,7 +12,7 @@ from initium.diagnose._figures import several
 from initium.diagnose._links import links
 from initium.diagnose._words import names
 from initium.network import factors, nulled, partly_read
-from initium.records import Code, Finding
+from initium.records import Code, Finding, Refill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,45 @@ def zero_times(network: Network, signal: Signal) -> Iterator[Finding]:
 def _of_a_state(link: Link, *, learns: bool) -> bool:
     """The weight of a cell's state, which is one operation with what reads the input."""
     return link.use.layout == "gates" and learns
+
+
+def zero_by_zero(network: Network, signal: Signal) -> Iterator[Finding]:
+    """One for all branches that are a zero times a zero: the last weight's answer, and what multiplies it; neither gets a gradient."""
+    every = links(network, signal)
+    still = tuple(link for link in every if _silent_twice(link) and not link.facts.frozen)
+    if still and _streaming(every):  # behind a head of zeros nothing has a gradient yet
+        residual = still[0].use.residual
+        gate = residual.silencers[0] if residual else ""
+        yield Finding(
+            code="unused-parameter",
+            severity="warning",
+            layers=names(still),
+            message=f"{several(len(still), 'weight')} will never learn, first `{still[0].use.name}`: it is zero, and so is `{gate}`, which multiplies what "
+            "it gives.",
+            measured=float(len(still)),
+            expected=0.0,
+            cause="the gradient of either factor is the other one: of two zeros both are zero for ever, and with them all that comes before in the "
+            "branch.",
+            cure="Start one of them at zero, and not both.",
+            remedy=Refill(still[0].use.name),
+        )
+
+
+def _streaming(every: tuple[Link, ...]) -> bool:
+    """Whether a weight on the stream, before the answer, has a gradient."""
+    return any(
+        link.row.weight_grad_norm > 0 and not link.use.head
+        for link in every
+        if link.use.residual is not None and link.use.residual.place == "stream"
+    )
+
+
+def _silent_twice(link: Link) -> bool:
+    residual = link.use.residual
+    silenced = residual is not None and residual.place == "last" and bool(residual.silencers)
+    return (
+        silenced and link.row.weight_rms == 0 and link.row.out_rms == 0 and link.row.grad_rms == 0 and link.row.finite
+    )
 
 
 def times_zero(network: Network, signal: Signal) -> Iterator[Finding]:
