@@ -173,6 +173,11 @@ def test_dropout_of_features_that_are_no_answer_is_none() -> None:
     assert not found(mlp(nn.Dropout(0.1), units=16), rows(), torch.arange(64), nearness, "dropout")
 
 
+def test_dropout_behind_the_closing_norm_of_a_stack_is_of_features() -> None:
+    model = nn.Sequential(nn.Linear(20, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 4), nn.LayerNorm(4), nn.Dropout(0.1))
+    assert not found(model, rows(), torch.randn(64, 4), F.mse_loss, "dropout")
+
+
 @pytest.mark.parametrize(("share", "told"), [(0.9, ["warning"]), (0.8, []), (0.1, [])])
 def test_a_share_to_keep_is_not_one_to_drop(share, told) -> None:
     model = nn.Sequential(nn.Linear(20, WIDTH), nn.ReLU(), nn.Dropout(share), nn.Linear(WIDTH, 4))

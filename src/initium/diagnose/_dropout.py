@@ -10,7 +10,8 @@ Limits: exact. Dropout in training of what the answer consists of, element by el
 warning. One that drops more than 0.8: a warning; the least that was found to train well keeps 0.2 (figure 9 there, at a fixed size),
 which some video networks use.
 
-Not a fault: dropout before the last weight, of features that are pooled or embedded; one that is off (``eval()``).
+Not a fault: dropout before the last weight, of features that are pooled or embedded, or that a closing norm hands on; one that is off
+(``eval()``).
 
 Example:
     >>> import torch, initium

@@ -23,7 +23,7 @@ class Dropped:
 
     Attributes:
         share: Which share of the elements it sets to zero.
-        answer: Whether these are the answer's.
+        answer: Whether these are the answer's, as a weight gave it.
         weights: The names of the weights that make what it drops.
     """
 
@@ -38,12 +38,15 @@ def dropped(network: Network) -> tuple[Dropped, ...]:
         return ()
     nodes = [node for node in network.trace.graph.graph.nodes if op_name(node) in _DROPS and 0 < _share(node) < 1]
     answers = _of_the_answer(network) if nodes else set[str]()
-    return tuple(Dropped(_share(node), node.name in answers, _makers(network, node)) for node in nodes)
+    uses = {use.node: use.name for use in network.uses}
+    return tuple(
+        Dropped(_share(node), node.name in answers and _weighed(node, uses), _makers(node, uses)) for node in nodes
+    )
 
 
-def _makers(network: Network, node: fx.Node) -> tuple[str, ...]:
+def _makers(node: fx.Node, uses: dict[str, str]) -> tuple[str, ...]:
     """The names of the weights from which a value comes with no other between."""
-    uses, found, waiting = {use.node: use.name for use in network.uses}, dict[str, str](), list(node.all_input_nodes)
+    found, waiting = dict[str, str](), list(node.all_input_nodes)
     seen = set(waiting)
     while waiting:
         here = waiting.pop()
@@ -73,3 +76,11 @@ def _of_the_answer(network: Network) -> set[str]:
         if op_name(here) in _EACH and len(here.all_input_nodes) == 1:
             waiting += here.all_input_nodes
     return found
+
+
+def _weighed(node: fx.Node, uses: dict[str, str]) -> bool:
+    """Whether a weight gives what is dropped, with no sum and no norm between: features that a stack hands on are none."""
+    (here,) = node.all_input_nodes
+    while here.name not in uses and op_name(here) in _EACH and len(here.all_input_nodes) == 1:
+        (here,) = here.all_input_nodes
+    return here.name in uses

@@ -127,8 +127,10 @@ def over_one(network: Network) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
 
 def _kept_sum(node: fx.Node) -> bool:
     """A reduction of the last axis, of several numbers, which is kept at length 1."""
-    given = shape_of(node.all_input_nodes[0]) if op_name(node) in REDUCTIONS and node.all_input_nodes else ()
-    return len(given) == len(shape_of(node)) > 1 and given[-1] > 1 and given[:-1] == shape_of(node)[:-1]
+    if op_name(node) not in REDUCTIONS or not node.all_input_nodes:
+        return False
+    given, made = shape_of(node.all_input_nodes[0]), shape_of(node)
+    return len(made) > 1 and made[-1] == 1 and given[:-1] == made[:-1] and given[-1:] > (1,)
 
 
 def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:
