@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._links import links, readers
 from initium.diagnose._words import names
-from initium.network import straight
+from initium.network import adjoining, straight
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     redundant = [pair for pair in pairs if _redundant(*pair)]
     if redundant:
         bent = sum(link.use.after.kind == "activation" and not link.use.head for link in every)
-        sure = next((pair for pair in redundant if _sure(pair, redundant)), None)
+        direct = adjoining(network)
+        near = [pair for pair in redundant if (pair[0].use.node, pair[1].use.node) in direct]
+        sure = next((pair for pair in near if _sure(pair, near)), None)
         told = redundant if sure is None else [sure, *(pair for pair in redundant if pair is not sure)]
         yield _whole(every) if linear else _some(told, bent, sure=sure is not None)
 

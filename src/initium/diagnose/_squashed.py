@@ -4,14 +4,15 @@ A softmax over n units hands on shares of about 1 / n, and its slope is ``p (1 -
 depends on the input n times less, and so on with every layer, while the gradient falls as much on its way back. At least two in
 a row are judged, by the fall of the gradient from the reader of the last to the first: below 1/100 a warning, below 1/1000 an error
 (:mod:`._slopes` for the measure). One alone is a soft choice (a codebook, a mixture), unless the weight that
-gives the scores of classes reads it; and none of the readers reads anything else.
+gives the scores of classes reads it (measured on digits, 64 units before the last weight, 300 steps: 0.10 of them right with SGD and
+0.4 to 0.6 with Adam, where ReLU has 0.98); and none of the readers reads anything else.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._figures import several, shown
+from initium.diagnose._figures import shown
 from initium.diagnose._words import names
 from initium.records import Code, Finding
 
@@ -59,7 +60,7 @@ def _finding(run: tuple[Link, ...], end: Link, fall: float) -> Finding:
         code="vanishing-gradient",
         severity="error" if fall < _STALLED and len(run) >= _FEWEST else "warning",
         layers=names((*run, end)),
-        message=f"The gradient falls through {several(len(run), 'softmax')} in a row: multiplied by {shown(fall)} from `{end.use.name}` back to "
+        message=f"The gradient falls through {len(run)} {'softmax' if len(run) == 1 else 'softmaxes'} in a row: multiplied by {shown(fall)} from `{end.use.name}` back to "
         f"`{run[0].use.name}`.",
         measured=fall,
         expected=1.0,

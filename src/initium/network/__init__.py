@@ -46,7 +46,7 @@ from initium.network._residual import Residual, Stream
 from initium.network._samples import GATHERS, Mixed, followed, gathering, mixed
 from initium.network._sizes import sizes
 from initium.network._spared import worth_sparing
-from initium.network._straight import straight, unbiased
+from initium.network._straight import adjoining, straight, unbiased
 from initium.network._trace import Trace, changes_something, trace
 from initium.network._walk import Walk, refusal, run_walk, writing
 from initium.network._watch import written
@@ -80,6 +80,7 @@ __all__ = [
     "Walk",
     "across_samples",
     "addend",
+    "adjoining",
     "as_batch",
     "as_module",
     "behind",
