@@ -7,11 +7,14 @@ variance (Vaswani et al. 2017, section 3.2.1), leave an entropy of about ``ln K 
 
 Limits: the entropy of fewer than two keys, ``ln 2``, where a query sees six or more (at unit scores six leave ``ln 6 - 1/2``,
 about twice that), is a warning; an error where at more than half of the queries the slope is below a twentieth of its
-largest at every key (the largest weight above 0.987), in at least half of the network's attentions. Exact, a
+largest at every key (the largest weight above 0.987), in at least half of the network's attentions, unless that is one alone,
+a residual sum leads around it, and neither its weights nor its scale are large, but what it reads (behind unnormalised embeddings the
+first one of a transformer, which trains). Exact, a
 warning, and an error in at least half of them: what a mask shows is one value of a tensor of the batch (the zero vector, of
 vectors), which is hidden nowhere, and what it hides are several: it is the wrong way round; likewise where the first query, or the last, or none, is shown any
 key in any sample, unless a tensor of the batch holds one symbol at that end in every sample (padding). A mask of zeros and
-ones that is added to the scores, or multiplies them, is a warning.
+ones that is added to the scores, or multiplies them, is a warning; so is one that fills what it hides with a number above their mean
+less log 100, which leaves it more than a hundredth of a usual key's share.
 
 Not a fault: an attention that looks everywhere alike (small or zero queries and keys: they grow as they learn), that a mask
 or a bias confines to few keys, or whose keys are fewer than six.
@@ -45,8 +48,9 @@ from initium.records import Code, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from initium.diagnose._links import Link
     from initium.network import Network
-    from initium.records import AttentionRow, MaskRow, Signal
+    from initium.records import AttentionRow, MaskRow, Severity, Signal
 
 _LOOKS_AT, _FEWEST, _HALF = math.log(2), 6.0, 0.5
 _UNSCALED, _LARGE = 2.0, 2.0
@@ -61,8 +65,11 @@ _BLIND = {
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the attentions that have collapsed, and one for those that see padding alone."""
     ones = [row for row in signal.masks if row.blind == "ones"]
+    filled = [row for row in signal.masks if row.blind == "filled"]
     if ones:
         yield _ones(ones, signal)
+    elif filled:
+        yield _filled(filled, signal)
     elif any(row.blind for row in signal.masks):
         if all(row.finite for row in signal.rows):  # else `nonfinite` says so
             yield _blind(signal)
@@ -71,7 +78,22 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     judged = [row for row in signal.attentions if row.visible >= _FEWEST]
     sharp = [row for row in judged if row.entropy < _LOOKS_AT]
     if sharp:
-        yield _finding(sharp, len(judged), _reason(network, signal, sharp[0]))
+        yield _finding(
+            sharp, _severity(network, signal, sharp, len(judged)), len(judged), _reason(network, signal, sharp[0])
+        )
+
+
+def _severity(network: Network, signal: Signal, sharp: list[AttentionRow], count: int) -> Severity:
+    flat = [row for row in sharp if row.saturated > _HALF]
+    around = len(flat) == 1 and _passed_by(flat[0], links(network, signal))
+    return "error" if 2 * len(flat) >= count and not around else "warning"
+
+
+def _passed_by(row: AttentionRow, every: tuple[Link, ...]) -> bool:
+    """Whether a residual sum leads around an attention, and what it reads alone is large: its weights move as far as that is."""
+    made = [link for link in every if link.use.name in {*row.queries, *row.keys}]
+    around = all(link.use.residual is not None and link.use.residual.in_branch for link in made)
+    return around and bool(made) and row.scale <= _UNSCALED and all(link.gain <= _LARGE for link in made)
 
 
 def _turned(signal: Signal) -> Finding:
@@ -107,6 +129,21 @@ def _ones(rows: list[MaskRow], signal: Signal) -> Finding:
     )
 
 
+def _filled(rows: list[MaskRow], signal: Signal) -> Finding:
+    return Finding(
+        code="attention-collapse",
+        severity="warning",
+        layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
+        message=f"The scores that a mask hides are filled with a number among the others, in {several(len(rows), 'attention')} of "
+        f"{len(signal.attentions)}: nothing is hidden.",
+        measured=1.0,
+        expected=-math.inf,
+        cause="the softmax takes exp of a score: of 0, or of a small number of either sign, it is about 1, as of any other key.",
+        cure="Fill with minus infinity: scores.masked_fill(mask, -torch.inf).",
+        remedy=Code("scores = scores.masked_fill(mask, -torch.inf)"),
+    )
+
+
 def _blind(signal: Signal) -> Finding:
     rows, end = signal.masks, signal.masks[0].blind
     whom = "no query a key" if end == "every" else f"the {end} query no key"
@@ -124,12 +161,11 @@ def _blind(signal: Signal) -> Finding:
     )
 
 
-def _finding(sharp: list[AttentionRow], count: int, reason: Because) -> Finding:
-    flat = [row for row in sharp if row.saturated > _HALF]
+def _finding(sharp: list[AttentionRow], severity: Severity, count: int, reason: Because) -> Finding:
     worst = min(sharp, key=lambda row: row.entropy)
     return Finding(
         code="attention-collapse",
-        severity="error" if 2 * len(flat) >= count else "warning",
+        severity=severity,
         layers=tuple(dict.fromkeys(name for row in sharp for name in (*row.queries, *row.keys))),
         message=f"{several(len(sharp), 'attention')} of {count} look at one key: of the {shown(worst.visible)} that a query "
         f"sees it reads {shown(math.exp(worst.entropy))} (the exponential of the entropy), and {share(worst.saturated)} of the "

@@ -12,6 +12,8 @@ number for each sample. An error. Likewise a weight that sums over numbers of di
 batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
 another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)); and, around an attention,
 (steps, heads * width) viewed as (heads, steps, width).
+A warning where a mean, a sum, a norm or a std that was given no axis goes over the samples with all else, and its number comes back into
+each, in a network that sums over no rows.
 An error where a cross-entropy takes rows of scores that lie step by step beside targets that lie sample by sample. Rows that are taken for the steps of one sequence, 30 and more, are a warning where neither what comes in nor the target has an
 autocorrelation beyond chance (4 standard deviations; Box & Pierce 1970).
 
@@ -39,7 +41,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.network import lost, mixed, order_of, recurred, recut, rows_for_steps
+from initium.network import lost, mixed, order_of, over_all, recurred, recut, rows_for_steps
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
             or tuple(_side_by_side(network, signal))
             or tuple(_lost(network, signal))
             or tuple(_laid_along(signal))
+            or tuple(_shared(network, signal))
         )
         yield from beside or tuple(_one_sequence(network, signal)) or _cut_anew(network)
         return
@@ -174,6 +177,24 @@ def _laid_along(signal: Signal) -> Iterator[Finding]:
         cause="it was written for positions that come first (x.size(0) rows of shape (1, features)), and samples come first.",
         cure="Let its rows go with the positions: x + table[: x.size(1)].transpose(0, 1).",
         remedy=Code("x = x + table[: x.size(1)].transpose(0, 1)"),
+    )
+
+
+def _shared(network: Network, signal: Signal) -> Iterator[Finding]:
+    found = over_all(network, signal.samples) if signal.singly else None
+    if found is None:
+        return
+    op, shape = found
+    yield Finding(
+        code="batch-axis",
+        severity="warning",
+        layers=(),
+        message=f"A {op.removeprefix('linalg_vector_')} goes over all of {shape}, the {signal.samples} samples too, and its one number comes back into each of them.",
+        measured=float(signal.samples),
+        expected=1.0,
+        cause="it was given no axis: what is answered to a sample depends on who else is in the batch, and is another at another size.",
+        cure="Name the axes of one sample, and keep them: x.mean(1, keepdim=True), torch.nn.functional.normalize(x, dim=-1).",
+        remedy=Code("x = x - x.mean(dim=-1, keepdim=True)"),
     )
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding where shapes broadcast."""
+    if signal.misfit == "repeated" and signal.loss is not None:
+        yield _repeated(network, signal, signal.loss)
     if signal.misfit != "broadcast" or signal.loss is None:
         return
     yield Finding(
@@ -52,4 +54,19 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         "it is least where every answer is the mean of the targets.",
         cure="Give both one shape: output.squeeze(-1), or target.unsqueeze(-1).",
         remedy=Code("target = target.reshape(output.shape)"),
+    )
+
+
+def _repeated(network: Network, signal: Signal, loss: float) -> Finding:
+    return Finding(
+        code="broadcast-target",
+        severity="warning",
+        layers=head_of(links(network, signal)),
+        message=f"The loss, {shown(loss)}, compares an answer with several targets, or a target with several answers: their shapes differ, and broadcast.",
+        measured=loss,
+        expected=0.0,
+        cause="an axis is of length 1, or missing, in one of them alone, such as (n, 1) against (n, k): the best answer is the mean of what it is "
+        "compared with.",
+        cure="Give both one shape: an answer for each target, or a sum of the targets over the axis that one answer stands for.",
+        remedy=Code("target = target.sum(-1, keepdim=True)"),
     )

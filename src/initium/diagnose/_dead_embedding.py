@@ -8,7 +8,8 @@ Limits: exact. Of a table that is looked up for itself: all of its rows zero, or
 than a tenth of them, the row for padding aside, a warning.
 
 Not a fault: the row for padding (``padding_idx``); a few zero rows (reserved tokens); a table of zeros that is added to a
-signal, multiplies one or biases an attention (positions, segments), which the first step fills; a frozen table.
+signal, multiplies one or biases an attention (positions, segments), which the first step fills; some zero rows of a frozen
+table (tokens without a vector).
 
 Example:
     >>> import torch, initium
@@ -41,10 +42,12 @@ _READERS = frozenset({"linear", "norm", "activation"})
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for each table with too many zero rows."""
-    idle = {facts.name for facts in network.parameters if facts.idle or facts.frozen}
+    idle = {facts.name for facts in network.parameters if facts.idle}
+    frozen = {facts.name for facts in network.parameters if facts.frozen}
     alone = {use.name for use in network.uses if use.layout == "lookup" and use.after.kind in _READERS}
     for row in signal.tables:
-        if row.name in alone - idle and row.rows > 1 and (row.zeros > _MANY * row.rows or row.alike == row.rows):
+        some = row.zeros > _MANY * row.rows and row.name not in frozen
+        if row.name in alone - idle and row.rows > 1 and (some or row.alike == row.rows):
             yield _finding(row)
 
 

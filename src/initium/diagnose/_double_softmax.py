@@ -66,9 +66,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if end is None and not signal.misfit:
         return
     found = _of_axis(end, layers) if end else None
-    found = found or _twice(end, signal, layers)
-    if found is None and end is not None and end.op in ONE_SIDED and signal.classes:
-        found = _one_sided(end, layers)
+    found = found or _twice(end, signal, layers, squashed=_squashed(network, end))
+    if found is None and (op := _rectifier(network, end, signal)):
+        found = _one_sided(op, layers)
     if found is None and signal.classes and not signal.misfit:
         found = _bounded(network, every, signal.classes)
     yield from (found,) if found else ()
@@ -97,8 +97,12 @@ def _of_axis(end: Ending, layers: tuple[str, ...]) -> Finding | None:
     return None
 
 
-def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...]) -> Finding | None:
-    squashed = end is not None and end.op in _SQUASHING
+def _squashed(network: Network, end: Ending | None) -> bool:
+    """Whether the answer, or one of several, is what a sigmoid gives."""
+    return end.op in _SQUASHING if end else any(answer.op in _SQUASHING for answer in bounds(network))
+
+
+def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...], *, squashed: bool) -> Finding | None:
     if signal.misfit == "one class":
         return _of_one_class(layers)
     if signal.misfit == "softmax twice":
@@ -197,11 +201,20 @@ def _bounded(network: Network, every: tuple[Link, ...], classes: int) -> Finding
     )
 
 
-def _one_sided(end: Ending, layers: tuple[str, ...]) -> Finding:
+def _rectifier(network: Network, end: Ending | None, signal: Signal) -> str:
+    """The ReLU whose answers a loss takes for scores; of several answers, one that ends in it while scores were seen to be zero."""
+    if end is not None:
+        taken = signal.classes or signal.misfit in {"rectified scores", "chances as logits"}  # small ones lie below 1
+        return end.op if end.op in ONE_SIDED and taken else ""
+    ops = [answer.op for answer in bounds(network)] if signal.misfit == "rectified scores" else []
+    return next((op for op in ops if op in ONE_SIDED), "")
+
+
+def _one_sided(op: str, layers: tuple[str, ...]) -> Finding:
     return _finding(
         "warning",
         layers,
-        f"The model ends in a {end.op}, and the loss takes what it gives for scores.",
+        f"The model ends in a {op}, and the loss takes what it gives for scores.",
         (0.0, 1.0),
         "a score below zero becomes 0 and gets no gradient: a class whose scores are negative is never pushed up, and no class can "
         "be put below another that is at 0.",

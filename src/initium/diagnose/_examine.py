@@ -24,6 +24,7 @@ _UNTOLD = frozenset(
         "target-range",
         "unused-input",
         "loss-sum",
+        "dropout",
         "norm-scale",
     }
 )

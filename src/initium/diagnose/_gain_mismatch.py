@@ -5,7 +5,7 @@ sqrt(fan_in)``, is ``1 / sqrt(E[phi(z)^2])``, and that of a small signal at ``1 
 (He et al. 2015, eq. 10), 1.59 and 1 for tanh. Anything between is right. What a wrong one does to a layer is
 ``gain * sqrt(E[phi'(z)^2])`` at the size of its inputs; over depth these multiply, so the depth decides what it is worth.
 
-Limits: the product over a chain that holds most of the network's weights. Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
+Limits: the product over a chain; such chains hold most of the network's weights, alone, or together where each begins at the input (two towers). Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
 an info; a warning from 100, or from 10 where the typical gain is none that a law of the field gives (PyTorch's default,
 0.58, to He's, 1.41), and only if at least half of the logarithm is measured.
 
@@ -55,10 +55,12 @@ _SIGMAS = 4.0
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for every chain whose weights have another gain than their activations need."""
     most = len({link.use.name for link in links(network, signal) if link.hidden}) / 2
-    for chain in chains(network, signal):
-        wrong = tuple(filter(_wrong, chain))
-        total = sum(map(_effect, wrong))
-        if len(wrong) > max(1, most) and abs(total) > _WORTH_SAYING:
+    found = [(chain, tuple(filter(_wrong, chain))) for chain in chains(network, signal)]
+    told = [(chain, wrong, sum(map(_effect, wrong))) for chain, wrong in found if len(wrong) > 1]
+    told = [each for each in told if abs(each[-1]) > _WORTH_SAYING]
+    towers = sum(len(wrong) for chain, wrong, _ in told if chain[0].use.before.kind == "input")
+    for chain, wrong, total in told:  # most of the weights are in one chain, or side by side in towers on the input
+        if len(wrong) > most or (towers > most and chain[0].use.before.kind == "input"):
             yield _finding(wrong, total, _severity(wrong, total) if _seen(chain, wrong, total) else "info")
 
 

@@ -5,8 +5,14 @@ rate n times as long. A rate that suits one batch suits no other, and the last, 
 (Goyal et al. 2017, section 2.1, for how the rate has to follow). Optimizers that divide by the gradient's size (Adam, LAMB)
 even it out; a limit on the norm, and weight decay, do not.
 
+A part of a loss that is summed, beside one that is averaged, weighs n times what it would, and more with a larger batch: a
+divergence of latents that is summed leaves a reconstruction that is averaged nothing to learn (Kingma & Welling 2014, equation
+8, has both of one sample).
+
 Limits: asked: every sample twice costs twice as much. A warning from 1000 samples on (:mod:`._slopes` for the measure: a
-step that is too long by a hundred already leaves plain networks at chance).
+step that is too long by a hundred already leaves plain networks at chance). Of a loss of several outputs, asked likewise: every
+sample twice leaves the gradient of a sum as it is and halves that of a mean. Where there are both, and the gradient at what is
+summed is more than 100 times that at what is averaged, the same measure: a warning.
 
 Not a fault: a sum over pixels or tokens whose mean is taken over samples; a sum over a small batch, whose rate was found with it.
 
@@ -34,18 +40,42 @@ if TYPE_CHECKING:
     from initium.records import Signal
 
 
+_FAR = 100.0
+
+
 def check(network: Network, signal: Signal) -> Iterator[Finding]:  # noqa: ARG001 - the form of a check
-    """One finding where the loss is a sum over a large batch."""
-    if not signal.summed or signal.loss is None:
-        return
-    yield Finding(
+    """One finding where the loss, or a part of it, is a sum over a large batch."""
+    if signal.loss is not None and signal.summed:
+        yield _whole(signal, signal.loss)
+    elif signal.summed_beside > _FAR:
+        yield _part(signal)
+
+
+def _whole(signal: Signal, loss: float) -> Finding:
+    return Finding(
         code="loss-sum",
         severity="warning",
         layers=(),
-        message=f"The loss, {shown(signal.loss)}, is a sum over {signal.samples} samples: every gradient is {signal.samples} times that of the mean.",
+        message=f"The loss, {shown(loss)}, is a sum over {signal.samples} samples: every gradient is {signal.samples} times that of the mean.",
         measured=float(signal.samples),
         expected=1.0,
         cause='every sample twice costs twice as much (reduction="sum", or .sum() at the end).',
         cure="Take the mean over the samples; with Adam it is the same step, with gradient descent, a limit on the norm or weight decay it is not.",
         remedy=Code("loss = loss / len(batch)"),
+    )
+
+
+def _part(signal: Signal) -> Finding:
+    return Finding(
+        code="loss-sum",
+        severity="warning",
+        layers=(),
+        message=f"A part of the loss is summed over the {signal.samples} samples, and another is averaged: the gradient of the first is "
+        f"{shown(signal.summed_beside)} times as large.",
+        measured=signal.summed_beside,
+        expected=1.0,
+        cause="every sample twice leaves the gradient at some outputs as it is, and halves it at others, so that the batch's size weighs the parts "
+        "against each other.",
+        cure="Sum both over what belongs to one sample, and take the mean over the samples of both.",
+        remedy=Code("loss = (reconstruction.flatten(1).sum(1) + divergence.sum(1)).mean()"),
     )

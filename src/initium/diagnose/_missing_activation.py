@@ -6,7 +6,9 @@ depth (Goodfellow, Bengio & Courville 2016, section 6.1). A batch norm is a stra
 activation whose parameters bend nothing (a leaky ReLU of slope 1).
 
 Limits: a warning where no operation up to the last weight bends anything and two weights or more could be one, and where such
-pairs are as many as the activations that there are, so that half of the depth is none; otherwise an info, one for all such pairs.
+pairs are as many as the activations that there are, so that half of the depth is none, or where what is between is wider than both
+ends, which no factorisation is, three weights follow each other so, or two give the scores of a softmax (an additive attention without
+its tanh, in which the query cancels out); otherwise an info, one for all such pairs.
 Judged are plain weights, each the only
 reader of the one before it.
 
@@ -31,7 +33,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._links import links, readers
 from initium.diagnose._words import names
-from initium.network import straight
+from initium.network import adjoining, straight
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     redundant = [pair for pair in pairs if _redundant(*pair)]
     if redundant:
         bent = sum(link.use.after.kind == "activation" and not link.use.head for link in every)
-        yield _whole(every) if linear else _some(redundant, bent)
+        direct = adjoining(network)
+        near = [pair for pair in redundant if (pair[0].use.node, pair[1].use.node) in direct]
+        sure = next((pair for pair in near if _sure(pair, near)), None)
+        told = redundant if sure is None else [sure, *(pair for pair in redundant if pair is not sure)]
+        yield _whole(every) if linear else _some(told, bent, sure=sure is not None)
 
 
 def _pairs(network: Network, every: tuple[Link, ...], joints: set[str]) -> list[tuple[Link, Link]]:
@@ -76,6 +82,14 @@ def _redundant(first: Link, second: Link) -> bool:
     between = first.units
     judged = all(_judged(link) for link in (first, second)) and not first.use.leaves
     return judged and between >= min(_inputs(first), second.units) and not _separable(first, second)
+
+
+def _sure(pair: tuple[Link, Link], others: list[tuple[Link, Link]]) -> bool:
+    """Wider than both ends; or three weights in a row; or scores of one unit, of which what is the same for all keys cancels."""
+    first, second = pair
+    wide = first.units > max(_inputs(first), second.units)
+    scores = second.units == 1 and second.use.after.kind == "softmax" and not second.use.head
+    return wide or scores or any(second is other[0] for other in others)
 
 
 def _judged(link: Link) -> bool:
@@ -111,12 +125,12 @@ def _whole(every: tuple[Link, ...]) -> Finding:
     )
 
 
-def _some(pairs: list[tuple[Link, Link]], others: int) -> Finding:
+def _some(pairs: list[tuple[Link, Link]], others: int, *, sure: bool) -> Finding:
     first, second = pairs[0]
     more = f" ({len(pairs)} such pairs)" if len(pairs) > 1 else ""
     return Finding(
         code="missing-activation",
-        severity="warning" if len(pairs) >= others > 0 else "info",
+        severity="warning" if sure or len(pairs) >= others > 0 else "info",
         layers=names(tuple(link for pair in pairs for link in pair)),
         message=f"Nothing stands between `{first.use.name}` and `{second.use.name}`{more}: together they are one matrix.",
         measured=float(len(pairs)),

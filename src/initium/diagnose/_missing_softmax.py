@@ -35,6 +35,7 @@ from initium.diagnose._double_softmax import ONE_SIDED as RECTIFIERS
 from initium.diagnose._double_softmax import head_of
 from initium.diagnose._figures import shown
 from initium.diagnose._links import links
+from initium.diagnose._softmax_axis import aside
 from initium.network import ending
 from initium.records import Code, Finding
 
@@ -53,7 +54,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _no_chances(network, signal, signal.loss)
     if signal.misfit == "scores as shares":
         yield _no_shares(network, signal, signal.loss)
-    if signal.misfit not in {"no softmax", "no log"}:
+    end = ending(network)
+    if signal.misfit not in {"no softmax", "no log"} or (end is not None and aside(end, signal)):
         return
     raw = signal.misfit == "no softmax"
     yield Finding(

@@ -156,6 +156,7 @@ def _reason(
             f"{shown(head.row.unit_std)}.",
             "Set the output bias to zero, or to the log of the class frequencies.",
             Refill(head.use.bias) if head.use.bias else TEXTBOOK,
+            "large-bias" if any(link.hidden and drowned(link) for link in every) else "",
         )
     if not head.plain or not head.gain > 0:
         return Because(f"{logits}.", "Make the output layer smaller: gain 1 or less, or zero.")

@@ -6,7 +6,7 @@ whose gradient is the sum over all uses (Pascanu, Mikolov & Bengio 2013, section
 does not).
 
 Limits: exact. One parameter under several names that differ in one number alone (``3.weight``, ``5.weight``: places of one
-container), which multiplies what it has given itself. A warning.
+container), which multiplies what it has given itself, or of which each place reads another tensor of the batch. A warning.
 
 Not a fault: a layer under one name that is called again (recurrence, ALBERT, equilibrium models): that is written out; a
 table that is tied to the head; one part that reads several inputs side by side (siamese towers, heads on a pyramid's
@@ -51,8 +51,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
             uses.setdefault(link.facts.name, []).append(link)
     readers_of = readers(network)
     again = [each for each in uses.values() if len(each) > 1 and _reads_itself(each, readers_of)]
+    apart = [each for each in uses.values() if len(each) == len(each[0].facts.names) and _reads_the_batch(each)]
     if again:
         yield _finding(again)
+    elif apart:
+        yield _side_by_side(apart)
 
 
 def _stacked(names: tuple[str, ...]) -> bool:
@@ -67,6 +70,27 @@ def _stacked(names: tuple[str, ...]) -> bool:
 def _reads_itself(several_uses: list[Link], readers_of: dict[str, set[str]]) -> bool:
     first, *others = (link.use.node for link in several_uses)
     return not set(others).isdisjoint(behind([first], readers_of))
+
+
+def _reads_the_batch(several_uses: list[Link]) -> bool:
+    """Each use reads another tensor of the batch, and no other weight is between."""
+    read = [link.use.sources for link in several_uses if link.use.before.kind == "input"]
+    return len(read) == len(several_uses) > 1 and len(frozenset().union(*read)) == sum(map(len, read)) > 0
+
+
+def _side_by_side(apart: list[list[Link]]) -> Finding:
+    names = apart[0][0].facts.names
+    return Finding(
+        code="shared-weight",
+        severity="warning",
+        layers=tuple(each[0].facts.name for each in apart),
+        message=f"`{names[0]}` and `{names[-1]}` are one weight, in {len(names)} places of one container, which read different tensors of the batch.",
+        measured=float(len(names)),
+        expected=1.0,
+        cause="the same module was put into the container several times (`[layer] * n`), so that what belongs to one input is learned from all.",
+        cure="Make a layer for each place: [make_layer() for _ in range(n)]. Where one is meant (twins), call it under one name.",
+        remedy=Code("layers = torch.nn.ModuleList(make_layer() for _ in range(n))"),
+    )
 
 
 def _finding(again: list[list[Link]]) -> Finding:

@@ -7,7 +7,7 @@ a batch of one.
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
 sample by sample; one over the first axis of the answer, of two axes, four or five; and, where the target is one number for each sample, attentions
 whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
-followed from the batch's first axis through views, transpositions and layers. One on the way over the one unit that a weight gives is a warning. So is one that the loss takes of the answer over the only axis as long as the target. An error. Where no sample need be involved, scores of
+followed from the batch's first axis through views, transpositions and layers; and the answer's, where a likelihood is taken along another axis. One on the way over the one unit that a weight gives is a warning. So is one that the loss takes of the answer over the only axis as long as the target. An error. Where no sample need be involved, scores of
 three axes or more, products of two signals, whose softmax goes over another axis than that along which a product of matrices
 sums what it weighs: a warning.
 
@@ -68,6 +68,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     end = ending(network)
     if end is not None and _over_the_batch(end):
         yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
+    elif end is not None and aside(end, signal):
+        yield _aside(end, head_of(links(network, signal)))
     if signal.misfit == "over samples":
         told = _finding(head_of(links(network, signal)), "A softmax in the loss", (), _CLASSES)
         yield replace(told, message="A softmax in the loss goes over the samples of the batch, not over the classes.")
@@ -83,6 +85,26 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
 
 
+def aside(end: Ending, signal: Signal) -> bool:
+    """Whether a likelihood is taken of what a softmax made, over another axis than that of the classes, along which it is none."""
+    return end.op in SOFTMAXES and signal.misfit == "no softmax" and len(end.shape) > _MATRIX
+
+
+def _aside(end: Ending, layers: tuple[str, ...]) -> Finding:
+    return Finding(
+        code="softmax-axis",
+        severity="error",
+        layers=layers,
+        message=f"The {end.op.removeprefix('_')} at the model's end goes over axis {end.axis} of {end.shape}, and the loss takes another for that of "
+        "the classes.",
+        measured=float(end.axis),
+        expected=float(len(end.shape) - 1),
+        cause="along the axis of the classes its chances do not sum to 1; without dim torch takes the first axis of three.",
+        cure="Let it go over the classes: dim=-1, before any transposition; or return the scores and take F.cross_entropy.",
+        remedy=Code("return torch.nn.functional.log_softmax(scores, dim=-1)"),
+    )
+
+
 def _constant(network: Network) -> Iterator[Finding]:
     """One for the softmaxes over the one unit of a weight."""
     found = over_one(network)
@@ -93,7 +115,7 @@ def _constant(network: Network) -> Iterator[Finding]:
         code="softmax-axis",
         severity="warning",
         layers=tuple(dict.fromkeys(use.name for use in network.uses if use.node in makers)),
-        message=f"{several(len(found), 'softmax')} on the way over the one unit that a weight gives (shape {found[0][2]}): the constant 1.",
+        message=f"{several(len(found), 'softmax')} on the way over the one unit that a weight, or a sum, gives (shape {found[0][2]}): the constant 1.",
         measured=1.0,
         expected=0.0,
         cause="scores of one unit, (samples, places, 1), are to weigh the places, and the softmax goes over the last axis, which has one element: "

@@ -3,7 +3,9 @@
 A softmax over n units hands on shares of about 1 / n, and its slope is ``p (1 - p)``, about 1 / n too: what the next weight gives
 depends on the input n times less, and so on with every layer, while the gradient falls as much on its way back. At least two in
 a row are judged, by the fall of the gradient from the reader of the last to the first: below 1/100 a warning, below 1/1000 an error
-(:mod:`._slopes` for the measure). One alone is a soft choice (a codebook, a mixture), and none of its readers reads anything else.
+(:mod:`._slopes` for the measure). One alone is a soft choice (a codebook, a mixture), unless the weight that
+gives the scores of classes reads it (measured on digits, 64 units before the last weight, 300 steps: 0.10 of them right with SGD and
+0.4 to 0.6 with Adam, where ReLU has 0.98); and none of the readers reads anything else.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 _STALLED, _SLOW, _FEWEST = 1e-3, 1e-2, 2
 
 
-def squashed(every: tuple[Link, ...]) -> Iterator[Finding]:
-    """A finding for every run of softmaxes between weights in which the gradient falls."""
+def squashed(every: tuple[Link, ...], classes: int | None) -> Iterator[Finding]:
+    """A finding for every run of softmaxes between weights in which the gradient falls; one alone counts before the scores of classes."""
     for run, end in _runs(every):
         fall = run[0].row.grad_rms / end.row.grad_rms if end.row.grad_rms > 0 else 1.0
-        if len(run) >= _FEWEST and fall < _SLOW:
+        if (len(run) >= _FEWEST or (classes and end.use.head)) and fall < _SLOW:
             yield _finding(run, end, fall)
 
 
@@ -56,9 +58,9 @@ def _reader(link: Link, readers: dict[str, list[Link]]) -> Link | None:
 def _finding(run: tuple[Link, ...], end: Link, fall: float) -> Finding:
     return Finding(
         code="vanishing-gradient",
-        severity="error" if fall < _STALLED else "warning",
+        severity="error" if fall < _STALLED and len(run) >= _FEWEST else "warning",
         layers=names((*run, end)),
-        message=f"The gradient falls through {len(run)} softmaxes in a row: multiplied by {shown(fall)} from `{end.use.name}` back to "
+        message=f"The gradient falls through {len(run)} {'softmax' if len(run) == 1 else 'softmaxes'} in a row: multiplied by {shown(fall)} from `{end.use.name}` back to "
         f"`{run[0].use.name}`.",
         measured=fall,
         expected=1.0,

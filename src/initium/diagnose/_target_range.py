@@ -11,7 +11,8 @@ the weights are, from what ends the model (states of a recurrent layer and vecto
 whose variance a tenth lies beyond: a warning. A loss that is the binary cross-entropy of scores, recomputed, of
 a target beyond 0 to 1: an error. Outputs from 0 to 1 whose rows sum to 1, or a loss that is the cross-entropy of scores, recomputed, of
 a target of which a row sums to 2 or more: a warning. A loss of one answer a sample, with labels 0 and 1, that does not
-change whatever is answered where the label is 0, and does where it is -1 instead: an error.
+change whatever is answered where the label is 0, and does where it is -1 instead: an error. A variance (of F.gaussian_nll_loss) that a ReLU gives, and the exponential
+of a multiple above 0 of what a ReLU gives to a weight's answer: a warning.
 
 Not a fault: soft labels from 0 to 1; noise that goes a little beyond; a model whose answer is scaled behind its last
 activation.
@@ -30,9 +31,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from initium.diagnose._double_softmax import head_of
+from initium.diagnose._double_softmax import ONE_SIDED, head_of
 from initium.diagnose._figures import share, shown
 from initium.diagnose._links import links
+from initium.network import bounds, exp_of_rectified
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _one_of_several(head)
     if signal.misfit == "one side" and signal.loss is not None:
         yield _one_side(head, signal.loss)
+    if signal.misfit == "variance" and signal.loss is not None and _rectified(network):
+        yield _no_variance(head, signal.loss)
+    yield from _large_variance(network, head)
     row = signal.regression
     if row is not None and row.std > 0 and row.missed > _PART:
         yield _out_of_reach(row, head)
@@ -103,6 +108,43 @@ def _one_side(head: tuple[str, ...], loss: float) -> Finding:
         cure="Bring the labels to -1 and 1: 2 * target - 1.",
         remedy=Code("target = 2 * target - 1"),
     )
+
+
+def _rectified(network: Network) -> bool:
+    """One of the answers ends in a ReLU, and none in anything else that keeps it above zero."""
+    above = [answer.op for answer in bounds(network) if answer.low >= 0]
+    return bool(above) and all(op in ONE_SIDED for op in above)
+
+
+def _no_variance(head: tuple[str, ...], loss: float) -> Finding:
+    return Finding(
+        code="target-range",
+        severity="warning",
+        layers=head,
+        message=f"The loss, {shown(loss)}, divides by a variance, and a ReLU gives it: where that is off it is zero.",
+        measured=0.0,
+        expected=1.0,
+        cause="a ReLU gives 0 for all that is below, which F.gaussian_nll_loss takes for 1e-6: the squared error there counts a million times, and "
+        "no gradient leads out.",
+        cure="Let softplus give the variance, or exp of what the weight gives.",
+        remedy=Code("variance = torch.nn.functional.softplus(self.variance(h))"),
+    )
+
+
+def _large_variance(network: Network, head: tuple[str, ...]) -> Iterator[Finding]:
+    found = exp_of_rectified(network)
+    if found:
+        yield Finding(
+            code="target-range",
+            severity="warning",
+            layers=found or head,
+            message=f"The exponential of what a ReLU gives is never below 1: `{found[0]}` makes a logarithm (of a variance, a rate) that cannot be negative.",
+            measured=1.0,
+            expected=0.0,
+            cause="the ReLU cuts off all logarithms below 0, and no gradient leads out: nothing smaller than 1 can be learned.",
+            cure="Take the exponential of what the weight gives, with nothing behind it.",
+            remedy=Code("spread = (0.5 * self.log_variance(h)).exp()"),
+        )
 
 
 def _out_of_reach(row: TargetRow, head: tuple[str, ...]) -> Finding:

@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
-from initium.diagnose._times_zero import times_zero, zero_times
+from initium.diagnose._times_zero import times_zero, zero_by_zero, zero_times
 from initium.diagnose._unread_layers import unread_layers
 from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
@@ -62,6 +62,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for what is multiplied by zero, one for what is cut off, and one for what is merely not used; or one for all."""
     yield from times_zero(network, signal)
     yield from zero_times(network, signal)
+    yield from zero_by_zero(network, signal)
     yield from unread_layers(network, signal)
     if network.strays:
         yield _unregistered(network)

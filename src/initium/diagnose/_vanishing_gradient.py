@@ -51,7 +51,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if stuck:
         learning = any(link.row.weight_grad_norm > 0 and not link.facts.frozen for link in every if link.hidden)
         yield _never(stuck, "warning" if learning else "error")
-    yield from squashed(every)
+    yield from squashed(every, signal.classes)
     for chain in trunks(network, signal):
         trend = backward(chain)
         severity = falling(trend, thinned(network, trend.chain)) if trend else None

@@ -9,7 +9,8 @@ from initium.network._bounds import Bounds, bounds
 from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
-from initium.network._cuts import chosen, heedless, severed, unread
+from initium.network._cuts import chosen, heedless, partly_read, severed, unread
+from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
@@ -35,15 +36,17 @@ from initium.network._ops import (
     own_statistics,
     shape_of,
 )
+from initium.network._over_all import over_all
 from initium.network._packed import view_of
 from initium.network._read import as_module, read, read_hollow, refuse_lazy
+from initium.network._rectified import exp_of_rectified
 from initium.network._recut import recut
 from initium.network._rejoined import root
 from initium.network._residual import Residual, Stream
 from initium.network._samples import GATHERS, Mixed, followed, gathering, mixed
 from initium.network._sizes import sizes
 from initium.network._spared import worth_sparing
-from initium.network._straight import straight, unbiased
+from initium.network._straight import adjoining, straight, unbiased
 from initium.network._trace import changes_something, trace
 from initium.network._traced import Trace
 from initium.network._walk import Walk, refusal, run_walk, writing
@@ -63,6 +66,7 @@ __all__ = [
     "Attends",
     "Batch",
     "Bounds",
+    "Dropped",
     "Ending",
     "Facts",
     "HeadPart",
@@ -78,6 +82,7 @@ __all__ = [
     "Walk",
     "across_samples",
     "addend",
+    "adjoining",
     "as_batch",
     "as_module",
     "behind",
@@ -89,7 +94,9 @@ __all__ = [
     "chosen",
     "collector_spared",
     "constant_of",
+    "dropped",
     "ending",
+    "exp_of_rectified",
     "factors",
     "fans_along",
     "followed",
@@ -108,8 +115,10 @@ __all__ = [
     "order_of",
     "output_axes",
     "output_of",
+    "over_all",
     "over_one",
     "own_statistics",
+    "partly_read",
     "random_state_kept",
     "read",
     "read_at_first",

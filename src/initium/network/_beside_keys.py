@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, behind, op_name, shape_of, viewed
+from initium.network._ops import NOISE, ORDERED, RESHAPES, SOFTMAXES, axis_of, behind, op_name, shape_of, viewed
 from initium.network._terms import terms
 
 if TYPE_CHECKING:
-    from torch import fx
+    from torch import Tensor, fx
 
     from initium.network._network import Network
 
 _PRODUCTS = frozenset({"matmul", "bmm"})
+_BY_ITSELF = frozenset({"mul", "div", "add", "masked_fill"})
 _MATRIX = 2
 
 
@@ -22,7 +24,7 @@ def beside_keys(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """The softmaxes of scores, of which a product of matrices then sums along an axis that is not the softmax's.
 
     Scores are products of two signals. Of a slot attention, which goes over the queries, the shares are divided by their sum over
-    the keys first; routing between capsules weighs what made its scores: both are left out.
+    the keys first; routing between capsules weighs what made its scores, and goes over an axis that is no query's: both are left out.
 
     Args:
         network: A network that was read with a batch.
@@ -39,49 +41,76 @@ def beside_keys(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 def _sums_beside(node: fx.Node) -> bool:
     shape, axis = shape_of(node), axis_of(node)
-    if len(shape) <= _MATRIX or not isinstance(axis, int):
+    if len(shape) < _MATRIX or not isinstance(axis, int):
         return False
-    found = [sums for sums in _ways(node, axis % len(shape), _origins(node)) if sums is not None]
+    shares = torch.empty(shape, device="meta")
+    run = _Run(shares.shape[axis], shares.stride(axis))
+    origins = set["fx.Node"]() if _of_queries(node, run) else _origins(node)
+    found = [sums for sums in _ways(node, shares, run, origins) if sums is not None]
     return bool(found) and not any(found)
 
 
-def _ways(node: fx.Node, axis: int, origins: set[fx.Node]) -> list[bool | None]:
+class _Run(NamedTuple):
+    """Elements at equal distances in memory, which is where an axis lies, whatever view is taken of it."""
+
+    size: int
+    stride: int
+
+    def within(self, other: _Run) -> bool | None:
+        """Whether it is another, or a part of it; ``None`` of one element, and where they overlap."""
+        if self.size == 1 or other.size == 1:
+            return None
+        ends, others = self.size * self.stride, other.size * other.stride
+        if other.stride <= self.stride and ends <= others:
+            return True
+        return False if ends <= other.stride or others <= self.stride else None
+
+
+def _of_queries(node: fx.Node, run: _Run) -> bool:
+    """Whether the softmax goes over the rows of a product of matrices: the queries of an attention whose keys are its values."""
+    product = behind(node.all_input_nodes[0], ORDERED | _BY_ITSELF)
+    shape = shape_of(product)
+    kept = op_name(product) in _PRODUCTS and math.prod(shape) == math.prod(shape_of(node)) and len(shape) > _MATRIX
+    return kept and _Run(shape[-2], shape[-1]).within(run) is True
+
+
+def _ways(node: fx.Node, shares: Tensor, run: _Run, origins: set[fx.Node]) -> list[bool | None]:
     """Of each product that takes the shares, whether it sums along their axis; ``None`` of what cannot be told."""
     found: list[bool | None] = []
     for user in node.users:
         if op_name(user) in _PRODUCTS or op_name(user) == "einsum":
-            found.append(_sums_along(user, node, axis, origins))
+            within = [summed.within(run) for summed in _summed(user, node, shares, origins)]
+            found.append(None if None in within or not within else any(within))
         elif op_name(user) in NOISE | RESHAPES and user.all_input_nodes == [node]:
-            moved = _moved(user, node, axis)
-            found += [None] if moved is None else _ways(user, moved, origins)
+            moved = _moved(user, shares)
+            found += [None] if moved is None else _ways(user, moved, run, origins)
         else:
             found.append(None)
     return found
 
 
-def _sums_along(product: fx.Node, shares: fx.Node, axis: int, origins: set[fx.Node]) -> bool | None:
-    operands = [each for each in product.all_input_nodes if each is not shares]
-    if len(operands) != 1 or behind(operands[0]) in origins:
-        return None
+def _summed(product: fx.Node, node: fx.Node, shares: Tensor, origins: set[fx.Node]) -> list[_Run]:
+    """Where the axes lie along which a product sums the shares, of three axes or more; none where that cannot be told."""
+    operands = [each for each in product.all_input_nodes if each is not node]
+    if len(operands) != 1 or behind(operands[0]) in origins or shares.ndim <= _MATRIX:
+        return []
+    axes = [-1 if product.args[0] is node else -2]
     if op_name(product) == "einsum":
         given, output = terms(str(product.args[0]))
-        place = product.all_input_nodes.index(shares)
-        if "." in output or len(given) != _MATRIX or len(given[place]) != len(shape_of(shares)):
-            return None
-        return given[place][axis] not in output
-    summed = -1 if product.args[0] is shares else -2
-    return axis == summed % len(shape_of(shares))
+        place = product.all_input_nodes.index(node)
+        if "." in output or len(given) != _MATRIX or len(given[place]) != shares.ndim:
+            return []
+        axes = [axis for axis, letter in enumerate(given[place]) if letter not in output]
+    return [_Run(shares.shape[axis], shares.stride(axis)) for axis in axes]
 
 
-def _moved(user: fx.Node, node: fx.Node, axis: int) -> int | None:
-    """Where an axis lies behind a view, by its stride in a value without memory."""
+def _moved(user: fx.Node, shares: Tensor) -> Tensor | None:
+    """What a view makes of the shares; ``None`` of one that copies them into another order."""
     if op_name(user) in NOISE:
-        return axis
-    blank = torch.empty(shape_of(node), device="meta")
-    made = viewed(user, blank)
-    size, stride = blank.shape[axis], blank.stride(axis)
-    there = [place for place in range(made.ndim) if made.shape[place] == size and made.stride(place) == stride]
-    return there[0] if len(there) == 1 else None
+        return shares
+    made = viewed(user, shares)
+    kept = made is shares or made._is_view()  # noqa: SLF001 - torch's own word for it
+    return made if kept or (shares.is_contiguous() and made.is_contiguous()) else None
 
 
 def _origins(node: fx.Node) -> set[fx.Node]:

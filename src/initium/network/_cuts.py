@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from initium.network._ops import is_float, op_name
+from initium.network._ops import is_float, op_name, shape_of
 from initium.network._watch import written
 
 if TYPE_CHECKING:
@@ -99,6 +99,21 @@ def unread(network: Network) -> frozenset[int]:
         if node.op == "output" or not seen.isdisjoint(node.users) or _writes(node, seen):
             seen.add(node)
     return frozenset(place for place, node in enumerate(network.trace.entries) if node not in seen)
+
+
+def partly_read(network: Network) -> tuple[int, int] | None:
+    """An axis of a tensor of the batch, other than the first, of which one place alone is read; how long it is, and the place.
+
+    Args:
+        network: A network that was read with a batch.
+    """
+    for node in network.trace.entries if network.trace else ():
+        users, shape = list(node.users), shape_of(node)
+        if len(users) == 1 and op_name(users[0]) == "select":
+            axis, place = cast("tuple[int, int]", users[0].args[1:])
+            if axis % len(shape) > 0 and shape[axis] > 1:
+                return shape[axis], place % shape[axis]
+    return None
 
 
 def _writes(node: fx.Node, seen: set[fx.Node]) -> bool:

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from initium.network._leaves import tensors_in
-from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, axis_of, behind, is_float, op_name, shape_of
+from initium.network._ops import (
+    NOISE,
+    ORDERED,
+    REDUCTIONS,
+    RESHAPES,
+    SOFTMAXES,
+    axis_of,
+    behind,
+    is_float,
+    op_name,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from torch import fx
@@ -15,6 +26,8 @@ if TYPE_CHECKING:
     from initium.network._network import Network
     from initium.network._traced import Trace
 
+_MATRIX = 2
+_BY_ITSELF = frozenset({"tanh", "leaky_relu", "relu", "mul", "div", "masked_fill"})
 _SAME = NOISE | {"contiguous", "clone", "alias", "_to_copy", "type_as"}
 
 
@@ -81,13 +94,13 @@ def squashed_again(network: Network) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def over_one(network: Network) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
-    """The softmaxes on the way over the one unit that a weight gives, which are the constant 1.
+    """The softmaxes on the way over the one unit that a weight gives, or a sum that keeps its axis, which are the constant 1.
 
     Args:
         network: A network that was read with a batch.
 
     Returns:
-        Of each the node, the weight's node, and the shape of what it gives; an answer's own is left out.
+        Of each the node, the weight's node, or the sum's, and the shape of what it gives; an answer's own is left out.
     """
     if network.trace is None:
         return ()
@@ -102,10 +115,22 @@ def over_one(network: Network) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
             and _axis(node) == len(shape) - 1
             and shape[-1] == 1
         ):
-            made = behind(node.all_input_nodes[0], _SAME | {"tanh", "leaky_relu", "relu", "mul", "div", "masked_fill"})
-            if made.name in uses and shape_of(made)[-1:] == (1,):
+            made = behind(node.all_input_nodes[0], _SAME | _BY_ITSELF)
+            if (
+                made.name not in uses and len(shape) > _MATRIX and shape.count(1) == 1
+            ):  # its places may lie in another axis
+                made = behind(made, _SAME | _BY_ITSELF | ORDERED)
+            if (made.name in uses or _kept_sum(made)) and shape_of(made)[-1:] == (1,):
                 found.append((node.name, made.name, shape))
     return tuple(found)
+
+
+def _kept_sum(node: fx.Node) -> bool:
+    """A reduction of the last axis, of several numbers, which is kept at length 1."""
+    if op_name(node) not in REDUCTIONS or not node.all_input_nodes:
+        return False
+    given, made = shape_of(node.all_input_nodes[0]), shape_of(node)
+    return len(made) > 1 and made[-1] == 1 and given[:-1] == made[:-1] and given[-1:] > (1,)
 
 
 def _squashed(node: fx.Node, *, sigmoid: bool) -> bool:

@@ -23,7 +23,7 @@ _FEWEST, _PAIR = 3, 2
 def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
     """The views of data that give its own sizes, three or more, in another order, and neither split nor join axes.
 
-    So are those around an attention that part the last axis, as rows of heads, and put a part before the axis in front of it, or undo that.
+    So are those that make places by channels of an image whose channels come first, or an image of such places. So are those around an attention that part the last axis, as rows of heads, and put a part before the axis in front of it, or undo that.
 
     A view may part an axis, and join the parts with their neighbours: rows of the smaller measure then lie whole in rows of the
     larger one (heads that are joined with samples). Where they do not, and the sizes are the same ones in another order, axes
@@ -46,7 +46,10 @@ def recut(network: Network) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]
             sizes = (
                 size
                 for size in _before(node)
-                if _permuted(size, shape_of(node)) or (heads and _moved(size, shape_of(node)))
+                if _permuted(size, shape_of(node))
+                or _tokens(size, shape_of(node))
+                or _tokens(shape_of(node), size)
+                or (heads and _moved(size, shape_of(node)))
             )
             before = next(sizes, None)
             if before is not None and not _shifts(node):
@@ -87,6 +90,14 @@ def _permuted(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
     one, other = ([size for size in shape if size != 1] for shape in (before, after))
     other_order = len(one) >= _FEWEST and one != other and sorted(one) == sorted(other) and not _nested(one, other)
     return other_order and not _meant(_blocks(one, other))
+
+
+def _tokens(image: tuple[int, ...], rows: tuple[int, ...]) -> bool:
+    """An image, (samples, channels, rows, columns), and its places by channels, (samples, rows * columns, channels), of the same order."""
+    if len(image) <= len(rows) or len(rows) != _FEWEST or min(image[1:]) == 1 or image[0] != rows[0]:
+        return False
+    places, first = math.prod(image[2:]), math.prod(image[1:-1])  # by channels that come last, no axis is moved
+    return rows[1:] == (places, image[1]) != (image[1], places) and rows[1:] != (first, image[-1])
 
 
 def _moved(before: tuple[int, ...], after: tuple[int, ...]) -> bool:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.network._lone import bends, lone
-from initium.network._ops import AFFINE, LINEAR, LOOKUPS, PARTS, POOLS, RESHAPES, SUMS, is_float, op_name, shape_of
+from initium.network._ops import (
+    AFFINE,
+    LINEAR,
+    LOOKUPS,
+    PARTS,
+    POOLS,
+    RESHAPES,
+    SUMS,
+    behind,
+    is_float,
+    op_name,
+    shape_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +34,16 @@ _RECURRENT = frozenset(
     {"lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"}
 )
 _STRAIGHT = (AFFINE | PARTS | POOLS | LINEAR | _BATCH_NORMS) - _RECURRENT
+
+
+def adjoining(network: Network) -> frozenset[tuple[str, str]]:
+    """Pairs of uses of weights, by node, of which the second reads the first as it is: views aside, and no pooling between."""
+    if network.trace is None:
+        return frozenset()
+    uses = {use.node for use in network.uses}
+    nodes = [node for node in network.trace.graph.graph.nodes if node.name in uses]
+    read = ((behind(given), node) for node in nodes for given in node.all_input_nodes)
+    return frozenset((first.name, second.name) for first, second in read if first.name in uses)
 
 
 def straight(network: Network) -> bool:

@@ -87,7 +87,8 @@ class MaskRow:
         keys: Likewise.
         given: Where the tensor stands in the batch; empty where it is none.
         blind: ``first`` or ``last`` where that query is shown no key in any sample, ``every`` where none is; ``ones`` where a
-            mask of zeros and ones is added to the scores, so that nothing is hidden; else empty.
+            mask of zeros and ones is added to the scores, ``filled`` where a hidden score is filled with a number among them, so that
+            nothing is hidden; else empty.
     """
 
     queries: tuple[str, ...]

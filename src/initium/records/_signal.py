@@ -133,7 +133,9 @@ class Signal:
             is zero whatever it answers), ``one side`` (a loss of
             margins, to which a label of 0 says nothing), ``over samples`` (a softmax that the loss takes over the samples), ``rates as logarithms`` (a likelihood of counts that takes logarithms, of an output that is
             nowhere negative), ``scores as chances`` (a loss that takes the logarithm of chances, of an output that holds none), ``scores as shares`` (a
-            loss of overlap, of such an output); empty
+            loss of overlap, of such an output), ``repeated`` (an error of torch's of shapes of which one is spread over the other), ``rectified
+            scores`` (a loss of scores, of an output that is nowhere negative and often zero), ``variance`` (a loss that divides by one that
+            the model gives); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.
@@ -148,6 +150,7 @@ class Signal:
             parameters nor buffers.
         blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
         summed: True where the loss is a sum over the samples, a thousand and more.
+        summed_beside: How many times as large the gradient at what the loss sums over the samples is as at what it averages; 0 of one alone.
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.
         overflowed: The operation that gives the first infinity, in half precision, where no gradient is left and all that goes out is finite.
@@ -193,6 +196,7 @@ class Signal:
     loose: tuple[tuple[int, ...], ...] = ()
     blank: tuple[str, ...] = ()
     summed: bool = False
+    summed_beside: float = 0.0
     at_zero: float | None = None
     unread: tuple[str, ...] = ()
     overflowed: str = ""

@@ -21,6 +21,7 @@ _WORDS = {
     "batch-axis": "mixing samples",
     "missing-softmax": "unnormalised",
     "loss-sum": "summed",
+    "dropout": "dropped",
     "broadcast-target": "misaligned",
     "unused-input": "blind to an input",
     "unused-parameter": "cut off",

@@ -43,10 +43,30 @@ def spread_out(output: Tensor, target: Tensor, batch: Batch, loss: Tensor, funct
 
 
 def spread_inside(compared: Iterable[Compared]) -> bool:
-    """The same of what it picks: a column that learns against a row that does not, or a row against a column."""
+    """The same of what it picks: a column against a row.
+
+    A column and a row that learn both are two answers; one of itself, turned, ranks its numbers among each other.
+    """
     return any(
-        each.mine.numel() == each.theirs.numel() > 1
-        and sorted((each.mine.shape, each.theirs.shape)) == [(each.mine.numel(),), (each.mine.numel(), 1)]
+        (each.kind in {"distance", "product"} and _crossed(each))
+        or (each.kind == "own" and _crossed(each) and not torch.equal(each.mine.flatten(), each.theirs.flatten()))
         for each in compared
-        if each.kind == "distance"
     )
+
+
+def repeated_inside(compared: Iterable[Compared]) -> bool:
+    """Whether one of torch's own errors takes shapes of which one is spread over the other; one number may be compared with all."""
+    return any(each.kind == "error" and _repeated(each) for each in compared)
+
+
+def _crossed(each: Compared) -> bool:
+    """A column against a row, of several numbers."""
+    count = each.mine.numel()
+    shapes = sorted((each.mine.shape, each.theirs.shape))
+    return count == each.theirs.numel() > 1 and shapes == [(count,), (count, 1)]
+
+
+def _repeated(each: Compared) -> bool:
+    """Several numbers that are compared more than once."""
+    wide = torch.broadcast_shapes(each.mine.shape, each.theirs.shape).numel()
+    return min(each.mine.numel(), each.theirs.numel()) > 1 and wide > min(each.mine.numel(), each.theirs.numel())

@@ -9,6 +9,7 @@ A triangle the wrong way round leaves the query at one end no key at all, in eve
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 MASKED = -9e3
 _ROWS, _QUERIES, _SYMBOLS = 64, 16, 1024
 _TWO = 2
+_HUNDREDTH = math.log(100)
 
 
 def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
@@ -68,6 +70,22 @@ def added_ones(value: object, scores: object) -> bool:
         return False
     few = thinned(value.detach(), tuple(range(value.ndim)), _SYMBOLS)
     return bool(((few == 0) | (few == 1)).all()) and bool(few.any()) and not bool(few.all())
+
+
+def filled_in_sight(scores: object, mask: object, fill: object) -> bool:
+    """Whether what is filled in for a hidden key leaves it more than a hundredth of a usual one's share: 1e-9 for -1e9, 0, a small number."""
+    if (
+        not isinstance(scores, torch.Tensor)
+        or not isinstance(mask, torch.Tensor)
+        or not scores.numel()
+        or scores.is_nested
+    ):
+        return False
+    value = float(fill.detach()) if isinstance(fill, torch.Tensor) and fill.numel() == 1 else fill
+    if not isinstance(value, int | float) or value <= MASKED or mask.ndim < _TWO or mask.shape[-1] != scores.shape[-1]:
+        return False
+    some = bool((mask.any(-1) & ~mask.all(-1)).any())  # a row that is hidden whole is given something to look at
+    return some and value > float(scores.detach().mean(dtype=torch.float32)) - _HUNDREDTH
 
 
 def mask_rows(

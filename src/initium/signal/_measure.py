@@ -41,7 +41,7 @@ from initium.signal._overflowed import overflowed
 from initium.signal._regression import regression
 from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
-from initium.signal._summed import summed
+from initium.signal._summed import summed, summed_beside
 from initium.signal._tables import scale_rows, table_rows
 from initium.signal._unordered import unordered
 from initium.signal._values import needs_values
@@ -202,6 +202,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         samples=walk.samples,
         rounded_away=rounded_away(output, batch, loss, measured),
         summed=summed(output, batch, aim.loss, loss, walk.samples),
+        summed_beside=summed_beside(output, batch, loss, walk.samples) if sound else 0.0,
         unread=unread_names(walk.network, batch),
         at_zero=None if known else at_zero(output, batch, loss),
         singly=one_each(batch.target, walk.samples),

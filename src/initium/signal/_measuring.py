@@ -16,7 +16,7 @@ from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, arguments, places_of, seen_at
 from initium.signal._distinct import gaps, rounding
-from initium.signal._masks import added_ones, blind_end, shown_keys
+from initium.signal._masks import added_ones, blind_end, filled_in_sight, shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
 
@@ -97,7 +97,8 @@ def _scored(network: Network) -> dict[str, str]:
     for node in nodes:
         if node.name in attends and "softmax" in op_name(node):
             here = behind(node.all_input_nodes[0])
-            if op_name(here) in {*SUMS, "mul"} and len(here.all_input_nodes) == 2:  # noqa: PLR2004 - scores and a mask
+            masks = len(here.all_input_nodes) == 2 or op_name(here) == "masked_fill"  # noqa: PLR2004 - scores and a mask
+            if op_name(here) in {*SUMS, "mul", "masked_fill"} and masks:
                 found[here.name] = node.name
     return found
 
@@ -155,8 +156,10 @@ class Measuring(Walk):
             self.shown.update({} if seen is None else {n.name: seen})
             self.blind[n.name] = self.blind.get(n.name) or _blind(given)
         if n.name in self._scored:
-            values = [self._value(each) for each in n.args[:2]]
-            if any(added_ones(one, other) for one, other in (values, values[::-1])):
+            values = [self._value(each) for each in n.args[:3]]
+            if op_name(n) == "masked_fill":
+                self.blind[self._scored[n.name]] = "filled" if filled_in_sight(*values) else ""
+            elif any(added_ones(one, other) for one, other in (values[:2], values[1::-1])):
                 self.blind[self._scored[n.name]] = "ones"
 
     def _value(self, argument: Any) -> Any:  # noqa: ANN401 - an argument of a node, and what it stands for

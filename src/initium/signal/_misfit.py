@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from initium.signal._asking import answers
-from initium.signal._broadcast import spread_inside, spread_out
+from initium.signal._broadcast import repeated_inside, spread_inside, spread_out
 from initium.signal._chances import of_chances
 from initium.signal._classes import IGNORED, compared, counts, pairs, same
 from initium.signal._inside import inside
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 _MATRIX = 2
 # Sums of many probabilities, each rounded.
 _ROUNDINGS = 64
+_OTHERS = frozenset({"distance", "error", "own", "product", "chances", "margins", "softmax", "variance"})
 # A shift that would show in the loss, were it felt.
 _ROOM = 0.01
+_TENTH = 0.1
 
 
 def misfit(
@@ -102,24 +104,35 @@ def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
     """What the loss itself hands to torch's losses."""
     if spread_inside(seen):
         yield "broadcast"
-    if any(each.kind == "chances" and _numbers(each.mine) and _chances(each.mine) for each in seen):
-        yield "chances as logits"
-    if any(each.kind == "margins" and _zeros_and_ones(each.theirs) for each in seen):
-        yield "one side"
+    if repeated_inside(seen):
+        yield "repeated"
+    yield from filter(None, map(_unfit, seen))
     for each in seen:
-        if (
-            each.kind in {"distance", "chances", "margins", "softmax"}
-            or not _numbers(each.mine)
-            or each.mine.ndim < _MATRIX
-        ):
-            continue
-        axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
-        shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
-        if each.kind == "cross-entropy":
-            if shares and each.mine.shape[1] > 1:
-                yield "softmax twice"
-        elif (each.kind != "kl" or _distribution(each.theirs)) and not _normalised(each.mine, axis):
-            yield "no log" if shares else "no softmax"
+        if each.kind not in _OTHERS and _numbers(each.mine) and each.mine.ndim >= _MATRIX:
+            yield from _unlikely(each)
+    if any(each.kind == "variance" for each in seen):
+        yield "variance"
+
+
+def _unfit(each: Compared) -> str:
+    """What torch's losses of chances, of variances and of margins are given."""
+    numbers = _numbers(each.mine)
+    if each.kind == "chances" and numbers and _chances(each.mine) and not _level(each.mine):
+        return "chances as logits"
+    if each.kind in {"chances", "cross-entropy"} and numbers and _rectified(each.mine):
+        return "rectified scores"
+    return "one side" if each.kind == "margins" and _zeros_and_ones(each.theirs) else ""
+
+
+def _unlikely(each: Compared) -> Iterator[str]:
+    """What likelihoods are given in the place of log-probabilities, and cross-entropies in that of scores."""
+    axis, rounding = -1 if each.kind == "ctc" else 1, _rounding(each.mine)
+    shares = _chances(each.mine) and _sums_to_one(each.mine.movedim(axis, 1), rounding)
+    if each.kind == "cross-entropy":
+        if shares and each.mine.shape[1] > 1:
+            yield "softmax twice"
+    elif (each.kind != "kl" or _distribution(each.theirs)) and not _normalised(each.mine, axis):
+        yield "no log" if shares else "no softmax"
 
 
 def _over_samples(seen: tuple[Compared, ...], output: object, batch: Batch) -> bool:
@@ -246,6 +259,17 @@ def _of_chances(scores: Tensor, target: Tensor, loss: Tensor) -> str:
 
 def _chances(value: Tensor) -> bool:
     return bool(((value >= 0) & (value <= 1)).all())
+
+
+def _rectified(scores: Tensor) -> bool:
+    """A tenth of the numbers or more are exactly zero, and none is below: what a ReLU leaves."""
+    zero = scores == 0
+    return bool((scores >= 0).all()) and _TENTH * scores.numel() < int(zero.sum()) < scores.numel()
+
+
+def _level(scores: Tensor) -> bool:
+    """One number throughout: a head of zeros gives 0, which is a chance by no sigmoid."""
+    return scores.numel() > 1 and bool((scores == scores.flatten()[0]).all())
 
 
 def _normalised(logarithms: Tensor, axis: int) -> bool:
