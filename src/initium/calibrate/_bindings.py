@@ -118,6 +118,7 @@ def _only_values(facts: Facts) -> bool:
 
 
 def reason(facts: Facts) -> str:
+    """Why a free weight is free."""
     if facts.normalised:
         return "scale-free behind a norm"
     if facts.residual is not None and facts.residual.place == "last":

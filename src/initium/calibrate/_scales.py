@@ -124,18 +124,7 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     read = frozenset(node for use in every for node in use.sources)
     outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
-    bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
-    for name, use in first.items():
-        facts = known[name]
-        if name in given or not scalable(facts, use, known.get(facts.magnitude)):
-            continue
-        if facts.role == "weight":
-            found = binding(facts, ends=name in outputs)
-            (bound if found else free)[name] = found or (1.0, reason(facts))
-        elif facts.role == "embedding" and name in answering:
-            bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
-        elif facts.role == "embedding":
-            free[name] = TABLE, "a table that is looked up"
+    bound, free = _by_place(known, {name: use for name, use in first.items() if name not in given}, outputs, answering)
     beside = frozenset(
         name
         for name, facts in known.items()
@@ -179,6 +168,25 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     made = replace(made, answers=answering_alone)
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
+
+
+def _by_place(
+    known: Mapping[str, Facts], first: Mapping[str, Use], outputs: Collection[str], answering: Collection[str]
+) -> tuple[dict[str, tuple[float, str]], dict[str, tuple[float, str]]]:
+    """The weights and looked-up tables that are bound to a size by where they stand, and those that are free."""
+    bound, free = dict[str, tuple[float, str]](), dict[str, tuple[float, str]]()
+    for name, use in first.items():
+        facts = known[name]
+        if not scalable(facts, use, known.get(facts.magnitude)):
+            continue
+        if facts.role == "weight":
+            found = binding(facts, ends=name in outputs)
+            (bound if found else free)[name] = found or (1.0, reason(facts))
+        elif facts.role == "embedding" and name in answering:
+            bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
+        elif facts.role == "embedding":
+            free[name] = TABLE, "a table that is looked up"
+    return bound, free
 
 
 def _divided(known: Mapping[str, Facts], given: Collection[str]) -> dict[str, float]:
