@@ -102,6 +102,16 @@ def test_a_normalisation_written_out_is_one():
     assert [network.facts(name).role for name in ("g", "s")] == ["scale", "shift"]
 
 
+@pytest.mark.parametrize("others", [lambda self, x: self.b(x)[None], lambda _, x: x[:3].mean()])
+def test_a_cosine_divides_out_the_size_of_what_it_compares(others):
+    def compared(self, x):
+        return F.cosine_similarity(self.a(x)[:, None], others(self, x), dim=-1) / 0.1
+
+    network = read(Flow(compared, a=nn.Linear(8, 6), b=nn.Linear(8, 6)), as_batch(torch.randn(5, 8)))
+    used = [facts for facts in network.parameters if facts.role == "weight" and facts.uses]
+    assert {facts.normalised for facts in used} == {True}
+
+
 def test_a_normalised_sum_does_not_make_its_terms_scale_free():
     net = Flow(lambda self, x: self.n(x + self.a(x)), a=nn.Linear(8, 8), n=nn.LayerNorm(8))
     assert not read(net, as_batch(torch.randn(5, 8))).facts("a.weight").normalised

@@ -230,7 +230,8 @@ def _seen_at(read: Neighbours, user: fx.Node, node: fx.Node) -> Iterable[Ahead]:
     if kind == "unknown":
         read.unknown[op_name(user)] = None
         return [Ahead(Neighbour("unknown", f"unknown: {op_name(user)}"))]
-    return [Ahead(Neighbour(kind, kind), node if kind in ANSWERS else None)]
+    cosine = op_name(user) == "cosine_similarity"  # a product of what it divides by its own norm
+    return [Ahead(Neighbour(kind, kind), node if kind in ANSWERS else None, normalised=cosine)]
 
 
 def _one(several: frozenset[Ahead]) -> Ahead:

@@ -30,6 +30,7 @@ from initium.network._ops import QUESTIONS, op_name
 from initium.network._own_backward import own_backwards
 from initium.network._pairs import in_pairs
 from initium.network._rejoined import root
+from initium.network._saved import join_saved
 from initium.network._traced import Trace, shapes_of
 from initium.network._trouble import (
     quiet,
@@ -182,6 +183,8 @@ def _trace(
     finally:
         watch.put_back()
     in_pairs(graph.graph, len(parameters))
+    if way.below:
+        join_saved(graph.graph)
     asked = tuple(dict.fromkeys(_asked(graph, len(parameters))))
     asks = any(op_name(node) in QUESTIONS for node in graph.graph.nodes)
     choices = take_choices(graph.graph)
@@ -236,7 +239,7 @@ def _make_graph(
     below: bool,
 ) -> fx.GraphModule:
     """``make_fx``; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
-    calls = Calls()
+    calls = Calls(below=below)
 
     def watched(*tensors: Tensor) -> list[Tensor]:
         with calls:

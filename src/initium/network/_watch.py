@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SWITCH: Any = torch._C._set_grad_enabled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what no_grad() calls
 _UNSEEN = frozenset({torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__})
+_DATA: Any = torch.Tensor.data  # of the class, it is a descriptor
+_CUTS = frozenset({torch.Tensor.detach, torch.detach, _DATA.__get__})
 _LIFTED = frozenset({torch.ops.aten.lift_fresh.default, torch.ops.aten.lift_fresh_copy.default})
 
 
@@ -104,10 +106,16 @@ class Calls(TorchFunctionMode):
     have no gradient there, nor after it, because the return to "on" is the function's and not the program's.
 
     And questions that are no operation (``tolist``, ``numpy``): each is asked again as one that is. So is a deep copy.
+
+    Below autograd, a program's own ``detach()`` is made of an alias: autograd, which detaches what it saves, saves none.
+
+    Args:
+        below: Whether the graph is taken there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, below: bool) -> None:
         super().__init__()
+        self._below = below
         self._idle: list[Any] = []
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
@@ -116,6 +124,8 @@ class Calls(TorchFunctionMode):
             args[0].detach().sum().item()
         if func is torch.Tensor.__deepcopy__:  # a copy of the memory, which no operation shows
             return args[0].detach().clone()
+        if self._below and func in _CUTS:
+            return func(torch.ops.aten.alias(args[0]), *args[1:])
         if func is not _SWITCH:
             return func(*args, **(kwargs or {}))
         idle = torch.is_grad_enabled() == args[0]
