@@ -98,6 +98,27 @@ def test_a_mean_or_a_norm_over_all_samples_comes_back_into_none(call) -> None:
     assert not found(model.eval(), rows(), classes(64), F.cross_entropy, "batch-axis")
 
 
+@pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
+@pytest.mark.parametrize(("first", "told"), [(0, ["warning"]), (1, [])])
+def test_a_norm_whose_shape_holds_the_samples_makes_each_depend_on_the_others(norm, first, told) -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        h = own.hidden(x).relu()
+        return own.head(norm(h, h.shape[first:]))
+
+    model = Calls(call, hidden=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    assert severities(found(model, rows(), classes(64), F.cross_entropy, "batch-axis")) == told
+
+
+def test_a_norm_over_the_nodes_of_one_graph_as_a_layer_norm_is_meant() -> None:
+    def call(own: Calls, x: Tensor, edges: Tensor) -> Tensor:
+        h = (edges @ own.hidden(x)).relu()
+        return own.head(edges @ F.layer_norm(h, h.shape))
+
+    model = Calls(call, hidden=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    batch = rows(), torch.eye(64) + 0.1 * (torch.rand(64, 64) < 0.1)
+    assert not found(model, batch, classes(64), F.cross_entropy, "batch-axis")
+
+
 def test_a_norm_over_all_nodes_of_one_graph_is_meant() -> None:
     def call(own: Calls, x: Tensor, edges: Tensor) -> Tensor:
         h = (edges @ own.hidden(x)).relu()
