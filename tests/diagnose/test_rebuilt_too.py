@@ -325,3 +325,14 @@ def test_a_decoder_of_three_weights_in_a_row_is_one(bend, told) -> None:
     model = nn.Sequential(*encoder, *decoder, nn.Linear(WIDTH, WIDTH), nn.Tanh())
     batch = 0.5 * torch.randn(64, WIDTH).tanh()
     assert severities(found(model, batch, batch, F.mse_loss, "missing-activation")) == told
+
+
+def test_a_squared_weight_may_itself_be_what_is_too_large() -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        pairs = (x @ own.factors).square() - x.square() @ own.factors.square()  # a factorisation machine
+        return torch.sigmoid(own.line(x) + pairs.sum(1, keepdim=True) / 2)
+
+    model = Calls(call, factors=nn.Parameter(torch.randn(20, 16)), line=nn.Linear(20, 1))
+    (told,) = found(model, rows(), classes(64, 2)[:, None].float(), F.binary_cross_entropy, "saturation")
+    assert "factors" in told.layers
+    assert "the weight itself" in told.cause
