@@ -110,6 +110,28 @@ def test_a_critic_whose_loss_has_no_bottom_is_no_likelihood() -> None:
     assert found(mlp(units=1), rows(), sign, lambda output, target: (output * target).mean()) == []
 
 
+def test_a_reward_that_hears_no_label_is_no_likelihood_of_it() -> None:
+    labels = torch.arange(64) % 10
+    assert found(mlp(), rows(), labels, lambda output, target: -output.mean() + 0 * target.float().mean()) == []
+    told_apart = found(mlp(), rows(), labels, lambda output, target: -output.gather(1, target[:, None]).mean())
+    assert ("error", "missing-softmax") in told(told_apart)
+
+
+def test_a_distance_that_is_a_line_and_zero_of_the_target_is_no_likelihood() -> None:
+    class Turns(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = mlp(units=9)
+
+        def forward(self, x: Tensor) -> Tensor:
+            skew = self.body(x).view(-1, 3, 3)
+            return torch.linalg.matrix_exp(skew - skew.mT)
+
+    still = torch.eye(3).expand(64, 3, 3)
+    findings = found(Turns(), rows(), still, lambda output, target: (3 - (output * target).sum((1, 2))).mean())
+    assert "missing-softmax" not in {each.code for each in findings}
+
+
 def test_a_cross_entropy_of_one_unit_is_zero_whatever_it_answers() -> None:
     target = (torch.arange(64)[:, None] % 2).float()
     assert told(found(mlp(units=1), rows(), target, F.cross_entropy))[0] == ("error", "double-softmax")

@@ -170,11 +170,15 @@ def test_a_norm_that_leaves_nothing_of_a_branch_is_a_warning() -> None:
     assert not report.at_least("error")  # the answer is what is beside the branch, too, and varies
 
 
-def test_one_pooled_branch_of_two_samples_is_worth_an_info() -> None:
+def test_one_pooled_branch_of_two_samples_is_worth_an_info_until_they_are_trained_on() -> None:
     pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.ReLU())
     first = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8))
     model = nn.Sequential(first, pooled, nn.Flatten(), nn.Linear(8, 10))
-    assert told(found(model, torch.randn(2, 3, 8, 8))) == [("info", "degenerate-batchnorm")]
+    looked = initium.diagnose(model, torch.randn(2, 3, 8, 8), lambda output: output.square().mean()).findings
+    assert told([each for each in looked if each.code in CODES]) == [("info", "degenerate-batchnorm")]
+    # Targets that tell the two apart make it a batch of the training.
+    assert told(found(model, torch.randn(2, 3, 8, 8))) == [("warning", "degenerate-batchnorm")]
+    assert found(model, torch.randn(3, 3, 8, 8)) == []
 
 
 def test_a_batch_norm_whose_channels_do_not_vary_is_found() -> None:

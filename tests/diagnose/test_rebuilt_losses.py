@@ -180,3 +180,48 @@ def test_labels_of_two_classes_are_told_as_before() -> None:
     assert severities(found(mlp(nn.Sigmoid()), rows(), coins(), nn.BCEWithLogitsLoss(), "double-softmax")) == [
         "warning"
     ]
+
+
+# ---- what a loss keeps near each other before its softmax ----
+
+
+def contrast(own: Calls, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return own.tower(one), own.tower(other), own.scale.exp()
+
+
+def against_each_other(times: float | None):
+    def loss(output: tuple[Tensor, Tensor, Tensor], target: Tensor) -> Tensor:
+        one, other = (F.normalize(each, dim=-1) for each in output[:2])
+        return F.cross_entropy(one @ other.T * (output[2] if times is None else times), target)
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("times", "told"), [(0.07, ["warning"]), (0.5, ["warning"]), (1.0, []), (2.0, []), (1 / 0.07, []), (None, [])]
+)
+def test_cosines_are_divided_by_a_temperature_and_not_multiplied(times, told) -> None:
+    model = Calls(contrast, tower=nn.Linear(20, WIDTH), scale=nn.Parameter(torch.tensor(2.6)))
+    loss = against_each_other(times)
+    assert severities(found(model, (rows(), rows()), torch.arange(SAMPLES), loss, "double-softmax")) == told
+
+
+@pytest.mark.parametrize(("times", "told"), [(0.1, ["warning"]), (1.0, []), (10.0, [])])
+@pytest.mark.parametrize("hidden", [-1e9, -torch.inf])
+def test_so_are_those_of_one_tower_where_none_is_compared_with_itself(times, told, hidden) -> None:
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        units = F.normalize(output, dim=-1)
+        return F.cross_entropy((units @ units.T * times).masked_fill(torch.eye(len(units)).bool(), hidden), target)
+
+    partners = torch.arange(SAMPLES).roll(SAMPLES // 2)
+    assert severities(found(mlp(units=WIDTH), rows(), partners, loss, "double-softmax")) == told
+
+
+@pytest.mark.parametrize(
+    ("squash", "told"), [(torch.sigmoid, ["warning"]), (lambda z: 10 * z.tanh(), []), (lambda z: z / 10, [])]
+)
+def test_a_loss_that_squashes_scores_itself_is_found(squash, told) -> None:
+    def loss(output: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(squash(output), target)
+
+    assert severities(found(mlp(units=4), rows(), classes(), loss, "double-softmax")) == told

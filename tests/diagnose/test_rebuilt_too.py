@@ -98,6 +98,27 @@ def test_a_mean_or_a_norm_over_all_samples_comes_back_into_none(call) -> None:
     assert not found(model.eval(), rows(), classes(64), F.cross_entropy, "batch-axis")
 
 
+@pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
+@pytest.mark.parametrize(("first", "told"), [(0, ["warning"]), (1, [])])
+def test_a_norm_whose_shape_holds_the_samples_makes_each_depend_on_the_others(norm, first, told) -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        h = own.hidden(x).relu()
+        return own.head(norm(h, h.shape[first:]))
+
+    model = Calls(call, hidden=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    assert severities(found(model, rows(), classes(64), F.cross_entropy, "batch-axis")) == told
+
+
+def test_a_norm_over_the_nodes_of_one_graph_as_a_layer_norm_is_meant() -> None:
+    def call(own: Calls, x: Tensor, edges: Tensor) -> Tensor:
+        h = (edges @ own.hidden(x)).relu()
+        return own.head(edges @ F.layer_norm(h, h.shape))
+
+    model = Calls(call, hidden=nn.Linear(20, WIDTH), head=nn.Linear(WIDTH, 4))
+    batch = rows(), torch.eye(64) + 0.1 * (torch.rand(64, 64) < 0.1)
+    assert not found(model, batch, classes(64), F.cross_entropy, "batch-axis")
+
+
 def test_a_norm_over_all_nodes_of_one_graph_is_meant() -> None:
     def call(own: Calls, x: Tensor, edges: Tensor) -> Tensor:
         h = (edges @ own.hidden(x)).relu()
@@ -304,3 +325,14 @@ def test_a_decoder_of_three_weights_in_a_row_is_one(bend, told) -> None:
     model = nn.Sequential(*encoder, *decoder, nn.Linear(WIDTH, WIDTH), nn.Tanh())
     batch = 0.5 * torch.randn(64, WIDTH).tanh()
     assert severities(found(model, batch, batch, F.mse_loss, "missing-activation")) == told
+
+
+def test_a_squared_weight_may_itself_be_what_is_too_large() -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        pairs = (x @ own.factors).square() - x.square() @ own.factors.square()  # a factorisation machine
+        return torch.sigmoid(own.line(x) + pairs.sum(1, keepdim=True) / 2)
+
+    model = Calls(call, factors=nn.Parameter(torch.randn(20, 16)), line=nn.Linear(20, 1))
+    (told,) = found(model, rows(), classes(64, 2)[:, None].float(), F.binary_cross_entropy, "saturation")
+    assert "factors" in told.layers
+    assert "the weight itself" in told.cause

@@ -13,7 +13,7 @@ batch's first axis through views, transpositions and layers. And a warning where
 another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)); and, around an attention,
 (steps, heads * width) viewed as (heads, steps, width).
 A warning where a mean, a sum, a norm or a std that was given no axis goes over the samples with all else, and its number comes back into
-each, in a network that sums over no rows.
+each, or a LayerNorm's shape holds the samples, in a network that sums over no rows.
 An error where a cross-entropy takes rows of scores that lie step by step beside targets that lie sample by sample. Rows that are taken for the steps of one sequence, 30 and more, are a warning where neither what comes in nor the target has an
 autocorrelation beyond chance (4 standard deviations; Box & Pierce 1970).
 
@@ -192,8 +192,9 @@ def _shared(network: Network, signal: Signal) -> Iterator[Finding]:
         message=f"A {op.removeprefix('linalg_vector_')} goes over all of {shape}, the {signal.samples} samples too, and its one number comes back into each of them.",
         measured=float(signal.samples),
         expected=1.0,
-        cause="it was given no axis: what is answered to a sample depends on who else is in the batch, and is another at another size.",
-        cure="Name the axes of one sample, and keep them: x.mean(1, keepdim=True), torch.nn.functional.normalize(x, dim=-1).",
+        cause="it was given no axis, or all of them: what is answered to a sample depends on who else is in the batch, and is another at another size.",
+        cure="Name the axes of one sample, and keep them: x.mean(1, keepdim=True), torch.nn.functional.normalize(x, dim=-1), "
+        "F.layer_norm(x, x.shape[1:]).",
         remedy=Code("x = x - x.mean(dim=-1, keepdim=True)"),
     )
 

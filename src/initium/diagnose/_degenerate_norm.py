@@ -6,8 +6,8 @@ algorithm 1). Where the variance is below eps the output is not of unit variance
 eval mode a BatchNorm uses what it has stored: as it was made, mean 0 and variance 1, which is no normalisation.
 
 Limits: one value is an error where a weight, or every weight, loses its gradient to it, a warning where other ways lead around it (a branch that is
-constant beside what goes on). Two in at least half of the norms of a network are a warning; in fewer, an info (a pooled
-branch, whose values are the samples of this batch). A BatchNorm in train mode on one sample is a warning where a loss is given,
+constant beside what goes on). Two in at least half of the norms of a network are a warning, and where the targets of the samples
+tell them apart, which makes it a batch of the training; in fewer, an info (a pooled branch, whose values are the samples of this batch). A BatchNorm in train mode on one sample is a warning where a loss is given,
 which makes it a step of training. More than half of the channels below eps in at least half of the norms are a warning. Stored
 statistics as they were made are an info, and a warning where a loss is given, likewise, or what they should normalise is more than
 ten times off unit std.
@@ -66,7 +66,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     if single:
         yield _single(single, "error" if _cut_off(network, signal) else "warning")
     if pairs:
-        yield _pairs(pairs, "warning" if 2 * len(pairs) >= len(live) else "info")
+        yield _pairs(pairs, "warning" if 2 * len(pairs) >= len(live) or signal.told_apart else "info")
     batched = [row for row in live if row.op == _BATCH]
     if signal.samples == 1 and signal.loss is not None and batched and not (single or pairs):
         yield _of_one_sample(batched)

@@ -11,7 +11,7 @@ to 1, or (class weights, smoothed labels, a sum) it does not feel a shift of all
 below a thousandth (:mod:`._slopes` for the measure), and for a softmax over one unit; of a loss, that is asked: it has one unit and
 is zero for any answer. A softmax that reads a softmax over the same axis, and nothing between, or the answer's that reads a sigmoid: a
 warning.
-So are scores that a tanh, a cosine or their kin keep between a and b, where not even
+So are scores that the loss itself keeps within 1 of each other, asked of answers of any size; and scores that a tanh, a cosine or their kin keep between a and b, where not even
 `log(1 + (K - 1) exp(a - b))`, the least that the loss can be, is below a tenth of log K.
 
 Not a fault: log-probabilities, of which the softmax is the probabilities again; a softmax before a loss that is not
@@ -51,6 +51,7 @@ SOFTMAXES = frozenset({"softmax", "_softmax", "log_softmax", "_log_softmax"})
 ONE_SIDED = frozenset({"relu", "relu6"})
 _RATES = frozenset({"exp", "softplus"}) | ONE_SIDED | _SQUASHING
 _MATRIX = 2
+_UNSQUASHED = "return scores  # in forward: what the last weight gives, with no softmax, sigmoid or relu behind it"
 # Of what guessing costs.
 _PART = 0.1
 
@@ -103,8 +104,8 @@ def _squashed(network: Network, end: Ending | None) -> bool:
 
 
 def _twice(end: Ending | None, signal: Signal, layers: tuple[str, ...], *, squashed: bool) -> Finding | None:
-    if signal.misfit == "one class":
-        return _of_one_class(layers)
+    if signal.misfit in {"one class", "squeezed scores"}:
+        return _of_one_class(layers) if signal.misfit == "one class" else _within_the_loss(layers)
     if signal.misfit == "softmax twice":
         if not signal.classes:
             return _of_another_form(layers)
@@ -162,6 +163,19 @@ def _of_another_form(layers: tuple[str, ...]) -> Finding:
         "each row of the output sums to 1, and the loss does not change when the same number is added to all classes of a sample: "
         "it takes scores.",
         "Return the scores before the softmax; apply it where probabilities are shown.",
+    )
+
+
+def _within_the_loss(layers: tuple[str, ...]) -> Finding:
+    return _finding(
+        "warning",
+        layers,
+        "The scores that the loss takes a softmax of lie within 1 of each other, whatever the model answers.",
+        (1.0, math.inf),
+        "the loss bounds them itself (cosines that are multiplied by a temperature and not divided by it, a sigmoid or a softmax before F.cross_entropy): "
+        "no share can be more than e times another, and the loss hardly falls.",
+        "Divide cosines by the temperature (0.07 makes them 14 times as large); give F.cross_entropy scores that nothing squashes.",
+        "scores = cosines / temperature  # in the loss",
     )
 
 
@@ -223,7 +237,13 @@ def _one_sided(op: str, layers: tuple[str, ...]) -> Finding:
 
 
 def _finding(  # noqa: PLR0917 - the parts of a finding
-    severity: Severity, layers: tuple[str, ...], message: str, figures: tuple[float, float], cause: str, cure: str
+    severity: Severity,
+    layers: tuple[str, ...],
+    message: str,
+    figures: tuple[float, float],
+    cause: str,
+    cure: str,
+    code: str = _UNSQUASHED,
 ) -> Finding:
     return Finding(
         code="double-softmax",
@@ -234,7 +254,5 @@ def _finding(  # noqa: PLR0917 - the parts of a finding
         expected=figures[1],
         cause=cause,
         cure=cure,
-        remedy=Code(
-            "return scores  # in forward: what the last weight gives, with no softmax, sigmoid or relu behind it"
-        ),
+        remedy=Code(code),
     )

@@ -9,10 +9,10 @@ probabilities: a score below 0 has no logarithm and is cut off at a small number
 
 Limits: exact. The loss is recomputed from the output: it is, up to rounding, the mean of ``-output[target]``, is not 0, and in
 some row the exponentials do not sum to 1: by a hundredth and more, so that a small number before the logarithm is none. A loss of another form, of classes or of their probabilities, is asked: it is a
-likelihood where ``L(z + c) = L(z) - k c`` for every c, with one k above 0. An error of raw scores, a warning of probabilities. It takes probabilities where ``L(softmax(z)) = k CE(z)``, or
+likelihood where ``L(z + c) = L(z) - k c`` for every c, with one k above 0, ``L(0)`` is not above 0, and the targets make a difference. An error of raw scores, a warning of probabilities. It takes probabilities where ``L(softmax(z)) = k CE(z)``, or
 ``L(sigmoid(z)) = k BCE(z)``, for every z: an error where the output lies beyond 0 to 1, has rows that do not sum to 1 (for a loss that does not divide by
-their sum), or comes from a ReLU. So is a loss of overlap (Dice, Jaccard), which is 0 of the target itself and less of twice the target, of an output
-beyond 0 to 1.
+their sum), or comes from a ReLU. So is a loss of overlap (Dice, Jaccard), which is 0 of the target itself, less of twice the target and more of ones
+throughout, of an output beyond 0 to 1.
 
 Not a fault: log-probabilities; a loss that is not recognised.
 

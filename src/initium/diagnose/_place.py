@@ -78,7 +78,9 @@ def place(link: Link) -> Because:
         return Because(
             f"the network's input is too large or not centred{arriving}", "Standardise the input.", None, "input-scale"
         )
+    # How large the weight is for what multiplies the data is not known of one that is squared, or summed, before it does.
+    made = "" if link.plain else f", or the weight itself (rms {shown(row.weight_rms)})"
     return Because(
-        f"what reaches `{use.name}` is too large or not centred{arriving}",
-        "Give the layers before it their usual size.",
+        f"what reaches `{use.name}`{made} is too large or not centred{arriving}",
+        f"Give the layers before it{'' if link.plain else ', and it,'} their usual size.",
     )

@@ -135,7 +135,7 @@ class Signal:
             nowhere negative), ``scores as chances`` (a loss that takes the logarithm of chances, of an output that holds none), ``scores as shares`` (a
             loss of overlap, of such an output), ``repeated`` (an error of torch's of shapes of which one is spread over the other), ``rectified
             scores`` (a loss of scores, of an output that is nowhere negative and often zero), ``variance`` (a loss that divides by one that
-            the model gives); empty
+            the model gives), ``squeezed scores`` (a cross-entropy inside of the loss, of what the loss keeps within 1 of each other); empty
             where it fits, or nobody can tell.
         gates: The gates of recurrent layers, fused ones too. Of a prediction, as all that follows, nobody asked.
         states: What those layers hand on.

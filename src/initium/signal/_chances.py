@@ -69,7 +69,10 @@ def of_chances(scores: Tensor, batch: Batch, function: Loss | None, end: str) ->
 
 
 def _overlaps(scores: Tensor, target: Tensor, batch: Batch, function: Loss) -> bool:
-    """A loss that is 0 of the target itself, which is zeros and ones, and falls below where it is answered twice over."""
+    """A loss that is 0 of the target itself, which is zeros and ones, falls below where it is answered twice over, and rises of ones throughout.
+
+    An angle between rotations, a line in the answer, is 0 of the target and below of twice that; what is answered beside, it does not hear.
+    """
     if (
         not target.is_floating_point()
         or target.shape != scores.shape
@@ -77,8 +80,8 @@ def _overlaps(scores: Tensor, target: Tensor, batch: Batch, function: Loss) -> b
     ):
         return False
     alike = target.to(scores.dtype)
-    asked = _asked(function, batch, [alike, 2 * alike, 0 * alike])
-    return len(asked) > _MATRIX and abs(asked[0]) <= _ROOM < min(-asked[1], asked[2])
+    asked = _asked(function, batch, [alike, 2 * alike, 0 * alike, torch.ones_like(alike)])
+    return len(asked) > _MATRIX and abs(asked[0]) <= _ROOM < min(-asked[1], *asked[2:])
 
 
 def _entropy(scores: Tensor, target: Tensor, axis: int) -> Callable[[Tensor], Tensor] | None:

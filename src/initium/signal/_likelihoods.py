@@ -24,7 +24,8 @@ def takes_logarithms(scores: Tensor, batch: Batch, function: Loss | None) -> boo
 
     Formula:
         ``-log p`` of any product of probabilities (``NLL``, ``KL``, a path of CTC), of ``z = log p``: ``L(z + c) = L(z) - k c`` with
-        one ``k > 0`` for every ``c``. A cross-entropy of scores does not change, a distance is no line.
+        one ``k > 0`` for every ``c``, and ``L(0) <= 0``, since at ``z = 0`` each of them claims the probability 1. A cross-entropy of scores
+        does not change, a distance is no line, ``1 - z_y`` begins at 1, and what rewards every answer alike does not hear the target.
 
     Args:
         scores: The output.
@@ -33,12 +34,23 @@ def takes_logarithms(scores: Tensor, batch: Batch, function: Loss | None) -> boo
     """
     if function is None or not isinstance(batch.target, torch.Tensor) or not _of_classes(scores, batch.target):
         return False
-    asked = answers(function, [scores + shift for shift in (0.0, 1.0, 2.0)], batch.target)
+    probes = [*(scores + shift for shift in (0.0, 1.0, 2.0)), torch.zeros_like(scores)]
+    asked = answers(function, probes, batch.target)
     if not asked:
         return False
-    here, there, further = (float(each) for each in asked)
+    here, there, further, sure = (float(each) for each in asked)
     slack = _ROUNDINGS * torch.finfo(scores.dtype).eps * max(abs(here), abs(further))
-    return here - there > slack and abs((here - there) - (there - further)) <= slack
+    line = here - there > slack and abs((here - there) - (there - further)) <= slack
+    return line and sure <= slack and _hears(scores, batch.target, function)
+
+
+def _hears(scores: Tensor, target: Tensor, function: Loss) -> bool:
+    """Whether it matters which sample has which target; so it does where all have the same, of which nothing can be seen."""
+    other = target.flip(0)
+    wave = torch.arange(scores.numel(), device=scores.device, dtype=torch.float32).sin()
+    answer = [wave.reshape(scores.shape).to(scores.dtype)]
+    mine, theirs = answers(function, answer, target), answers(function, answer, other)
+    return torch.equal(target, other) or not (mine and theirs) or not torch.equal(mine[0], theirs[0])
 
 
 def _of_classes(scores: Tensor, target: Tensor) -> bool:

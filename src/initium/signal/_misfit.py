@@ -15,6 +15,7 @@ from initium.signal._classes import IGNORED, compared, counts, pairs, same
 from initium.signal._inside import inside
 from initium.signal._likelihoods import takes_logarithms
 from initium.signal._sides import hears_one_side
+from initium.signal._squeezed import squeezed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,8 @@ def misfit(
         told = told or ("over samples" if _over_samples(seen, output, batch) else "") or next(_by_watching(seen), "")
         if asked and not told and _numbers(asked[0]):
             told = of_chances(asked[0], batch, function, end)
+        if not told and any(each.kind == "cross-entropy" for each in seen) and squeezed(output, batch, function):
+            told = "squeezed scores"
     return told or ("one side" if hears_one_side(output, batch, function) else "")
 
 
