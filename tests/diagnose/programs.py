@@ -44,3 +44,7 @@ def rows(count: int = SAMPLES, width: int = 20) -> Tensor:
 
 def coins(count: int = SAMPLES) -> Tensor:
     return (torch.arange(count) % 2).float().unsqueeze(1)
+
+
+def classes(count: int = SAMPLES, kinds: int = 4) -> Tensor:
+    return torch.arange(count) % kinds

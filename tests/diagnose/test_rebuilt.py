@@ -6,22 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import initium
-from diagnose.programs import Calls, coins, found, mlp, rows, severities
+from diagnose.programs import Calls, classes, coins, found, mlp, rows, severities
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 SAMPLES, STEPS, WIDTH = 16, 9, 32
-
-
-def classes(count: int = SAMPLES, kinds: int = 4) -> Tensor:
-    return torch.arange(count) % kinds
 
 
 # ---- softmaxes that go over what they should not ----
@@ -41,7 +31,7 @@ def attending(axis: int) -> nn.Module:
 @pytest.mark.parametrize(("axis", "told"), [(0, ["warning"]), (1, [])])
 def test_an_attention_whose_scores_are_flattened_sums_over_their_keys(axis, told) -> None:
     given = torch.randn(SAMPLES, 3, WIDTH), torch.randn(SAMPLES, STEPS, WIDTH)
-    assert severities(found(attending(axis), given, classes(), F.cross_entropy, "softmax-axis")) == told
+    assert severities(found(attending(axis), given, classes(SAMPLES), F.cross_entropy, "softmax-axis")) == told
 
 
 def routing(own: Calls, inputs: Tensor) -> Tensor:
@@ -53,7 +43,7 @@ def routing(own: Calls, inputs: Tensor) -> Tensor:
 
 def test_routing_between_capsules_goes_over_the_outputs() -> None:
     model, batch = Calls(routing, make=nn.Linear(WIDTH, WIDTH)), torch.randn(SAMPLES, STEPS, WIDTH)
-    assert not found(model, batch, classes(), F.cross_entropy, "softmax-axis")
+    assert not found(model, batch, classes(SAMPLES), F.cross_entropy, "softmax-axis")
 
 
 @pytest.mark.parametrize(("axis", "told"), [(-1, ["warning"]), (0, [])])
@@ -65,7 +55,7 @@ def test_scores_of_one_unit_that_a_view_brings_back_are_weighed_over_the_steps(a
 
     model = Calls(call, steps=nn.GRU(8, WIDTH), score=nn.Linear(WIDTH, 1), head=nn.Linear(WIDTH, 4))
     batch = torch.randn(SAMPLES, STEPS, 8)
-    assert severities(found(model, batch, classes(), F.cross_entropy, "softmax-axis")) == told
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "softmax-axis")) == told
 
 
 def test_one_step_is_no_unit() -> None:
@@ -73,7 +63,7 @@ def test_one_step_is_no_unit() -> None:
         return own.head((own.score(x).view(len(x), 1).softmax(-1)[..., None] * x).sum(1))
 
     model = Calls(call, score=nn.Linear(WIDTH, 1), head=nn.Linear(WIDTH, 4))
-    assert not found(model, torch.randn(SAMPLES, 1, WIDTH), classes(), F.cross_entropy, "softmax-axis")
+    assert not found(model, torch.randn(SAMPLES, 1, WIDTH), classes(SAMPLES), F.cross_entropy, "softmax-axis")
 
 
 # ---- one of several answers ----
@@ -119,7 +109,7 @@ def test_a_frozen_table_that_was_never_filled_is_dead(std, told) -> None:
         head=nn.Linear(WIDTH, 4),
     )
     batch = torch.randint(0, 100, (SAMPLES, STEPS))
-    assert severities(found(model, batch, classes(), F.cross_entropy, "dead-embedding")) == told
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "dead-embedding")) == told
 
 
 def test_a_frozen_table_may_lack_some_vectors() -> None:
@@ -128,7 +118,7 @@ def test_a_frozen_table_may_lack_some_vectors() -> None:
     table = nn.Embedding.from_pretrained(values, freeze=True)
     model = Calls(lambda own, x: own.head(own.table(x).mean(1)), table=table, head=nn.Linear(WIDTH, 4))
     batch = torch.randint(0, 70, (SAMPLES, STEPS))
-    assert not found(model, batch, classes(), F.cross_entropy, "dead-embedding")
+    assert not found(model, batch, classes(SAMPLES), F.cross_entropy, "dead-embedding")
 
 
 def encoder(layers: int) -> nn.Module:
@@ -144,7 +134,9 @@ def encoder(layers: int) -> nn.Module:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_one_sharp_attention_beside_a_stream_is_no_error(layers) -> None:
     batch = torch.randint(0, 100, (SAMPLES, 12))
-    assert severities(found(encoder(layers), batch, classes(), F.cross_entropy, "attention-collapse")) == ["warning"]
+    assert severities(found(encoder(layers), batch, classes(SAMPLES), F.cross_entropy, "attention-collapse")) == [
+        "warning"
+    ]
 
 
 def test_one_sharp_attention_with_no_way_around_is_an_error() -> None:
@@ -153,7 +145,7 @@ def test_one_sharp_attention_with_no_way_around_is_an_error() -> None:
 
     model = Calls(call, head=nn.Linear(WIDTH, 4), **{name: nn.Linear(WIDTH, WIDTH) for name in "qkv"})
     batch = 10 * torch.randn(SAMPLES, 12, WIDTH)
-    assert severities(found(model, batch, classes(), F.cross_entropy, "attention-collapse")) == ["error"]
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "attention-collapse")) == ["error"]
 
 
 @pytest.mark.parametrize("behind", [nn.Identity(), nn.LogSoftmax(-1)])

@@ -6,22 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import initium
-from diagnose.programs import Calls, coins, found, mlp, rows, severities
+from diagnose.programs import Calls, classes, coins, found, mlp, rows, severities
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 SAMPLES, WIDTH = 64, 32
-
-
-def classes(count: int = SAMPLES, kinds: int = 4) -> Tensor:
-    return torch.arange(count) % kinds
 
 
 # ---- shapes that broadcast ----

@@ -7,22 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from diagnose.programs import Calls, found, rows, severities
+from diagnose.programs import Calls, classes, found, rows, severities
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 SAMPLES, STEPS, WIDTH = 16, 9, 32
-
-
-def classes(count: int = SAMPLES, kinds: int = 4) -> Tensor:
-    return torch.arange(count) % kinds
 
 
 # ---- what a mask fills in ----
@@ -52,14 +42,16 @@ CAUSAL = torch.ones(STEPS, STEPS, dtype=torch.bool).triu(1)
 )
 def test_what_hides_a_key_is_far_below_the_scores(fill, told) -> None:
     batch = torch.randn(SAMPLES, STEPS, WIDTH)
-    assert severities(found(masked(CAUSAL, fill), batch, classes(), F.cross_entropy, "attention-collapse")) == told
+    assert (
+        severities(found(masked(CAUSAL, fill), batch, classes(SAMPLES), F.cross_entropy, "attention-collapse")) == told
+    )
 
 
 def test_a_row_that_is_hidden_whole_may_be_given_zeros() -> None:
     blind = torch.zeros(STEPS, STEPS, dtype=torch.bool)
     blind[-2:] = True
     batch = torch.randn(SAMPLES, STEPS, WIDTH)
-    assert not found(masked(blind, 0.0), batch, classes(), F.cross_entropy, "attention-collapse")
+    assert not found(masked(blind, 0.0), batch, classes(SAMPLES), F.cross_entropy, "attention-collapse")
 
 
 # ---- a column against a row, inside of a loss ----
@@ -166,8 +158,8 @@ def test_a_view_makes_no_places_by_channels_of_an_image_nor_the_other_way_round(
         head=nn.Linear(WIDTH, 4),
     )
     batch = torch.randn(SAMPLES, 3, 32, 32)
-    assert severities(found(model, batch, classes(), F.cross_entropy, "batch-axis")) == ["warning"]
-    assert not found(model.eval(), batch, classes(), F.cross_entropy, "batch-axis")
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "batch-axis")) == ["warning"]
+    assert not found(model.eval(), batch, classes(SAMPLES), F.cross_entropy, "batch-axis")
 
 
 def test_an_image_with_its_channels_last_is_viewed_as_places() -> None:
@@ -176,7 +168,7 @@ def test_an_image_with_its_channels_last_is_viewed_as_places() -> None:
         return own.head(maps.view(len(x), -1, maps.shape[-1]).relu().mean(1))
 
     model = Calls(call, mix=nn.Linear(3, 8), head=nn.Linear(8, 4))
-    assert not found(model, torch.randn(SAMPLES, 8, 8, 3), classes(), F.cross_entropy, "batch-axis")
+    assert not found(model, torch.randn(SAMPLES, 8, 8, 3), classes(SAMPLES), F.cross_entropy, "batch-axis")
 
 
 # ---- states, pairs, places of a container, towers ----
@@ -193,7 +185,7 @@ def test_a_cell_that_begins_anew_at_every_step_reads_zeros(cell, keeps, told) ->
 
     model = Calls(call, cell=cell(8, WIDTH), head=nn.Linear(WIDTH, 4))
     batch = torch.randn(SAMPLES, STEPS, 8)
-    assert severities(found(model, batch, classes(), F.cross_entropy, "unused-parameter")) == told
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "unused-parameter")) == told
 
 
 def test_a_cell_that_is_called_once_may_begin_with_zeros() -> None:
@@ -202,7 +194,7 @@ def test_a_cell_that_is_called_once_may_begin_with_zeros() -> None:
         cell=nn.GRUCell(8, WIDTH),
         head=nn.Linear(WIDTH, 4),
     )
-    assert not found(model, torch.randn(SAMPLES, 8), classes(), F.cross_entropy, "unused-parameter")
+    assert not found(model, torch.randn(SAMPLES, 8), classes(SAMPLES), F.cross_entropy, "unused-parameter")
 
 
 @pytest.mark.parametrize(("between", "told"), [(64, ["warning"]), (WIDTH, []), (2, [])])
@@ -302,7 +294,7 @@ def test_scores_that_are_summed_and_keep_their_axis_are_weighed_over_the_steps(a
 
     model = Calls(call, make=nn.Linear(WIDTH, WIDTH), context=nn.Embedding(1, WIDTH), head=nn.Linear(WIDTH, 4))
     batch = torch.randn(SAMPLES, STEPS, WIDTH)
-    assert severities(found(model, batch, classes(), F.cross_entropy, "softmax-axis")) == told
+    assert severities(found(model, batch, classes(SAMPLES), F.cross_entropy, "softmax-axis")) == told
 
 
 @pytest.mark.parametrize(("bend", "told"), [(torch.clone, ["warning"]), (torch.tanh, [])])
@@ -315,7 +307,7 @@ def test_additive_scores_have_their_tanh(bend, told) -> None:
     parts = {"mix": nn.Linear(2 * WIDTH, WIDTH), "score": nn.Linear(WIDTH, 1, bias=False)}
     model = Calls(call, **parts, out=nn.Linear(WIDTH, WIDTH), head=nn.Linear(WIDTH, 4))
     given = torch.randn(SAMPLES, WIDTH), torch.randn(SAMPLES, STEPS, WIDTH)
-    assert severities(found(model, given, classes(), F.cross_entropy, "missing-activation")) == told
+    assert severities(found(model, given, classes(SAMPLES), F.cross_entropy, "missing-activation")) == told
 
 
 @pytest.mark.parametrize(("bend", "told"), [(nn.Identity, ["warning"]), (nn.ReLU, [])])

@@ -23,12 +23,7 @@ CODES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 def found(model: nn.Module, given: object, target: Tensor, loss=F.cross_entropy) -> list[Finding]:

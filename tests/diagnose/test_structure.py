@@ -29,12 +29,7 @@ STRUCTURAL = frozenset(
 CLASSES = 10
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 def found(model: nn.Module, batch: object, code: str, loss=None) -> list[Finding]:

@@ -12,13 +12,7 @@ import initium
 from diagnose.programs import SAMPLES, WIDTH, Calls, coins, found, mlp, rows, severities
 from initium.records import Finding
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 def labels(classes: int = 2, count: int = SAMPLES) -> Tensor:

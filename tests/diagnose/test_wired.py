@@ -14,12 +14,7 @@ from diagnose.programs import SAMPLES, WIDTH, Calls, coins, found, mlp, rows, se
 STEPS = 12
 
 
-@pytest.fixture(autouse=True)
-def seed():
-    """What a test draws is the same whatever ran before."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
+pytestmark = pytest.mark.usefixtures("drawn_alike")
 
 
 def labels(classes: int, *shape: int) -> Tensor:
