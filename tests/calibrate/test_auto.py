@@ -1114,18 +1114,23 @@ def test_an_answer_grows_to_learn_like_the_rest_and_no_further_than_its_bounds(m
     assert spreads[0] < spreads[1]
 
 
-def test_an_answer_that_is_added_to_the_data_alone_is_one():
-    class Denoiser(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b, self.c = nn.Linear(16, 64), nn.Linear(64, 64), nn.Linear(64, 16)
+class Forecast(nn.Module):
+    """Scaled back by the mean and the std that were taken out of what it reads, or added to what it reads."""
 
-        def forward(self, x):
-            y = F.relu(self.a(x))
-            return x * 2 + self.c(F.layer_norm(y + self.b(y), (64,)))
+    def __init__(self, figures):
+        super().__init__()
+        self.a, self.b, self.c, self.figures = nn.Linear(16, 64), nn.Linear(64, 64), nn.Linear(64, 16), figures
 
-    heads = {facts.name: facts.head for facts in read(Denoiser(), Batch((torch.randn(8, 16),))).parameters}
-    assert heads["c.weight"]
+    def forward(self, x):
+        mean, std = x.mean(1, keepdim=True), x.std(1, keepdim=True)
+        y = F.relu(self.a((x - mean) / std))
+        return self.c(F.layer_norm(y + self.b(y), (64,))) * std + (mean if self.figures else x)
+
+
+@pytest.mark.parametrize("figures", [True, False])
+def test_an_answer_that_is_added_to_figures_of_the_data_is_one_and_a_branch_is_none(figures):
+    heads = {facts.name: facts.head for facts in read(Forecast(figures), Batch((torch.randn(8, 16),))).parameters}
+    assert bool(heads["c.weight"]) == figures
     assert not heads["b.weight"]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import LOSSES, SOFTMAXES, op_name
+from initium.network._ops import LOSSES, SOFTMAXES, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -23,11 +24,11 @@ _VALUES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss
 def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     """The output weights with ``softmax``, ``sigmoid``, ``regression`` or, where the graph does not tell, ``unknown``.
 
-    A weight is one where everything that is made of its output, by way of no other weight, goes out: added to the branches
-    before it, it is one of those, but to the data alone it is the answer still.
+    A weight is one where everything that is made of its output, by way of no other weight, goes out: added to a stream, it is
+    the end of a branch, but to a figure of the data (the mean that a forecast is scaled back by) it is the answer still.
     """
     losses: dict[fx.Node, frozenset[str]] = {}
-    joins = _among_branches(flow, joins)
+    joins = _on_streams(flow, joins)
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
@@ -39,13 +40,25 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     return {node: _one(losses[node]) for node in flow.weights if node in losses and flow.parents[node]}
 
 
-def _among_branches(flow: Flow, joins: AbstractSet[fx.Node]) -> set[fx.Node]:
-    """The joins at which what one weight gave is added to what another did."""
+def _on_streams(flow: Flow, joins: AbstractSet[fx.Node]) -> set[fx.Node]:
+    """The joins but those at which a figure of the data alone, the same along some axis, is added to what a weight gave."""
     made: set[fx.Node] = set()
     for node in flow.read.nodes:
         if node in flow.weights or any(parent in made for parent in flow.parents.get(node, ())):
             made.add(node)
-    return {node for node in joins if sum(parent in made for parent in flow.parents[node]) > 1}
+    return {
+        node for node in joins if not _shifts([each for each in flow.parents[node] if each not in made], node, flow)
+    }
+
+
+def _shifts(data: list[fx.Node], whole: fx.Node, flow: Flow) -> bool:
+    """Whether all terms but one are figures of the data."""
+    return len(data) == len(flow.parents[whole]) - 1 and all(_shared(each, whole) for each in data)
+
+
+def _shared(part: fx.Node, whole: fx.Node) -> bool:
+    """Whether a term has fewer elements than the sum, so that several of them get the same."""
+    return math.prod(shape_of(part)) < math.prod(shape_of(whole))
 
 
 def outgoing(flow: Flow) -> set[fx.Node]:
