@@ -125,7 +125,7 @@ def _slopes(activation: Nonlinearity, place: int) -> Bend:
 def _streams(
     known: Mapping[str, Facts], scales: Scales
 ) -> tuple[dict[tuple[int, int], str], dict[int, dict[str, float]]]:
-    """Of streams that no branch reads as they are: by stream and branch its end, and by stream all shares in it."""
+    """By stream and branch its end, and by stream all shares in it; none of one behind whose sums norms stand, which is 1 there."""
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
     for name in scales.movable:
         place = known[name].residual
@@ -134,13 +134,13 @@ def _streams(
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):
             ends[number, place.index] = name
-        elif name in scales.held:
+        elif place.place == "last" and name in scales.held:
             ends[number, place.index] = name
             continue
         elif known[name].role != "embedding" and not (name in line.feed and line.loose):
             continue
         squares[number][name] = (scales.size(name) * through(place, scales.layers)) ** 2
-    read = {number for number, _ in ends}
+    read = {number for (number, _), name in ends.items() if name not in scales.held}
     return ends, {
         number: {name: square / sum(members.values()) for name, square in members.items()}
         for number, members in squares.items()
