@@ -49,8 +49,8 @@ def auto(
 
     Formula:
         Every weight has a size, the rms of its output (of a table its std), from which it may move, and a rate
-        ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 or somewhat more for an output (of
-        what goes out, where several weights or tables give it together), ``stream * sqrt(0.25 / branches)`` for the last
+        ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 or somewhat more for
+        an output (of what goes out, where several weights or tables give it together), ``stream * sqrt(0.25 / branches)`` for the last
         weight of a residual branch behind which no norm stands; 0.6 for a table that is looked up, 0.02 for one that
         stands beside the data. Then, by the log10 of sizes y and of rates r, in a few walks over the graph: the y that
         minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a walk that finds the sum no smaller is
@@ -62,9 +62,9 @@ def auto(
     Ends of branches follow what their stream begins as, and tables that are added to one another stay at one size, so that
     what they carry is not drowned. A stream on which no norm stands, with all that reads it, moves as a whole. Weights
     between activations move at a price that grows with the length of their chain: in one of a few they share the step
-    down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too. An
-    output may grow, to 0.41 (the root of 1/6) of what it reads and 0.5 at most: a softmax's loss is then half as far above that of guessing as under
-    PyTorch's own linear layer. Queries and keys do not move.
+    down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too.
+    An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.5 at most: a softmax's loss is then half as far above
+    that of guessing as under PyTorch's own linear layer. Queries and keys do not move.
 
     A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25: the
     output's weights are as large as any other layer's, and learn no faster than the rest. A weight that is zero throughout at

@@ -74,15 +74,13 @@ def answers(facts: Facts, *, ends: bool) -> bool:
 
 def binding(facts: Facts, *, ends: bool) -> tuple[float, str] | None:
     """The rms that a weight's output must have; ``None`` for a free one."""
-    if answers(facts, ends=ends) and facts.head:
+    if answers(facts, ends=ends):
+        if not facts.head:
+            return HEAD, f"what it gives goes out, by way of no other weight: rms {HEAD:g}"
         guess = f": a softmax of it is within {HEAD**2 / 2:.2g} of guessing"
         return HEAD, f"an output of rms {HEAD:g}" + (guess if facts.head in {"softmax", "unknown"} else "")
-    if facts.normalised:
-        return None
     place = facts.residual
-    if answers(facts, ends=ends):
-        return HEAD, f"what it gives goes out, by way of no other weight: rms {HEAD:g}"
-    if _made_up_for(facts):
+    if facts.normalised or _made_up_for(facts):
         return None
     if place is not None and adds(place):
         return 1.0, f"the last of one of {place.branches} branches, which are not to drown their stream"

@@ -90,8 +90,13 @@ class Scales:
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        held, moving = {name for joint in self.joints.values() for name in joint.names}, self.soft | self.answers
-        return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in held)]
+        moving, still = self.soft | self.answers, self.together
+        return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in still)]
+
+    @property
+    def together(self) -> frozenset[str]:
+        """The weights and tables that make with others what goes out."""
+        return frozenset(name for joint in self.joints.values() for name in joint.names)
 
     @property
     def chained(self) -> dict[str, tuple[str, ...]]:
@@ -159,13 +164,9 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         given=dict(given),
         turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
-    together = {*made.tied, *(name for joint in made.joints.values() for name in joint.names)}
-    answering_alone = frozenset(
-        name
-        for name in bound.keys() - together
-        if known[name].role == "weight" and answers(known[name], ends=name in outputs)
-    )
-    made = replace(made, answers=answering_alone)
+    several = made.tied.keys() | made.together
+    by_itself = (name for name in bound if name not in several and known[name].role == "weight")
+    made = replace(made, answers=frozenset(name for name in by_itself if answers(known[name], ends=name in outputs)))
     made = _with_ends(_with_tables(made), known, outputs)
     return _with_freedom(made, network, known, outputs)
 

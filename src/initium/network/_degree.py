@@ -20,7 +20,7 @@ _SAME = frozenset(
     "fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2 fft_fftn fft_ifftn "
     "fft_rfftn fft_irfftn fft_fftshift fft_ifftshift _fft_r2c _fft_c2r _fft_c2c".split()
 )
-# Those of whose arguments one chooses, by which nothing grows, and others are the numbers that are put in its place.
+# Those that choose, element by element, between the arguments at two places.
 _CHOOSING = {"masked_fill": (0, 2), "where": (1, 2)}
 _ZEROS, _FILLED = frozenset({"zeros_like", "new_zeros", "zeros"}), frozenset({"scalar_tensor", "full_like", "full"})
 # Those in which a small number may keep a size from zero.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from initium.network._ops import RESHAPES, SOFTMAXES, op_name
+from initium.network._ops import NOISE, RESHAPES, SOFTMAXES, op_name
 
 if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._network import Network
 
-_DROPS = frozenset({"dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"})
+_DROPS = NOISE - {"native_dropout"}
 # Each element of what comes in is one of what goes out, so that an element that was dropped is one of the answer.
 _EACH = RESHAPES | SOFTMAXES | {"sigmoid", "tanh", "relu", "softplus", "exp", "mul", "div", "add", "sub", "neg"}
 

@@ -151,10 +151,7 @@ def _trace(
     parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
     # Before the model runs: a buffer that it makes then is taken back.
     shapes, modes = shapes_of(model), tuple(module.training for module in model.modules())
-    state = [values.get(name, p).detach() for name, p in parameters.items()]
-    state += [b.detach().clone() for b in buffers.values()]
-    inputs = batch_tensors(batch)
-    mode = PartlyHollow() if way.hollow else _fake_mode(state, inputs)
+    state, inputs, mode = _given(parameters, buffers, batch, way, values)
     names, output = [*parameters, *buffers], None
 
     def run(*tensors: Tensor) -> list[Tensor]:
@@ -164,16 +161,6 @@ def _trace(
         output = called(model, held, args, kwargs)
         return tensors_in(output)
 
-    if isinstance(mode, PartlyHollow):
-        known = [position >= len(parameters) and not t.is_floating_point() for position, t in enumerate(state)]
-        state = [t if each else _faked(mode, t) for t, each in zip(state, known, strict=True)]
-    elif mode is not None:
-        state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
-    if way.own:
-        state[: len(parameters)] = [
-            nn.Parameter(tensor, parameter.requires_grad)
-            for tensor, parameter in zip(state, parameters.values(), strict=False)
-        ]
     watch = Watch([] if mode else parameters.values())
     try:
         with watch, own_backwards() as own:
@@ -210,6 +197,31 @@ def _trace(
         choices=choices,
         spent=frozenset(name for name in read if not places[name].users),
     )
+
+
+def _given(
+    parameters: Mapping[str, Tensor],
+    buffers: Mapping[str, Tensor],
+    batch: Batch,
+    way: _Way,
+    values: Mapping[str, Tensor],
+) -> tuple[list[Tensor], list[Tensor], FakeTensorMode | None]:
+    """The tensors with which a model is traced, its own and the batch's, and the mode that they have where they have no memory."""
+    state = [values.get(name, p).detach() for name, p in parameters.items()]
+    state += [b.detach().clone() for b in buffers.values()]
+    inputs = batch_tensors(batch)
+    mode = PartlyHollow() if way.hollow else _fake_mode(state, inputs)
+    if isinstance(mode, PartlyHollow):
+        known = [position >= len(parameters) and not t.is_floating_point() for position, t in enumerate(state)]
+        state = [t if each else _faked(mode, t) for t, each in zip(state, known, strict=True)]
+    elif mode is not None:
+        state, inputs = [_faked(mode, t) for t in state], [_faked(mode, t) for t in inputs]
+    if way.own:
+        state[: len(parameters)] = [
+            nn.Parameter(tensor, parameter.requires_grad)
+            for tensor, parameter in zip(state, parameters.values(), strict=False)
+        ]
+    return state, inputs, mode
 
 
 def _asked(graph: fx.GraphModule, parameters: int) -> Iterator[str]:
