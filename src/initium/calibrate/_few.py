@@ -79,7 +79,9 @@ def shares_of(model: nn.Module, ways: Sequence[Way], few: Few) -> list[Share]:
     graphs of two sizes.
     """
     counts = [samples_of(way.batch) for way in ways]
-    if min(counts) < _SHARES or any(len(rows) > -(-count // _SHARES) for rows, count in zip(few.rows, counts, strict=True)):
+    if min(counts) < _SHARES or any(
+        len(rows) > -(-count // _SHARES) for rows, count in zip(few.rows, counts, strict=True)
+    ):
         return []
     known: dict[object, Network] = {}
     parts: list[list[Sequence[Way]]] = []
@@ -104,7 +106,9 @@ def shares_of(model: nn.Module, ways: Sequence[Way], few: Few) -> list[Share]:
     ]
 
 
-def _of(model: nn.Module, ways: Sequence[Way], taken: Sequence[Sequence[int]], known: dict[object, Network]) -> list[Way]:
+def _of(
+    model: nn.Module, ways: Sequence[Way], taken: Sequence[Sequence[int]], known: dict[object, Network]
+) -> list[Way]:
     """The same ways with some of the samples of each; none where these go another way. What was read is ``known``."""
     rows = [slice(some.start, some.stop, some.step) if isinstance(some, range) else list(some) for some in taken]
     batches = [part_of(way.batch, some) for way, some in zip(ways, rows, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from initium.calibrate._check import Checking, alone_in
 from initium.calibrate._figures import spread_of
@@ -13,8 +13,8 @@ from initium.calibrate._receipt import figures_of, missed
 from initium.calibrate._rounds import ran
 from initium.calibrate._seek import by_uses
 from initium.calibrate._shares import pooled
-from initium.calibrate._targets import target_of
 from initium.calibrate._swept import Swept, off_of
+from initium.calibrate._targets import target_of
 from initium.calibrate._walks import Seeing, Settling
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _NEAR, _NEAR_BY_FEW, _EXACT, MOST_ROUNDS = 1e-2, 2e-1, 1e-5, 16
 # How near the few samples' own figures are brought before all are looked at, and after.
 _BEFORE, _AFTER = 5e-2, 5e-4
-# How often the few of all shares are looked at again.
-_AGAIN = 2
+# How often the few of all shares are looked at again, and how often each is heard, so that what all of them tell is kept.
+_AGAIN, _HEARD = 2, 2
 
 
 @dataclass(slots=True)
@@ -84,13 +84,11 @@ class Tries:
                 if whole.largest <= _EXACT:
                     return  # another sweep would find the same
 
-    def _told(
-        self, whole: Swept, given: Mapping[Piece, float], moved: Mapping[Piece, Found]
-    ) -> dict[Piece, Found]:
+    def _told(self, whole: Swept, given: Mapping[Piece, float], moved: Mapping[Piece, Found]) -> dict[Piece, Found]:
         """What a pass found, with other factors of what is sought, and of what moves with it."""
         how = self._how()
         told = {piece: replace(whole.found[piece], factor=given[piece], how=how) for piece in whole.off}
-        return whole.found | moved | told
+        return {**whole.found, **moved, **told}
 
     def _on_all(self, given: Mapping[Piece, float]) -> Swept:
         self.sweeps += 1
@@ -101,37 +99,38 @@ class Tries:
         return seen
 
     def _by_shares(self, thin: Swept) -> Swept | None:
-        """All samples once, share by share, with factors that become better as more are known; then a few of every share again.
-
-        Until then the few are taken to follow the factors as they did so far.
-        """
+        """All samples once, share by share, with factors that become better as more are known; then a few of every share again."""
         self.seeking.hear({piece: math.log(factor) for piece, factor in thin.factors.items()}, thin.off)
-        told, factors = list[Told](), thin.factors
-        for number, share in enumerate(self.shares, 1):
+        told, whole = list[Told](), thin
+        for share in self.shares:
+            factors = self._after(whole) if told else thin.factors
             few = thin if share.few is self.few else self.sweep(share.few, factors)
             told.append(Told(few, self.sweep(share.rest, factors) if share.rest else None))
-            if any(each.off.keys() != thin.off.keys() for each in told[-1].every):
+            seen = self._together(thin, told, [self._foreseen(each.few, factors) for each in told])
+            if seen is None:
                 return None
-            now = [self._foreseen(each.few, factors) for each in told]
-            whole = self.pooled(told, now)
-            if whole is None or whole.off.keys() != thin.off.keys():
-                return None
-            if number < len(self.shares) or whole.largest > _AFTER:
-                factors = self._after(whole)
+            whole = seen
         for _ in range(_AGAIN):
             self.on_few += 1
-            now = [self.sweep(share.few, factors) for share in self.shares]
-            if any(each.off.keys() != thin.off.keys() for each in now):
-                return None
-            for each, there in zip(told, now, strict=True):
-                self._learn(each.few, there)
-            whole = self.pooled(told, now)
-            if whole is None or whole.largest < _NEAR:
-                break
             factors = self._after(whole)
+            now = [self.sweep(share.few, factors) for share in self.shares]
+            seen = self._together(thin, told, now)
+            if seen is None:
+                return None
+            whole = seen
+            for each, there in [*zip(told, now, strict=True)] * _HEARD:
+                self._learn(each.few, there)
+            if whole.largest < _NEAR:
+                break
         self.seeking.anew()
         self._moved.anew()
         return whole
+
+    def _together(self, thin: Swept, told: Sequence[Told], now: Sequence[Swept]) -> Swept | None:
+        """All samples so far, as they are where the few of each share are ``now``; ``None`` where these are not of one kind."""
+        several = [*(each for one in told for each in one.every), *now]
+        whole = self.pooled(told, now) if all(each.off.keys() == thin.off.keys() for each in several) else None
+        return whole if whole is not None and whole.off.keys() == thin.off.keys() else None
 
     def _learn(self, *several: Swept) -> None:
         """How the figures of the same samples follow the factors."""
@@ -222,4 +221,3 @@ def _next(seeking: Seeking[Piece], swept: Swept, off: Mapping[Piece, float]) -> 
         return tried
     logs = seeking.next({piece: math.log(factor) for piece, factor in tried.items()}, off)
     return {piece: math.exp(log) for piece, log in logs.items()}
-
