@@ -303,7 +303,7 @@ class Tagging(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration")
-@pytest.mark.parametrize(("kind", "passes"), [(nn.RNN, 2.3), (nn.GRU, 2.3), (nn.LSTM, 2.35)])
+@pytest.mark.parametrize(("kind", "passes"), [(nn.RNN, 2.2), (nn.GRU, 2.2), (nn.LSTM, 2.2)])
 def test_a_recurrent_network_costs_two_passes_and_a_few_tries(
     kind: type[nn.RNNBase], passes: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,21 +336,23 @@ class Shared(nn.Module):
         return self.head(x)
 
 
-@pytest.mark.parametrize(("seed", "passes"), [(0, 3.35), (1, 2.35), (2, 2.35)])
-def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(
-    seed: int, passes: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(seed)
-    model, x = Shared().eval(), torch.randint(0, 50, (64, 16))
+def test_a_block_that_is_used_again_and_again_is_tried_on_a_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[float] = []
+    for seed in range(6):
+        torch.manual_seed(seed)
+        model, x = Shared().eval(), torch.randint(0, 50, (64, 16))
 
-    def forward() -> None:
-        with torch.no_grad():
-            model(x)
+        def forward(model: nn.Module = model, x: Tensor = x) -> None:
+            with torch.no_grad():
+                model(x)
 
-    once = work(forward, monkeypatch)
-    receipts: list[Receipt] = []
-    assert 0 < work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= passes * once
-    assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+        once = work(forward, monkeypatch)
+        receipts: list[Receipt] = []
+        passes.append(work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) / once)  # noqa: B023 - called at once
+        assert all(abs(row.after - 1) <= 1e-3 for row in receipts[0].rows)
+    # Two passes and the tries; where the few samples tell too little of all, the check is made again after a correction.
+    assert sum(each <= 2.35 for each in passes) >= 4
+    assert 2 < min(passes) < max(passes) < 3.4
 
 
 class Neighbours(nn.Module):
@@ -402,7 +404,7 @@ def test_a_cell_in_a_loop_costs_two_passes_and_a_few_tries_and_its_rows_say_so(m
 
     once = work(forward, monkeypatch)
     receipts: list[Receipt] = []
-    assert work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 2.35 * once
+    assert work(lambda: receipts.append(lsuv(model, x, pre=None)), monkeypatch) <= 2.2 * once
     gates = [row for row in receipts[0].rows if row.name.startswith("cell")]
     assert all("on 2 of 64 samples, and 1 round on all" in row.note for row in gates)
     outputs: list[Tensor] = []

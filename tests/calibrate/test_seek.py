@@ -72,3 +72,12 @@ def test_some_factors_are_corrected_as_if_the_others_stood_still() -> None:
     seeking.hear(dict.fromkeys("abc", 0.0), dict.fromkeys("abc", 0.1))
     step = seeking.step({"b": 0.2, "c": 0.4})
     assert step == pytest.approx({"b": -0.1, "c": -0.075})
+
+
+def test_what_was_learnt_tells_how_figures_move_with_factors() -> None:
+    slopes = {"a": {"a": 2.0, "b": 0.5}, "b": {"a": 0.25, "b": 1.0}}
+    seeking = Seeking[str](lambda key, _: slopes[key])
+    seeking.hear({"a": 0.0, "b": 0.0}, {"a": 0.1, "b": 0.1})
+    told = seeking.change({"a": 0.2, "b": 0.4})
+    assert told == pytest.approx({"a": 0.6, "b": 0.45})
+    assert seeking.slopes() == {key: pytest.approx(row) for key, row in slopes.items()}

@@ -168,13 +168,13 @@ def _turn(
 ) -> Outcome:
     """The first of the found factors that the check agrees with, or the last."""
     weights, ways = call.weights, ways_of(call.batches, call.masks, networks)
-    few = [] if routed or given else few_of(call.model, ways, choices)
-    shares = shares_of(call.model, ways) if few and call.wanted.branches == "unit" else []
+    few = None if routed or given else few_of(call.model, ways, choices)
+    shares = shares_of(call.model, ways, few) if few and call.wanted.branches == "unit" else []
     again = (
         routed or bool(few) or any(len(choice.uses) > 1 for choice in choices.values())
     )  # it may not be the last try
     passes = _passes(call, choices, gates=bool(few), again=again)
-    tries = Tries(passes.sweep, Seeking(passes.slopes), ways, few, passes.share, shares)
+    tries = Tries(passes.sweep, Seeking(passes.slopes), ways, few.ways if few else [], passes.pooled, shares)
     outcome: Outcome | None = None
     for sought in tries.found(given or {}):
         found = sought | unreached(networks[0], choices, sought)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from initium.calibrate._given import signature
 from initium.calibrate._rounds import samples_of, ways_of
+from initium.calibrate._shares import Share
 from initium.errors import InitiumError
 from initium.network import (
     GATHERS,
@@ -44,7 +45,20 @@ _SHARES = 8
 _PRODUCTS = frozenset({"matmul", "bmm", "baddbmm", "einsum"})
 
 
-def few_of(model: nn.Module, ways: Sequence[Way], choices: Mapping[str, Choice]) -> list[Way]:
+@dataclass(frozen=True, slots=True)
+class Few:
+    """A few samples of every batch.
+
+    Attributes:
+        ways: The batches of them alone.
+        rows: Which samples they are, by batch.
+    """
+
+    ways: Sequence[Way]
+    rows: Sequence[range]
+
+
+def few_of(model: nn.Module, ways: Sequence[Way], choices: Mapping[str, Choice]) -> Few | None:
     """The same ways with a few samples each; none where one sweep finds all factors, or where samples do not stand by themselves."""
     open_to = [name for name, choice in choices.items() if not choice.reason]
     again = [name for name in open_to if _returns(name, ways[0])]
@@ -52,27 +66,53 @@ def few_of(model: nn.Module, ways: Sequence[Way], choices: Mapping[str, Choice])
     least = _MANY if set(again) - set(gates) else _MANY_STEPS
     every = [_every(way, {*again, *gates}, least) for way in ways]
     if not (again or gates) or min(every) < _MANY:
-        return []
-    return _of(model, ways, [slice(None, None, step) for step in every], {})
+        return None
+    rows = [range(0, samples_of(way.batch), step) for way, step in zip(ways, every, strict=True)]
+    few = _of(model, ways, rows, {})
+    return Few(few, rows) if few else None
 
 
-def shares_of(model: nn.Module, ways: Sequence[Way]) -> list[list[Way]]:
+def shares_of(model: nn.Module, ways: Sequence[Way], few: Few) -> list[Share]:
     """All samples in shares, each as large as all before it; none where there are too few.
 
-    A large one is made of small ones side by side, which have one graph.
+    Each has a few of its own, those of the first are ``few``; a large one is made of small ones side by side, so that there are
+    graphs of two sizes.
     """
-    if min(samples_of(way.batch) for way in ways) < _SHARES:
+    counts = [samples_of(way.batch) for way in ways]
+    if min(counts) < _SHARES or any(
+        len(rows) > -(-count // _SHARES) for rows, count in zip(few.rows, counts, strict=True)
+    ):
         return []
     known: dict[object, Network] = {}
-    small = [_of(model, ways, [slice(start, None, _SHARES)] * len(ways), known) for start in range(_SHARES)]
+    parts: list[list[Sequence[Way]]] = []
+    for start in range(_SHARES):
+        rests: list[list[int]] = []
+        heads: list[Sequence[int]] = []
+        for count, taken in zip(counts, few.rows, strict=True):
+            rows = [row for row in range(start, count, _SHARES) if row not in taken]
+            every = max(1, min(_THIN // _SHARES, taken.step // _SHARES))
+            heads.append(taken if not start else rows[::every])
+            rests.append([row for row in rows if row not in set(heads[-1])])
+        first = few.ways if not start else _of(model, ways, heads, known)
+        several = [number for number, rest in enumerate(rests) if rest]
+        rest = _of(model, [ways[number] for number in several], [rests[number] for number in several], known)
+        if not first or (several and not rest):
+            return []
+        parts.append([few.ways if not start else first, rest])
     ends = [0, *(1 << power for power in range(_SHARES.bit_length()))]
-    return [[way for some in small[a:b] for way in some] for a, b in pairwise(ends)] if all(small) else []
+    return [
+        Share(parts[a][0], [way for part in (parts[a][1:], *parts[a + 1 : b]) for several in part for way in several])
+        for a, b in pairwise(ends)
+    ]
 
 
-def _of(model: nn.Module, ways: Sequence[Way], taken: Sequence[slice], known: dict[object, Network]) -> list[Way]:
+def _of(
+    model: nn.Module, ways: Sequence[Way], taken: Sequence[Sequence[int]], known: dict[object, Network]
+) -> list[Way]:
     """The same ways with some of the samples of each; none where these go another way. What was read is ``known``."""
-    batches = [part_of(way.batch, some) for way, some in zip(ways, taken, strict=True)]
-    masks = [None if way.mask is None else way.mask[some] for way, some in zip(ways, taken, strict=True)]
+    rows = [slice(some.start, some.stop, some.step) if isinstance(some, range) else list(some) for some in taken]
+    batches = [part_of(way.batch, some) for way, some in zip(ways, rows, strict=True)]
+    masks = [None if way.mask is None else way.mask[some] for way, some in zip(ways, rows, strict=True)]
     if any(mask is not None and not bool(mask.any()) for mask in masks):
         return []
     try:
@@ -135,7 +175,7 @@ def _gathers(node: fx.Node, samples: int) -> bool:
     return op_name(node) not in _PRODUCTS or any(len(shape) < 3 or shape[0] % samples for shape in shapes)  # noqa: PLR2004 - a matrix
 
 
-def part_of(batch: Batch, some: slice) -> Batch:
+def part_of(batch: Batch, some: slice | list[int]) -> Batch:
     """Some of a batch's samples."""
     args, kwargs = map_tensors((batch.args, dict(batch.kwargs)), lambda each: each[some] if each.ndim else each)
     return replace(batch, args=args, kwargs=kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from initium.calibrate._check import Checking, alone_in
 from initium.calibrate._figures import spread_of
@@ -12,9 +12,9 @@ from initium.calibrate._powers import powers_of, slopes_of
 from initium.calibrate._receipt import figures_of, missed
 from initium.calibrate._rounds import ran
 from initium.calibrate._seek import by_uses
-from initium.calibrate._shares import Share, pooled
+from initium.calibrate._shares import pooled
+from initium.calibrate._swept import Swept, off_of
 from initium.calibrate._targets import target_of
-from initium.calibrate._tries import Swept, off_of
 from initium.calibrate._walks import Seeing, Settling
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from initium.calibrate._lanes import Lane
     from initium.calibrate._pieces import Piece
     from initium.calibrate._rounds import Wanted, Way
+    from initium.calibrate._shares import Told
     from initium.calibrate._weights import Weights
 
 
@@ -56,7 +57,6 @@ class Passes:
     settling: Seeing | None = None
     _last: Settling | None = None
     _ways: Sequence[Way] = ()
-    _shares: list[Share] = field(default_factory=list[Share])
     _sought: set[Piece] = field(default_factory=set["Piece"])
 
     def sweep(self, ways: Sequence[Way], given: Mapping[Piece, float]) -> Swept:
@@ -70,26 +70,27 @@ class Passes:
         figures = {piece: spread_of(made.seen[piece], statistic).at(made.found[piece].factor) for piece in self._sought}
         self.settling = self._last = made
         self._ways = ways
-        return Swept(made.found, off_of(made.found, figures, self._sought))
+        # Gates that a sweep comes to are solved there.
+        throughout = all(piece in given or _is_gate(self.choices[piece.name]) for piece in self._sought)
+        return Swept(made.found, off_of(made.found, figures, self._sought), made.seen, throughout)
 
     def slopes(self, piece: Piece, off: float) -> Mapping[Piece, float]:
         """How fast the figure of a sought piece follows the factors, as far as the last sweep tells."""
         made, uses = self._last, self.choices[piece.name].uses
-        if made is None or any(use.layout == "gates" for use in uses):  # bounded states, unless they explode
+        if made is not None and piece in made.slopes:
+            return made.slopes[piece]
+        if made is None or _is_gate(self.choices[piece.name]):  # bounded states, unless they explode
             return by_uses(lambda _: len(uses))(piece, off)
         powers = powers_of(self._ways[0], self._sought)[piece]
         return slopes_of(piece, made.found[piece], made.seen[piece], powers, self.wanted.statistic)
 
-    def share(self, ways: Sequence[Way], thin: Swept) -> Swept | None:
-        """Sweeps one more share of the samples, and tells of all of them so far."""
-        self.sweep(ways, thin.factors)
-        self._shares.append(Share(cast("Settling", self._last), thin))
-        before = Seeing()
-        for each in self._shares:
-            for piece, several in each.made.seen.items():
-                before.seen[piece] += several
-        self.settling = before
-        return pooled(self._shares, thin, self.wanted.statistic)
+    def pooled(self, told: Sequence[Told], now: Sequence[Swept]) -> Swept | None:
+        """What shares tell of all samples together, by what their few are now."""
+        self.settling = Seeing()
+        for each in (each for one in told for each in one.every):
+            for piece, several in each.seen.items():
+                self.settling.seen[piece] += several
+        return pooled(told, now, self.wanted.statistic)
 
     def check(
         self, ways: Sequence[Way], found: Mapping[Piece, Found], step: Step, *, correct: bool
@@ -110,4 +111,8 @@ class Passes:
 
     def _is_sought(self, piece: Piece, seen: int, lanes: int) -> bool:
         uses = self.choices[piece.name].uses
-        return (len(uses) > 1 and seen > lanes) or (self.gates and any(use.layout == "gates" for use in uses))
+        return (len(uses) > 1 and seen > lanes) or (self.gates and _is_gate(self.choices[piece.name]))
+
+
+def _is_gate(choice: Choice) -> bool:
+    return any(use.layout == "gates" for use in choice.uses)

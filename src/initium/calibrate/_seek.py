@@ -76,6 +76,16 @@ class Seeking(Generic[Key]):
         step = (-torch.linalg.pinv(slopes) @ missed).clamp(-_LARGEST_STEP, _LARGEST_STEP)
         return dict(zip(off, step.tolist(), strict=True))
 
+    def change(self, step: Mapping[Key, float]) -> dict[Key, float]:
+        """By how much the logarithms of the figures move when those of the factors take a step."""
+        taken = torch.tensor([step[key] for key in self._keys], dtype=torch.float64, device="cpu")
+        return dict(zip(self._keys, (torch.linalg.pinv(self._inverse) @ taken).tolist(), strict=True))
+
+    def slopes(self) -> dict[Key, dict[Key, float]]:
+        """How fast each figure follows each factor, as far as is known."""
+        rows = torch.linalg.pinv(self._inverse).tolist()
+        return {key: dict(zip(self._keys, row, strict=True)) for key, row in zip(self._keys, rows, strict=True)}
+
     def anew(self) -> None:
         """Forgets where it was, and not what it learnt: the figures that follow are of other data."""
         self._heard, self._best = [], None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from initium.calibrate._figures import spread_of
 from initium.calibrate._found import found
-from initium.calibrate._tries import Swept, off_of
+from initium.calibrate._swept import Swept, off_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,45 +17,65 @@ if TYPE_CHECKING:
     from initium.calibrate._figures import Seen, Statistic
     from initium.calibrate._found import Found
     from initium.calibrate._pieces import Piece
-    from initium.calibrate._walks import Settling
+    from initium.calibrate._rounds import Way
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What the sweep over a share saw.
+    """Some of the samples.
 
     Attributes:
-        made: All of it.
-        thin: What a few samples are with the same factors.
+        few: A few of them, which tell how all of them follow the factors.
+        rest: The others.
     """
 
-    made: Settling
-    thin: Swept
+    few: Sequence[Way]
+    rest: Sequence[Way]
 
 
-def pooled(shares: Sequence[Share], now: Swept, statistic: Statistic) -> Swept | None:
-    """All shares as they would be with the factors of ``now``; ``None`` where they are not of one kind.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the sweeps over one share saw, with the same factors.
 
-    The figures of a share are taken to change from its factors to these as those of the few samples did.
+    Attributes:
+        few: Of the few.
+        rest: Of the others.
     """
-    first, *others = (share.made.found for share in shares)
-    if any(_kinds(each) != _kinds(first) for each in others):
+
+    few: Swept
+    rest: Swept | None
+
+    @property
+    def every(self) -> list[Swept]:
+        """Of all of them."""
+        return [self.few] if self.rest is None else [self.few, self.rest]
+
+
+def pooled(told: Sequence[Told], now: Sequence[Swept], statistic: Statistic) -> Swept | None:
+    """All shares as they would be with other factors; ``None`` where they are not of one kind.
+
+    The figures of a share are taken to change from its factors to these as those of its few samples do, which are ``now``.
+    """
+    several = [(each, one.few, there) for one, there in zip(told, now, strict=True) for each in one.every]
+    first = told[0].few.found
+    if any(_kinds(each.found) != _kinds(first) for each, _, _ in several):
         return None
     seen = defaultdict["Piece", list["Seen"]](list)
-    for share in shares:
+    for each, then, there in several:
         for piece in first:
-            by = _by(piece, share.thin, now)
-            seen[piece] += [each.over(by) for each in share.made.seen[piece]]
+            by = _by(piece, then, there)
+            seen[piece] += [one.over(by) for one in each.seen[piece]]
     made: dict[Piece, Found] = {}
     figures: dict[Piece, float] = {}
+    factors = now[0].factors
     for piece, one in first.items():
-        spread, before = spread_of(seen[piece], statistic), _mean([share.made.found[piece].before for share in shares])
-        if piece in now.off:
-            made[piece] = replace(one, before=before, factor=now.factors[piece])
-            figures[piece] = spread.at(now.factors[piece])
+        spread, before = spread_of(seen[piece], statistic), _mean([each.found[piece].before for each, _, _ in several])
+        if piece in factors:
+            made[piece] = replace(one, before=before, factor=factors[piece])
+            figures[piece] = spread.at(factors[piece])
         else:
             made[piece] = one if one.note else replace(found(spread, one.target), before=before)
-    return Swept(made, off_of(made, figures, now.off))
+    return Swept(made, off_of(made, figures, factors))
 
 
 def _kinds(several: dict[Piece, Found]) -> dict[Piece, str]:

@@ -87,11 +87,12 @@ class Gated:
             made |= dict.fromkeys(pieces, replace(step, before=before))
         return made, dict(seen.keys())
 
-    def solve(self) -> tuple[dict[Piece, Found], list[Ran]]:
+    def solve(self) -> tuple[dict[Piece, Found], list[Ran], dict[Piece, dict[Piece, float]]]:
         """The factors of the gates: both weights of a gate get the one that gives what they add up to its statistic.
 
         The states that they read depend on the factors, so the layer is run until these stand still: on a few of the sequences
-        as near as those can tell, and then on all. What is left after the last run is corrected by what the runs told.
+        as near as those can tell, and then on all. What is left after the last run is corrected by what the runs told;
+        that is how fast the figures follow the factors, and is given too.
         """
         factors: dict[Piece, float] = {}
         still = max(_STILL, *(torch.finfo(read.inputs.dtype).eps for read in self.reads))
@@ -101,13 +102,24 @@ class Gated:
             factors, _, _ = self._sought(seeking, factors, self._blur(every), every)
             seeking.anew()
         sought, steps, rans = self._sought(seeking, factors, still)
-        return {piece: replace(step, factor=sought[piece]) for piece, step in steps.items()}, rans
+        found = {piece: replace(step, factor=sought[piece]) for piece, step in steps.items()}
+        return found, rans, self._of_both(seeking.slopes())
 
-    def given(self, factors: Mapping[Piece, float]) -> tuple[dict[Piece, Found], list[Ran]]:
-        """The same where the factors are known."""
+    def _of_both(self, slopes: Mapping[Piece, Mapping[Piece, float]]) -> dict[Piece, dict[Piece, float]]:
+        """How fast figures follow factors, of both weights: each pair moves as one, so either may be taken for it."""
+        return {
+            replace(piece, name=name): {replace(by, name=name): slope for by, slope in row.items()}
+            for name in self.layer.names[:2]
+            for piece, row in slopes.items()
+        }
+
+    def given(
+        self, factors: Mapping[Piece, float]
+    ) -> tuple[dict[Piece, Found], list[Ran], dict[Piece, dict[Piece, float]]]:
+        """The same where the factors are known, and nothing else is told."""
         rans = self.run(factors)
         steps, _ = self.steps(rans, factors)
-        return {piece: _at(one, factors.get(piece)) for piece, one in steps.items()}, rans
+        return {piece: _at(one, factors.get(piece)) for piece, one in steps.items()}, rans, {}
 
     def _sought(
         self, seeking: Seeking[Piece], factors: dict[Piece, float], still: float, every: int = 1

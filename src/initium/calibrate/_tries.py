@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._moved import Moved
 from initium.calibrate._rounds import samples_of
+from initium.calibrate._shares import Share, Told
+from initium.calibrate._swept import Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from initium.calibrate._found import Found
     from initium.calibrate._pieces import Piece
@@ -21,30 +23,9 @@ if TYPE_CHECKING:
 # few samples tells how a larger correction ends.
 _NEAR, _NEAR_BY_FEW, _EXACT, MOST_ROUNDS = 1e-2, 2e-1, 1e-5, 16
 # How near the few samples' own figures are brought before all are looked at, and after.
-_BEFORE, _AFTER = 2e-2, 5e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What a pass saw of the weights that are sought.
-
-    Attributes:
-        found: The factors that it had, or found on its way.
-        off: How far the pooled figure of each sought piece is from its target, in its logarithm.
-    """
-
-    found: dict[Piece, Found]
-    off: Mapping[Piece, float]
-
-    @property
-    def factors(self) -> dict[Piece, float]:
-        """The factors that it had for them."""
-        return {piece: self.found[piece].factor for piece in self.off}
-
-    @property
-    def largest(self) -> float:
-        """How far the farthest is."""
-        return max(map(abs, self.off.values()), default=0.0)
+_BEFORE, _AFTER = 5e-2, 5e-4
+# How often the few of all shares are looked at again, and how often each is heard, so that what all of them tell is kept.
+_AGAIN, _HEARD = 2, 2
 
 
 @dataclass(slots=True)
@@ -56,9 +37,8 @@ class Tries:
         seeking: What is learnt of how figures follow factors.
         ways: All samples.
         few: A few of them; empty where none stand for all.
-        share: Runs one more share of all samples with the factors that a pass over the few had, and tells of all so far; or
-            ``None``.
-        shares: All samples in shares.
+        pooled: What shares tell of all samples together, by what their few are now; or ``None``.
+        shares: All samples in shares, the few in the first one.
 
     Attributes:
         sweeps: How many passes over all samples were taken.
@@ -70,19 +50,20 @@ class Tries:
     seeking: Seeking[Piece]
     ways: Sequence[Way]
     few: Sequence[Way]
-    share: Callable[[Sequence[Way], Swept], Swept | None]
-    shares: Sequence[Sequence[Way]]
+    pooled: Callable[[Sequence[Told], Sequence[Swept]], Swept | None]
+    shares: Sequence[Share]
     sweeps: int = 0
     on_few: int = 0
     checked: Swept | None = None
     _farthest: float = math.inf
+    _moved: Moved = field(default_factory=Moved)
 
     def found(self, given: Mapping[Piece, float]) -> Iterator[dict[Piece, Found]]:
         """What was found, each time that it is worth checking."""
-        moved = Moved()
         thin = self._tried(given) if self.few else None
-        if thin is not None and self.shares:
-            self.checked, thin = self._by_shares(thin)
+        if thin is not None and self.shares and (whole := self._by_shares(thin)) is not None:
+            self.sweeps, given, thin = 1, self._after(whole), None
+            yield self._told(whole, given, self._moved.on(whole.found, given))
         given = given if thin is None else thin.factors
         while self.sweeps < MOST_ROUNDS:
             before, whole, carried = self._farthest, self._on_all(given), None
@@ -94,16 +75,20 @@ class Tries:
                     self.seeking.anew()
                 thin, near = None, _NEAR
                 given = _next(self.seeking, whole, whole.off)
-                moved.hear(whole.found, given)
-                found = moved.on(whole.found, given)
+                self._moved.hear(whole.found, given)
+                found = self._moved.on(whole.found, given)
             else:
                 near, (given, found) = _NEAR_BY_FEW, carried
             if whole.largest < near or self.sweeps == MOST_ROUNDS:
-                how = self._how()
-                told = {piece: replace(whole.found[piece], factor=given[piece], how=how) for piece in whole.off}
-                yield whole.found | found | told
+                yield self._told(whole, given, found)
                 if whole.largest <= _EXACT:
                     return  # another sweep would find the same
+
+    def _told(self, whole: Swept, given: Mapping[Piece, float], moved: Mapping[Piece, Found]) -> dict[Piece, Found]:
+        """What a pass found, with other factors of what is sought, and of what moves with it."""
+        how = self._how()
+        told = {piece: replace(whole.found[piece], factor=given[piece], how=how) for piece in whole.off}
+        return {**whole.found, **moved, **told}
 
     def _on_all(self, given: Mapping[Piece, float]) -> Swept:
         self.sweeps += 1
@@ -113,16 +98,60 @@ class Tries:
         self._farthest = seen.largest
         return seen
 
-    def _by_shares(self, thin: Swept) -> tuple[Swept | None, Swept]:
-        """All samples once, share by share, with factors that become better as more are known; and the few with the last ones."""
-        whole: Swept | None = None
-        for number, share in enumerate(self.shares, 1):
-            whole = self.share(share, thin)
-            if whole is None or whole.off.keys() != thin.off.keys():
-                return None, thin
-            if number < len(self.shares) and whole.largest > _AFTER:
-                thin = self._on_few(self._towards(thin, whole.off))
-        return whole, thin
+    def _by_shares(self, thin: Swept) -> Swept | None:
+        """All samples once, share by share, with factors that become better as more are known; then a few of every share again."""
+        self.seeking.hear({piece: math.log(factor) for piece, factor in thin.factors.items()}, thin.off)
+        told, whole = list[Told](), thin
+        for share in self.shares:
+            factors = self._after(whole) if told else thin.factors
+            few = thin if share.few is self.few else self.sweep(share.few, factors)
+            told.append(Told(few, self.sweep(share.rest, factors) if share.rest else None))
+            seen = self._together(thin, told, [self._foreseen(each.few, factors) for each in told])
+            if seen is None:
+                return None
+            whole = seen
+        for _ in range(_AGAIN):
+            self.on_few += 1
+            factors = self._after(whole)
+            now = [self.sweep(share.few, factors) for share in self.shares]
+            seen = self._together(thin, told, now)
+            if seen is None:
+                return None
+            whole = seen
+            for each, there in [*zip(told, now, strict=True)] * _HEARD:
+                self._learn(each.few, there)
+            if whole.largest < _NEAR:
+                break
+        self.seeking.anew()
+        self._moved.anew()
+        return whole
+
+    def _together(self, thin: Swept, told: Sequence[Told], now: Sequence[Swept]) -> Swept | None:
+        """All samples so far, as they are where the few of each share are ``now``; ``None`` where these are not of one kind."""
+        several = [*(each for one in told for each in one.every), *now]
+        whole = self.pooled(told, now) if all(each.off.keys() == thin.off.keys() for each in several) else None
+        return whole if whole is not None and whole.off.keys() == thin.off.keys() else None
+
+    def _learn(self, *several: Swept) -> None:
+        """How the figures of the same samples follow the factors."""
+        self.seeking.anew()
+        self._moved.anew()
+        for swept in several:
+            self.seeking.hear({piece: math.log(factor) for piece, factor in swept.factors.items()}, swept.off)
+            self._moved.hear(swept.found, swept.factors)
+
+    def _foreseen(self, then: Swept, factors: Mapping[Piece, float]) -> Swept:
+        """What the same samples would be with other factors."""
+        step = {piece: math.log(factors[piece] / factor) for piece, factor in then.factors.items()}
+        change = self.seeking.change(step)
+        sought = {piece: replace(then.found[piece], factor=factors[piece]) for piece in then.off}
+        found = then.found | self._moved.on(then.found, factors) | sought
+        return Swept(found, {piece: value + change[piece] for piece, value in then.off.items()})
+
+    def _after(self, whole: Swept) -> dict[Piece, float]:
+        """The factors that bring what a pass saw to its targets."""
+        step = self.seeking.step(whole.off)
+        return {piece: factor * math.exp(step[piece]) for piece, factor in whole.factors.items()}
 
     def _towards(self, thin: Swept, off: Mapping[Piece, float]) -> dict[Piece, float]:
         """The factors after those of ``thin`` which bring what is ``off`` to its target, by what the few told so far."""
@@ -138,7 +167,9 @@ class Tries:
         """The few samples as near to their targets as they can tell, with factors that all sweep over them had."""
         for _ in range(MOST_ROUNDS):
             swept = self._on_few(given)
-            if swept.largest < _BEFORE and given.keys() >= swept.off.keys():
+            if swept.throughout:
+                self._moved.hear(swept.found, swept.factors)
+            if swept.largest < _BEFORE and swept.throughout:
                 return swept
             given = _next(self.seeking, swept, swept.off)
         return None
@@ -190,14 +221,3 @@ def _next(seeking: Seeking[Piece], swept: Swept, off: Mapping[Piece, float]) -> 
         return tried
     logs = seeking.next({piece: math.log(factor) for piece, factor in tried.items()}, off)
     return {piece: math.exp(log) for piece, log in logs.items()}
-
-
-def off_of(
-    found: Mapping[Piece, Found], figures: Mapping[Piece, float], sought: Container[Piece]
-) -> dict[Piece, float]:
-    """How far the figure of each sought piece is from its target, in its logarithm."""
-    return {
-        piece: math.log(figures[piece] / one.target)
-        for piece, one in found.items()
-        if piece in sought and not one.note and math.isfinite(figures[piece]) and figures[piece] > 0
-    }

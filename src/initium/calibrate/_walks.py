@@ -117,6 +117,7 @@ class Settling(Seeing):
 
     Attributes:
         found: What was found, by piece.
+        slopes: How fast the figures of gates that were solved follow the factors, in logarithms.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class Settling(Seeing):
     ) -> None:
         super().__init__()
         self.found: dict[Piece, Found] = {}
+        self.slopes: dict[Piece, dict[Piece, float]] = {}
         self._open: dict[Piece, float] = {}
         self._choices, self._target, self._given = choices, target, given
         self._statistic: Statistic = statistic
@@ -203,8 +205,9 @@ class Settling(Seeing):
         if any(self._choices[name].reason for name in names):
             rans = gated.run({})
         else:
-            factors, rans = gated.given(given) if given else gated.solve()
+            factors, rans, slopes = gated.given(given) if given else gated.solve()
             self.found |= {} if known else factors
+            self.slopes |= slopes
         self.keep_gates(several, layer, rans, {piece: one.factor for piece, one in self.found.items()})
         return rans
 
