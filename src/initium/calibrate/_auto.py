@@ -122,7 +122,7 @@ def auto(
     written = {name: why for name, why in written_out(model, network).items() if name not in others}
     scales = scales_of(network, others | dict.fromkeys(written, Keep()))
     found = walked(model, given, network, scales, seed=seed)
-    arriving = _arriving(network, scales, found)
+    arriving = _arriving(network, _opened(network, scales, found), found)
     # What a weight gives all its uses, and what is added to it, shows after a walk.
     if found.pooled or arriving != scales:
         scales, found = arriving, walked(model, given, network, arriving, seed=seed, before=found)
@@ -234,6 +234,16 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
             if abs(ratio - 1) > _APART:
                 ratios[facts.name] = ratio
     return _rescaled(scales, ratios) if ratios else scales
+
+
+def _opened(network: Network, scales: Scales, found: Round) -> Scales:
+    """With the scales of closing norms as much larger as what the outputs read is smaller: a mean stands between, or a mask."""
+    closing = dict(scales.closing)
+    for facts in network.parameters:
+        if facts.name in closing and (seen := max((found.inputs.get(name, 0.0) for name in facts.closes), default=0.0)) > 0:
+            wanted = min(max(CLOSE**2 / seen, CLOSE), 1.0)
+            closing[facts.name] += wanted - CLOSE if wanted > CLOSE * (1 + _APART) else 0.0
+    return replace(scales, closing=closing)
 
 
 def _joined(scales: Scales, found: Round) -> Scales:

@@ -40,6 +40,9 @@ class Balancing(Predicting):
         pooled: Mapping[str, float],
     ) -> None:
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
+        first = {use.name: use.reads for use in reversed(network.uses) if use.name in scales.answers}
+        self.read: dict[str, float] = dict.fromkeys(first.values(), 0.0)
+        self.answering = first
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
         self.used: set[str] = set()
@@ -52,8 +55,10 @@ class Balancing(Predicting):
         self._turned, self._tied = scales.turned, scales.tied
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
-        """Also the spread of what several weights give together."""
+        """Also the spread of what several weights give together, and the size of what answers are made of."""
         result = super().run_node(n)
+        if n.name in self.read and isinstance(result, torch.Tensor) and result.numel():
+            self.read[n.name] = _rms(result)
         if n.name in self._joints and isinstance(result, torch.Tensor) and result.numel():
             self.joint[n.name] = _spread(result.detach())
         return result
@@ -171,6 +176,8 @@ def walked(
     stds, rates = dict[str, float](), dict[str, float]()
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
+    # A draw of few outputs tells little of what they read.
+    inputs |= {name: walk.read[node] for name, node in walk.answering.items() if inputs.get(name) and walk.read[node] > 0}
     for name in (name for name, facts in known.items() if name in walk.used and not facts.frozen):
         factor = walk.factors.get(name, 1.0)
         if name in scales.bound or name in scales.free:

@@ -34,12 +34,12 @@ def scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
 
 
 def passes(facts: Facts, loose: Collection[int]) -> bool:
-    """Whether what a weight gives reaches its readers at its size: no norm stands behind it, on its stream or after."""
+    """Whether what a weight gives reaches its readers at its size: no norm stands behind it or its activation, or on its stream."""
     if facts.divided_out:
         return False
     place = facts.residual
     stream = place.stream if place is not None and place.place in {"stream", "last"} else None
-    return not facts.normalised and (stream is None or stream.number in loose)
+    return not (facts.normalised or facts.renewed) and (stream is None or stream.number in loose)
 
 
 def drives(facts: Facts) -> bool:
@@ -52,11 +52,11 @@ def drives(facts: Facts) -> bool:
 
 
 def gives_way(facts: Facts, loose: Collection[int]) -> bool:
-    """Where the next weight makes up for a size: no output reads it, no softmax, and no stream that may not move as a whole."""
+    """Where a norm or the next weight makes up for a size: no output reads it, no softmax, no stream that may not move as a whole."""
     place = facts.residual
     if facts.head or facts.attention or facts.after.kind in {"softmax", "attention"}:
         return False
-    if place is None or place.stream is None or place.place not in {"stream", "last"}:
+    if facts.renewed or place is None or place.stream is None or place.place not in {"stream", "last"}:
         return True
     return place.stream.number in loose and not place.leaves
 

@@ -96,6 +96,10 @@ def _reach_back(effects: Effects, bent: Mapping[str, Bend], sources: Mapping[str
             effects[source][name] = effects[source].get(name, 0.0) + change
 
 
+def _renewed(facts: Facts) -> bool:
+    return facts.normalised or facts.renewed
+
+
 def _own(bend: Bend) -> float:
     return 1.0 + bend.forward - bend.backward
 
@@ -129,7 +133,7 @@ def _streams(
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
     for name in scales.movable:
         place = known[name].residual
-        if place is None or place.stream is None or known[name].normalised or name in scales.divided:
+        if place is None or place.stream is None or _renewed(known[name]) or name in scales.divided:
             continue
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):

@@ -100,6 +100,7 @@ class Use:
         activated: The node whose value the following activation, the softmax or the reader of the output takes; empty where
             something else follows, or where others had a part in it.
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
+        renewed: True where an activation follows, and a normalisation before anything else is made of what it gives.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
         divided_out: True where those make the same of every positive multiple of the parameter: its size is free.
@@ -147,6 +148,7 @@ class Use:
     heads: tuple[HeadPart, ...] = ()
     leaves: bool = False
     reads: str = ""
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class Facts:
         after: What follows its first use.
         uses: How often it is used in one forward pass.
         normalised: True where a normalisation makes its scale free.
+        renewed: As in :class:`Use`, of all its uses.
         assumed: True where a fact is a guess.
         frozen: True where ``requires_grad`` is off.
         computed_by: The parametrisation that computes a weight from it (``weight_norm``); empty for none.
@@ -220,6 +223,7 @@ class Facts:
     divided_out: bool = False
     inverted: bool = False
     leads: tuple[Neighbour, ...] = ()
+    renewed: bool = False
 
     @property
     def mentionable(self) -> bool:

@@ -83,6 +83,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         after=Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour,
         activated=ahead.activated.name if ahead.activated is not None else "",
         normalised=ahead.normalised and site.layout != "gates",
+        renewed=ahead.renewed and site.layout != "gates",
         direct=origin.moved,
         divided_out=grows == 0.0,
         proportional=grows == 1.0 and _largest(read, name, origin.names),
