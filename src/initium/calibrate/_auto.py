@@ -254,6 +254,8 @@ def _joined(scales: Scales, found: Round) -> Scales:
         if seen > 0 and math.isfinite(seen) and abs(goal / seen - 1) > _APART:
             share = min(max(goal / seen, 1 / FAR), FAR) ** (1 / joint.degree)
             ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
+    for name in scales.tables & scales.anchors.keys() - ratios.keys():  # those beside it on its stream are no larger
+        ratios |= {name: ratios[other] for other in scales.anchors[name] if other in ratios}
     return _rescaled(scales, ratios) if ratios else scales
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import LOSSES, SOFTMAXES, op_name, shape_of
+from initium.network._ops import LOSSES, MOVES, SOFTMAXES, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -18,6 +18,9 @@ _CLASSES = frozenset("cross_entropy_loss nll_loss nll_loss_nd nll_loss2d ctc_los
 _CHANCES = frozenset(
     "binary_cross_entropy binary_cross_entropy_with_logits multilabel_margin_loss soft_margin_loss".split()
 )
+# What makes a loss or chances of scores, and what may be done to those before they go out.
+_GUESSES = SOFTMAXES | LOSSES | {"sigmoid", "log_sigmoid"}
+_ENDS = _GUESSES | MOVES | frozenset("log sum mean neg".split())
 _VALUES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss".split())
 
 
@@ -73,14 +76,30 @@ def outgoing(flow: Flow) -> set[fx.Node]:
 
 
 def leaving(flow: Flow) -> set[fx.Node]:
-    """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises."""
-    found: set[fx.Node] = set()
+    """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises.
+
+    What turns scores into chances at the very end, and the loss of them, is none of those.
+    """
+    found, last = set["fx.Node"](), set["fx.Node"]()
     for node in reversed(flow.read.nodes):
         readers = flow.readers(node)
-        if node in flow.parents and any(
-            user.op == "output" or (user in found and _plain(flow, user)) for user in readers
+        if node not in flow.parents or not readers:
+            continue
+        if all(user.op == "output" or user in last for user in readers) and op_name(node) in _ENDS:
+            last.add(node)
+        if any(
+            user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers
         ):
             found.add(node)
+    return found
+
+
+def scores(node: fx.Node) -> fx.Node:
+    """What chances or a loss that go out are made of; the value itself where it is no such thing."""
+    found = here = node
+    while op_name(here) in _ENDS and here.all_input_nodes:
+        guess, here = op_name(here) in _GUESSES, here.all_input_nodes[0]
+        found = here if guess else found
     return found
 
 
