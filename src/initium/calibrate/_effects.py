@@ -59,6 +59,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     """
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
+    terms = scales.terms
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
     bent = {name: _STRAIGHT if name in scales.divided else _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():
@@ -68,7 +69,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         if name in movable:
             table = place is None and known[name].role == "embedding"
             ended = place is not None and place.stream and ends.get((place.stream.number, place.index)) == name
-            found[name] -= 1.0 if name in stream or table or ended else _own(bent[name])
+            found[name] -= 1.0 if name in stream or table or ended or name in terms else _own(bent[name])
         for source in read:
             if source in movable:
                 found[source] += 2.0 * bent[source].forward / len(read)

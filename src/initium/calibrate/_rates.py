@@ -71,7 +71,9 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
             reach[row, places[other]] += effect
     rates = np.array([math.log10(found.rates[name]) for name in names])
     limits = np.log10([_most(scales, found, name) for name in places])
+    terms = scales.terms
     lower = np.where([name in scales.answers for name in places], 0.0, -limits)
+    limits = np.where([name in terms for name in places], 0.0, limits)
     # Rates at the starting sizes, as far as they are linear.
     final = _within(reach, rates - reach @ now, _pulls(scales, places, len(names)), lower, limits)
     return {name: scales.starts[name] * 10.0 ** float(final[place]) for name, place in places.items()}
@@ -81,7 +83,7 @@ def _most(scales: Scales, found: Round, name: str) -> float:
     """By how much its size may grow, and shrink too where it is no answer's."""
     if name in scales.answers:
         return min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
-    return NEAR if name in scales.driven else FAR
+    return NEAR if name in scales.driven or name in scales.bound and name in scales.together else FAR
 
 
 def cost(scales: Scales, found: Round) -> float:

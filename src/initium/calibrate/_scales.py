@@ -90,13 +90,19 @@ class Scales:
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        moving, still = self.soft | self.answers, self.together
+        moving, still = self.soft | self.answers | self.terms, self.together
         return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in still)]
 
     @property
     def together(self) -> frozenset[str]:
         """The weights and tables that make with others what goes out."""
         return frozenset(name for joint in self.joints.values() for name in joint.names)
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """Those of them that are added to one another: one may be smaller than the rest."""
+        sums = (joint.names for joint in self.joints.values() if joint.degree == 1 and len(joint.names) > 1)
+        return frozenset(name for names in sums for name in names if name in self.bound and name not in self.tied)
 
     @property
     def chained(self) -> dict[str, tuple[str, ...]]:
