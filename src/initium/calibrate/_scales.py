@@ -146,7 +146,13 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     free |= {name: (std, "its size is divided out before it multiplies") for name, std in divided.items()}
     layers = layers_of(known)
     open_to = {name: facts for name, facts in known.items() if name not in given}
-    closing = closing_of(open_to, [name for name in bound if known[name].head])
+    together = joints(
+        network,
+        [name for name in bound if known[name].head or name in answering],
+        [name for name in free if known[name].role == "embedding"],
+    )
+    weighed = {name for joint in together.values() if joint.weighed for name in joint.names}
+    closing = closing_of(open_to, [*(name for name in bound if known[name].head), *weighed])
     closed = {name for closes in closing for name in known[closes].closes}
     made = Scales(
         bound=bound,
@@ -162,11 +168,7 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         lines=lines_of(network),
         layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
         closing=closing,
-        joints=joints(
-            network,
-            [name for name in bound if known[name].head or name in answering],
-            [name for name in free if known[name].role == "embedding"],
-        ),
+        joints=together,
         given=dict(given),
         turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
