@@ -22,6 +22,7 @@ from initium.calibrate._first_way import first_way
 from initium.calibrate._joint import Joint, joints
 from initium.calibrate._streams import Line, end_size, lines_of
 from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
+from initium.network import log_scales
 from initium.planning import law_of_fill
 from initium.records import Constant
 from initium.schemes import textbook
@@ -136,6 +137,9 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = _by_place(known, {name: use for name, use in first.items() if name not in given}, outputs, answering)
+    logs = {name for name in log_scales(network) if name in {**bound, **free} and not known[name].normalised}
+    bound |= dict.fromkeys(sorted(logs), (HEAD, f"the log of a factor, which starts near 1: rms {HEAD:g}"))
+    free = {name: place for name, place in free.items() if name not in logs}
     beside = frozenset(
         name
         for name, facts in known.items()
@@ -175,8 +179,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     several = made.tied.keys() | made.together
     by_itself = (name for name in bound if name not in several and known[name].role == "weight")
     made = replace(made, answers=frozenset(name for name in by_itself if answers(known[name], ends=name in outputs)))
-    made = _with_ends(_with_tables(made), known, outputs)
-    return _with_freedom(made, network, known, outputs)
+    made = _with_ends(_with_tables(made), known, outputs, logs)
+    return _with_freedom(made, network, known, outputs | logs)
 
 
 def _by_place(
@@ -227,8 +231,10 @@ def _with_tables(scales: Scales) -> Scales:
     return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors), held=frozenset(held))
 
 
-def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
-    """Ends of branches by what their stream begins as."""
+def _with_ends(
+    scales: Scales, known: Mapping[str, Facts], outputs: Collection[str], logs: Collection[str]
+) -> Scales:
+    """Ends of branches by what their stream begins as, but for logs of factors."""
     every = {**scales.bound, **scales.free}.items()
     sizes = {name: size for name, (size, _) in every if name not in scales.divided} | scales.tied
     groups = dict(scales.bound), dict(scales.free)
@@ -238,7 +244,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
                 continue
-            if name in scales.divided or (name in outputs and alone(place)):
+            if name in scales.divided or name in logs or (name in outputs and alone(place)):
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
