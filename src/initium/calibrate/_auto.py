@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._asked import asked
-from initium.calibrate._balance import walked
+from initium.calibrate._balance import constant_of, walked
 from initium.calibrate._first_way import first_way
 from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
-from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
+from initium.calibrate._written import HEAD, LAYER, written_out
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
@@ -122,7 +122,7 @@ def auto(
     written = {name: why for name, why in written_out(model, network).items() if name not in others}
     scales = scales_of(network, others | dict.fromkeys(written, Keep()))
     found = walked(model, given, network, scales, seed=seed)
-    arriving = _arriving(network, _opened(network, scales, found), found)
+    arriving = _arriving(network, scales, found)
     # What a weight gives all its uses, and what is added to it, shows after a walk.
     if found.pooled or arriving != scales:
         scales, found = arriving, walked(model, given, network, arriving, seed=seed, before=found)
@@ -154,8 +154,13 @@ def auto(
         for name, value in scales.layers.items()
     }
     chosen |= {
-        name: Choice(Constant(value), "norm before the output", f"only outputs read it: {CLOSE:g} times the identity")
-        for name, value in scales.closing.items()
+        facts.name: Choice(
+            Constant(constant_of(facts, scales)),
+            "norm before the output",
+            f"only outputs read it: {scales.size(facts.name):.3g} times the identity",
+        )
+        for facts in network.parameters
+        if facts.name in scales.closing
     }
     return Scheme(
         "auto", first_of(lambda facts: chosen.get(facts.name), textbook().rule), "the predicted signal; He 2015"
@@ -236,16 +241,6 @@ def _arriving(network: Network, scales: Scales, found: Round) -> Scales:
     return _rescaled(scales, ratios) if ratios else scales
 
 
-def _opened(network: Network, scales: Scales, found: Round) -> Scales:
-    """With the scales of closing norms as much larger as what the outputs read is smaller: a mean stands between, or a mask."""
-    closing = dict(scales.closing)
-    for facts in network.parameters:
-        if facts.name in closing and (seen := max((found.inputs.get(name, 0.0) for name in facts.closes), default=0.0)) > 0:
-            wanted = min(max(CLOSE**2 / seen, CLOSE), 1.0)
-            closing[facts.name] += wanted - CLOSE if wanted > CLOSE * (1 + _APART) else 0.0
-    return replace(scales, closing=closing)
-
-
 def _joined(scales: Scales, found: Round) -> Scales:
     """With what several weights give together, and goes out, at the size of an output: each has its share."""
     ratios = dict[str, float]()
@@ -269,4 +264,5 @@ def _resized(scales: Scales, new: Mapping[str, float]) -> Scales:
         {name: (new.get(name, size), why) for name, (size, why) in group.items()}
         for group in (scales.bound, scales.free)
     )
-    return replace(scales, bound=bound, free=free)
+    closing = {name: new.get(name, size) for name, size in scales.closing.items()}
+    return replace(scales, bound=bound, free=free, closing=closing)

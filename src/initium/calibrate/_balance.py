@@ -205,12 +205,18 @@ def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     name = facts.name
     if name in scales.given:
         return law_of_fill(scales.given[name], facts.shape)
-    constant = scales.layers.get(name, scales.closing.get(name))
-    if constant is not None:
-        return Law(constant, 0.0)
+    if name in scales.layers or name in scales.closing:
+        return Law(constant_of(facts, scales), 0.0)
     if name in scales.tables or name in scales.tied or name in scales.divided:
         return Law(0.0, scales.tied.get(name) or scales.size(name))
     return None if facts.whole or facts.computed_by not in {"", WEIGHT_NORM} else _drawn(facts, scales, rest)
+
+
+def constant_of(facts: Facts, scales: Scales) -> float:
+    """What a LayerScale, or the scale of a norm that only outputs read, starts at: of the latter 0 may be the identity."""
+    if facts.name in scales.layers:
+        return scales.layers[facts.name]
+    return scales.closing[facts.name] + (facts.neutral or 0.0) - 1.0
 
 
 def _written(

@@ -78,6 +78,9 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         for other, share in stream.items():
             found[other] -= share
         effects[name] = dict(found)
+    for name, closed in scales.closes.items():  # the outputs keep their size
+        for each in closed:
+            effects[each][name] = 2.0
     _reach_back(effects, bent, scales.sources)
     return effects
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initium.calibrate._effects import effects_of
-from initium.calibrate._written import HEAD
+from initium.calibrate._written import CLOSE, HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
     rates = np.array([math.log10(found.rates[name]) for name in names])
     limits = np.log10([_most(scales, found, name) for name in places])
     terms = scales.terms
-    lower = np.where([name in scales.answers for name in places], 0.0, -limits)
+    lower = np.where([name in scales.answers or name in scales.closes for name in places], 0.0, -limits)
     limits = np.where([name in terms for name in places], 0.0, limits)
     # Rates at the starting sizes, as far as they are linear.
     final = _within(reach, rates - reach @ now, _pulls(scales, places, len(names)), lower, limits)
@@ -80,7 +80,10 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
 
 
 def _most(scales: Scales, found: Round, name: str) -> float:
-    """By how much its size may grow, and shrink too where it is no answer's."""
+    """By how much its size may grow, and shrink too where it is no answer's and no closing norm's."""
+    if name in scales.closes:  # until the outputs read what they would without a mean or a mask behind the norm
+        seen = max(found.inputs.get(each, 0.0) for each in scales.closes[name]) / scales.size(name)
+        return min(max(1.0 / seen, 1.0), 1.0 / CLOSE) if seen > 0 else 1.0
     if name in scales.answers:
         return min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
     return NEAR if name in scales.driven or name in scales.bound and name in scales.together else FAR

@@ -59,7 +59,8 @@ class Scales:
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
-        closing: By scale of a norm that only outputs read, its value.
+        closing: By scale of a norm that only outputs read, its value, where 1 changes nothing.
+        closes: By such a scale that may move, the outputs' weights.
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
         answers: Which of the bound ones go out by themselves, and may grow somewhat.
@@ -83,6 +84,7 @@ class Scales:
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
     closing: dict[str, float] = field(default_factory=dict[str, float])
+    closes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     joints: dict[str, Joint] = field(default_factory=dict[str, Joint])
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
     turned: frozenset[str] = frozenset()
@@ -92,7 +94,8 @@ class Scales:
     def movable(self) -> list[str]:
         """The weights whose size may change."""
         moving, still = self.soft | self.answers | self.terms, self.together
-        return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in still)]
+        bound, free = [name for name in self.bound if name in moving], [name for name in self.free if name not in still]
+        return [*bound, *free, *self.closes]
 
     @property
     def together(self) -> frozenset[str]:
@@ -117,7 +120,8 @@ class Scales:
 
     def size(self, name: str) -> float:
         """Its size now."""
-        return (self.bound.get(name) or self.free[name])[0]
+        found = self.bound.get(name) or self.free.get(name)
+        return found[0] if found else self.closing[name]
 
     @property
     def goals(self) -> dict[str, float]:
@@ -269,7 +273,8 @@ def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], 
         soft=soft | renewed,
         sources=_sources(network, known, loose),
         driven=frozenset(name for name in soft if drives(known[name])),
-        starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()},
+        starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.closing,
+        closes={name: each for name in scales.closing if scales.answers.issuperset(each := known[name].closes)},
     )
     return replace(
         made,
