@@ -54,7 +54,7 @@ def drives(facts: Facts) -> bool:
 def gives_way(facts: Facts, loose: Collection[int]) -> bool:
     """Where a norm or the next weight makes up for a size: no output reads it, no softmax, no stream that may not move as a whole."""
     place = facts.residual
-    if facts.head or facts.attention or facts.after.kind in {"softmax", "attention"}:
+    if facts.head or facts.after.kind == "softmax" or (facts.attention and not _packs_values(facts)):
         return False
     if facts.renewed or place is None or place.stream is None or place.place not in {"stream", "last"}:
         return True
@@ -109,6 +109,11 @@ def _into(facts: Facts) -> tuple[float, str]:
 def _compared(facts: Facts) -> bool:
     """Whether it makes queries or keys, and no values: their product goes to a softmax, however that is written."""
     return bool(facts.attention) and all(part and "v" not in part and part != "out" for part, _ in facts.attention)
+
+
+def _packs_values(facts: Facts) -> bool:
+    """Whether values stand beside queries or keys in one weight: what they are read by makes up for their size."""
+    return any("v" in part for part, _ in facts.attention)
 
 
 def _only_values(facts: Facts) -> bool:

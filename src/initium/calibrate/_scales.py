@@ -64,6 +64,7 @@ class Scales:
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
         answers: Which of the bound ones go out by themselves, and may grow somewhat.
+        scored: Which of the soft ones make queries or keys beside values.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -89,6 +90,7 @@ class Scales:
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
     turned: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
+    scored: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
@@ -273,6 +275,7 @@ def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], 
         soft=soft | renewed,
         sources=_sources(network, known, loose),
         driven=frozenset(name for name in soft if drives(known[name])),
+        scored=frozenset(name for name in soft if known[name].attention),
         starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.closing,
         closes={name: each for name in scales.closing if scales.answers.issuperset(each := known[name].closes)},
     )
