@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
 # that makes them less even is taken back, and the next goes half as far.
 ROUNDS, STEP = 4, 0.8
-# Before that, walks in which tables that others follow come to their size: a third of what is missing is left by each.
+# Before that, walks in which tables that others follow come to their size.
 SETTLED = 3
+# This power of what is missing leaves a third of it, whether a table counts by itself or by its square.
+_EITHER = 2 / 3
 # A size that moved by less is as it was.
 _SEEN = 0.01
 # What an activation sees is as the weight gives it, but for sampling: a bias, a dropout, a pooling leave as much or more.
@@ -194,9 +196,9 @@ def _followed(scales: Scales, found: Round, *, begun: bool) -> Scales:
     """
     sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
     # What a table gives is looked up and multiplied by it again: its square counts where no norm stands between, itself where
-    # one does, and this power leaves a third of what is missing in both.
+    # one does.
     tied = {
-        name: scales.tied[name] * ((size / seen) ** (2 / 3) if seen > 0 else 1.0)
+        name: scales.tied[name] * ((size / seen) ** _EITHER if seen > 0 else 1.0)
         for name, (size, seen) in sizes.items()
     }
     return _rescaled(
@@ -247,7 +249,8 @@ def _joined(scales: Scales, found: Round) -> Scales:
     for node, joint in scales.joints.items():
         seen, goal = found.joint.get(node, 0.0), HEAD / math.sqrt(joint.terms)
         if seen > 0 and math.isfinite(seen) and abs(goal / seen - 1) > _APART:
-            share = min(max(goal / seen, 1 / FAR), FAR) ** (1 / joint.degree)
+            # What weighs the rows may be made of the table, too.
+            share = min(max(goal / seen, 1 / FAR), FAR) ** ((_EITHER if joint.weighed else 1.0) / joint.degree)
             ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
     for name in scales.tables & scales.anchors.keys() - ratios.keys():  # those beside it on its stream are no larger
         ratios |= {name: ratios[other] for other in scales.anchors[name] if other in ratios}

@@ -177,7 +177,9 @@ def walked(
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
     # A draw of few outputs tells little of what they read.
-    inputs |= {name: walk.read[node] for name, node in walk.answering.items() if inputs.get(name) and walk.read[node] > 0}
+    inputs |= {
+        name: walk.read[node] for name, node in walk.answering.items() if inputs.get(name) and walk.read[node] > 0
+    }
     for name in (name for name, facts in known.items() if name in walk.used and not facts.frozen):
         factor = walk.factors.get(name, 1.0)
         if name in scales.bound or name in scales.free:

@@ -69,7 +69,9 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         if name in movable:
             table = place is None and known[name].role == "embedding"
             ended = place is not None and place.stream and ends.get((place.stream.number, place.index)) == name
-            found[name] -= 1.0 if name in stream or table or ended or name in terms or name in scales.answers else _own(bent[name])
+            found[name] -= (
+                1.0 if name in stream or table or ended or name in terms or name in scales.answers else _own(bent[name])
+            )
         for source in read:
             if source in movable:
                 found[source] += 2.0 * bent[source].forward / len(read)

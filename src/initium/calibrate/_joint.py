@@ -75,7 +75,11 @@ class _Read:
         if whole and len({joint.degree for joint in clean.values()}) == 1:
             clean = {node: whole}
         for term, joint in clean.items():
-            if joint.weighed or joint.degree > 1 or not ((self._alone(term) and len(clean) == 1) or self._tables & {*joint.names}):
+            if (
+                joint.weighed
+                or joint.degree > 1
+                or not ((self._alone(term) and len(clean) == 1) or self._tables & {*joint.names})
+            ):
                 yield term, replace(joint, terms=len(clean))
 
     def _alone(self, term: fx.Node) -> bool:

@@ -237,9 +237,7 @@ def _with_tables(scales: Scales) -> Scales:
     return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors), held=frozenset(held))
 
 
-def _with_ends(
-    scales: Scales, known: Mapping[str, Facts], outputs: Collection[str], logs: Collection[str]
-) -> Scales:
+def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str], logs: Collection[str]) -> Scales:
     """Ends of branches by what their stream begins as, but for logs of factors."""
     every = {**scales.bound, **scales.free}.items()
     sizes = {name: size for name, (size, _) in every if name not in scales.divided} | scales.tied

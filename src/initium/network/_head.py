@@ -87,9 +87,7 @@ def leaving(flow: Flow) -> set[fx.Node]:
             continue
         if all(user.op == "output" or user in last for user in readers) and op_name(node) in _ENDS:
             last.add(node)
-        if any(
-            user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers
-        ):
+        if any(user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers):
             found.add(node)
     return found
 
