@@ -172,3 +172,30 @@ def test_chances_that_go_out_are_sized_as_the_scores_behind_them():
     )
     initium.initialize(model, batch, "auto", seed=0)
     assert 0.2 < model(*batch).logit().std() < 0.4
+
+
+class Propagated(nn.Module):
+    """Two tables joined to one, and the mean of what three steps over a graph make of it, as in LightGCN."""
+
+    def __init__(self, users=60, items=40, width=32):
+        super().__init__()
+        self.user, self.item = nn.Embedding(users, width), nn.Embedding(items, width)
+        near = (draw(users + items, users + items) > 1).float()
+        self.register_buffer("near", near / near.sum(1, keepdim=True).clamp(min=1))
+
+    def forward(self, users, items):
+        steps = [torch.cat((self.user.weight, self.item.weight))]
+        for _ in range(3):
+            steps.append(self.near @ steps[-1])
+        made = torch.stack(steps).mean(0)
+        return (made[users] * made[60 + items]).sum(-1)
+
+
+def test_joined_tables_are_started_alike():
+    torch.manual_seed(0)
+    model, batch = Propagated(), (whole(60, 256), whole(40, 256))
+    assert {use.joined for use in read(model, Batch(batch)).uses} == {("item.weight",)}
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).std() < 0.3
+    sizes = [float(each.weight.detach().std()) for each in (model.user, model.item)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)

@@ -252,8 +252,9 @@ def _joined(scales: Scales, found: Round) -> Scales:
             # What weighs the rows may be made of the table, too.
             share = min(max(goal / seen, 1 / FAR), FAR) ** ((_EITHER if joint.weighed else 1.0) / joint.degree)
             ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
-    for name in scales.tables & scales.anchors.keys() - ratios.keys():  # those beside it on its stream are no larger
-        ratios |= {name: ratios[other] for other in scales.anchors[name] if other in ratios}
+    beside = scales.tables & scales.anchors.keys() - ratios.keys()  # on its stream, and no larger
+    followed = {name: [ratios[each] for each in scales.anchors[name] if each in ratios] for name in beside}
+    ratios |= {name: min(several) for name, several in followed.items() if several}
     return _rescaled(scales, ratios) if ratios else scales
 
 

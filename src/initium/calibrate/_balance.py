@@ -72,7 +72,7 @@ class Balancing(Predicting):
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
         """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
-        self.used.add(use.name)
+        self.used.update((use.name, *use.joined))
         if use.name in self._tied and "embedding" not in use.op:
             self.multiplied.setdefault(use.name, _rms(output))
         if use.name not in self._goals or not output.numel():

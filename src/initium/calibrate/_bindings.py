@@ -29,7 +29,7 @@ def scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
     """Whether a weight has a size of its own to be given: no gate, no composed one, none whose magnitude is frozen."""
     if facts.frozen or facts.whole or facts.inverted or use.layout == "gates" or facts.role == "recurrent":
         return False
-    composed = bool(facts.computed_by) or not (use.direct or use.proportional)
+    composed = bool(facts.computed_by) or not (use.direct or use.proportional or use.joined)
     return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 

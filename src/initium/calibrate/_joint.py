@@ -51,7 +51,7 @@ def joints(network: Network, names: Collection[str], tables: Collection[str] = (
         for use in network.uses
         if use.leaves and (not use.activated or use.activated in scored or _is_power(use.after.text))
     ]
-    named = {use.node: use.name for use in within if use.name in names or use.name in tables}
+    named = {use.node: (use.name, *use.joined) for use in within if use.name in names or use.name in tables}
     read = _Read(network.trace, named, {use.node for use in network.uses} - named.keys(), tables)
     return {node.name: joint for each in ends for node, joint in read.joints(each)}
 
@@ -60,7 +60,7 @@ class _Read:
     """A graph, the uses of which joints are made, and those that stand in none."""
 
     def __init__(
-        self, trace: Trace, named: Mapping[str, str], strangers: Collection[str], tables: Collection[str]
+        self, trace: Trace, named: Mapping[str, tuple[str, ...]], strangers: Collection[str], tables: Collection[str]
     ) -> None:
         self._members = {node for node in trace.graph.graph.nodes if node.name in named}
         self._named, self._strangers, self._tables, self._inputs = named, strangers, {*tables}, _inputs(trace)
@@ -90,7 +90,7 @@ class _Read:
     def _joint(self, term: fx.Node) -> Joint | None:
         """Of which members a value is made; ``None`` where others have a part in it, and do not only multiply it."""
         if term in self._members:
-            return Joint((self._named[term.name],), 1.0)
+            return Joint(self._named[term.name], 1.0)
         degrees, others, made = dict.fromkeys(self._members, 1.0), set["fx.Node"](), set["fx.Node"]()
         weighed = False
         for here in made_of(term, self._members):
@@ -105,7 +105,7 @@ class _Read:
             degrees[here] = sum(given) if op_name(here) in MULTIPLIES else max(given, default=0.0) * _power(here)
         if term in others:
             return None
-        names = tuple(dict.fromkeys(self._named[each.name] for each in sorted(made)))
+        names = tuple(dict.fromkeys(name for each in sorted(made) for name in self._named[each.name]))
         return Joint(names, max(degrees[term], 1.0), weighed=weighed and not self._tables.isdisjoint(names))
 
 

@@ -138,7 +138,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
-        first.setdefault(use.name, use)
+        for name in (use.name, *use.joined):
+            first.setdefault(name, use)
     read = frozenset(node for use in every for node in use.sources)
     outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
@@ -201,7 +202,7 @@ def _by_place(
         if facts.role == "weight":
             found = binding(facts, ends=name in outputs)
             (bound if found else free)[name] = found or (1.0, reason(facts))
-        elif facts.role == "embedding" and name in answering:
+        elif facts.role == "embedding" and name in answering and not use.joined:
             bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
         elif facts.role == "embedding":
             free[name] = TABLE, "a table that is looked up"

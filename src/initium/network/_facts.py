@@ -107,6 +107,7 @@ class Use:
         proportional: True where those make of every positive multiple of the parameter that multiple, and other parameters
             only scale it along some of its axes: a mask, a quantisation on the weight's own scale, a transform to complex
             numbers, the rates of a state space.
+        joined: Of a lookup, the other parameters of which its table is joined or summed, which grows as all of them do.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
@@ -149,6 +150,7 @@ class Use:
     leaves: bool = False
     reads: str = ""
     renewed: bool = False
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
