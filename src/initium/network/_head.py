@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import LOSSES, MOVES, SOFTMAXES, op_name, shape_of
+from initium.network._ops import AFFINE, LOSSES, MOVES, SOFTMAXES, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -31,7 +31,7 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     the end of a branch, but to a figure of the data (the mean that a forecast is scaled back by) it is the answer still.
     """
     losses: dict[fx.Node, frozenset[str]] = {}
-    joins = _on_streams(flow, joins)
+    joins = _on_streams(flow, joins) - _sums_of_answers(flow)
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
@@ -52,6 +52,24 @@ def _on_streams(flow: Flow, joins: AbstractSet[fx.Node]) -> set[fx.Node]:
     return {
         node for node in joins if not _shifts([each for each in flow.parents[node] if each not in made], node, flow)
     }
+
+
+def _sums_of_answers(flow: Flow) -> set[fx.Node]:
+    """The sums that go out and are made of nothing but what weights give to no one else: no stream, whatever order they have."""
+    found: set[fx.Node] = set()
+    for node in flow.read.nodes:
+        if any(user.op == "output" for user in node.users) and node in flow.parents:
+            sums, ahead, alone = set["fx.Node"](), [node], True
+            while ahead and alone:
+                here = ahead.pop()
+                alone = len(flow.readers(here)) == 1
+                if here not in flow.weights:
+                    handed = op_name(here) in AFFINE and len(flow.parents[here]) == 1
+                    alone &= handed or flow.joins(here)
+                    sums |= {here} if flow.joins(here) else set()
+                    ahead += flow.parents[here]
+            found |= sums if alone else set()
+    return found
 
 
 def _shifts(data: list[fx.Node], whole: fx.Node, flow: Flow) -> bool:
