@@ -8,7 +8,9 @@ from torch import nn
 
 import initium
 from initium.calibrate._joint import joints
-from initium.network import as_batch, read
+from initium.calibrate._scales import scales_of
+from initium.calibrate._written import CLOSE
+from initium.network import Batch, as_batch, read
 
 
 class Factors(nn.Module):
@@ -131,3 +133,69 @@ def test_what_an_input_or_another_weight_has_a_part_in_is_not_sized_as_an_answer
     (found,) = joints(network, ["left.weight", "right.weight"]).values()
     assert found.names == ("left.weight", "right.weight")
     assert found.degree == 2
+
+
+class Scores(nn.Module):
+    """What comes next by the inner product of a state with rows of the table that was read."""
+
+    def __init__(self, *, norm, width=32):
+        super().__init__()
+        self.items, self.state = nn.Embedding(200, width), nn.GRU(width, width, batch_first=True)
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
+
+    def forward(self, seen, ahead):
+        return (self.norm(self.state(self.items(seen))[0]) * self.items(ahead)).sum(-1)
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_rows_that_a_state_scores_start_at_the_size_of_an_output(norm):
+    torch.manual_seed(0)
+    model, batch = Scores(norm=norm), (whole(200, 64, 20), whole(200, 64, 20))
+    (joint,) = scales_of(read(model, Batch(batch)), {}).joints.values()
+    assert (joint.names, joint.degree, joint.weighed) == (("items.weight",), 1.0, True)
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).std() < 0.3
+    # Behind a norm that nothing else reads the table is as large as any other.
+    assert not norm or float(model.norm.weight.detach()[0]) == CLOSE
+
+
+def test_chances_that_go_out_are_sized_as_the_scores_behind_them():
+    class Chances(Machine):
+        def forward(self, x):
+            return super().forward(x).sigmoid()
+
+    torch.manual_seed(0)
+    model, batch = Chances(deep=True), (whole(100, 256, 20),)
+    plain = Machine(deep=True)
+    assert (
+        scales_of(read(model, Batch(batch)), {}).joints.keys() == scales_of(read(plain, Batch(batch)), {}).joints.keys()
+    )
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).logit().std() < 0.4
+
+
+class Propagated(nn.Module):
+    """Two tables joined to one, and the mean of what three steps over a graph make of it, as in LightGCN."""
+
+    def __init__(self, users=60, items=40, width=32):
+        super().__init__()
+        self.user, self.item = nn.Embedding(users, width), nn.Embedding(items, width)
+        near = (draw(users + items, users + items) > 1).float()
+        self.register_buffer("near", near / near.sum(1, keepdim=True).clamp(min=1))
+
+    def forward(self, users, items):
+        steps = [torch.cat((self.user.weight, self.item.weight))]
+        for _ in range(3):
+            steps.append(self.near @ steps[-1])
+        made = torch.stack(steps).mean(0)
+        return (made[users] * made[60 + items]).sum(-1)
+
+
+def test_joined_tables_are_started_alike():
+    torch.manual_seed(0)
+    model, batch = Propagated(), (whole(60, 256), whole(40, 256))
+    assert {use.joined for use in read(model, Batch(batch)).uses} == {("item.weight",)}
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).std() < 0.3
+    sizes = [float(each.weight.detach().std()) for each in (model.user, model.item)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1)

@@ -523,3 +523,31 @@ def test_a_table_of_positions_or_of_classes_is_none_of_them():
     parts["classes"] = nn.Parameter(torch.randn(7, 4))
     network = network_of(conditioned, torch.randn(5, 3, 6), torch.arange(5), **parts)
     assert {network.facts(name).role for name in ("positions", "classes")} == {"embedding"}
+
+
+class Jumping(nn.Module):
+    """An answer of every layer, all added: no stream."""
+
+    def __init__(self, *, read):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.answers, self.read = nn.ModuleList(nn.Linear(8, 4) for _ in range(4)), read
+        self.more = nn.Linear(4, 4)
+
+    def forward(self, x):
+        out = 0
+        for layer, answer in zip((*self.layers, None), self.answers, strict=True):
+            out = out + F.dropout(answer(x), 0.1)
+            if layer is not None:
+                x = F.relu(layer(x)) + (self.more(out).sum(-1, keepdim=True) if self.read else 0)
+        return out
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_sum_of_what_weights_give_to_no_one_else_is_made_of_answers(taken):
+    heads = [
+        bool(facts.head)
+        for facts in read(Jumping(read=taken), as_batch(torch.randn(5, 8))).parameters
+        if facts.role == "weight" and "answers" in facts.name
+    ]
+    assert all(heads) != taken

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from initium.calibrate._asked import asked
-from initium.calibrate._balance import walked
+from initium.calibrate._balance import constant_of, walked
 from initium.calibrate._first_way import first_way
 from initium.calibrate._rates import FAR, NEAR, cost, moved
 from initium.calibrate._scales import Scales, scales_of
-from initium.calibrate._written import CLOSE, HEAD, LAYER, written_out
+from initium.calibrate._written import HEAD, LAYER, written_out
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
 # that makes them less even is taken back, and the next goes half as far.
 ROUNDS, STEP = 4, 0.8
-# Before that, walks in which tables that others follow come to their size: a third of what is missing is left by each.
+# Before that, walks in which tables that others follow come to their size.
 SETTLED = 3
+# This power of what is missing leaves a third of it, whether a table counts by itself or by its square.
+_EITHER = 2 / 3
 # A size that moved by less is as it was.
 _SEEN = 0.01
 # What an activation sees is as the weight gives it, but for sampling: a bias, a dropout, a pooling leave as much or more.
@@ -63,11 +65,13 @@ def auto(
     what they carry is not drowned. A stream on which no norm stands, with all that reads it, moves as a whole. Weights
     between activations move at a price that grows with the length of their chain: in one of a few they share the step
     down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too.
-    An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.5 at most: a softmax's loss is then half as far above
-    that of guessing as under PyTorch's own linear layer. Queries and keys do not move.
+    An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.35 at most: a softmax's loss is then half as far above
+    that of guessing as under PyTorch's own linear layer, and 0.06 at most; of several that are added, one may be smaller than
+    the rest. Queries and keys move with the values beside them in one weight, and by themselves not at all.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25: the
-    output's weights are as large as any other layer's, and learn no faster than the rest. A weight that is zero throughout at
+    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or by as
+    much more as a mean behind it takes away, where the rates ask for it: the output's weights are as large as any other
+    layer's, and learn no faster than the rest. The log of a factor, such as of a coupling, starts at 0.25. A weight that is zero throughout at
     the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
     out on purpose and is kept, with a bias that is then all that it gives. So is a bias of an output, or before what opens a
     gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent layer), that lies on one side of zero and
@@ -154,8 +158,13 @@ def auto(
         for name, value in scales.layers.items()
     }
     chosen |= {
-        name: Choice(Constant(value), "norm before the output", f"only outputs read it: {CLOSE:g} times the identity")
-        for name, value in scales.closing.items()
+        facts.name: Choice(
+            Constant(constant_of(facts, scales)),
+            "norm before the output",
+            f"only outputs read it: {scales.size(facts.name):.3g} times the identity",
+        )
+        for facts in network.parameters
+        if facts.name in scales.closing
     }
     return Scheme(
         "auto", first_of(lambda facts: chosen.get(facts.name), textbook().rule), "the predicted signal; He 2015"
@@ -189,9 +198,9 @@ def _followed(scales: Scales, found: Round, *, begun: bool) -> Scales:
     """
     sizes = {name: (scales.bound[name][0], found.outputs.get(name, 0.0)) for name in scales.tied}
     # What a table gives is looked up and multiplied by it again: its square counts where no norm stands between, itself where
-    # one does, and this power leaves a third of what is missing in both.
+    # one does.
     tied = {
-        name: scales.tied[name] * ((size / seen) ** (2 / 3) if seen > 0 else 1.0)
+        name: scales.tied[name] * ((size / seen) ** _EITHER if seen > 0 else 1.0)
         for name, (size, seen) in sizes.items()
     }
     return _rescaled(
@@ -242,8 +251,12 @@ def _joined(scales: Scales, found: Round) -> Scales:
     for node, joint in scales.joints.items():
         seen, goal = found.joint.get(node, 0.0), HEAD / math.sqrt(joint.terms)
         if seen > 0 and math.isfinite(seen) and abs(goal / seen - 1) > _APART:
-            share = min(max(goal / seen, 1 / FAR), FAR) ** (1 / joint.degree)
+            # What weighs the rows may be made of the table, too.
+            share = min(max(goal / seen, 1 / FAR), FAR) ** ((_EITHER if joint.weighed else 1.0) / joint.degree)
             ratios |= {name: min(share, ratios.get(name, math.inf)) for name in joint.names}
+    beside = scales.tables & scales.anchors.keys() - ratios.keys()  # on its stream, and no larger
+    followed = {name: [ratios[each] for each in scales.anchors[name] if each in ratios] for name in beside}
+    ratios |= {name: min(several) for name, several in followed.items() if several}
     return _rescaled(scales, ratios) if ratios else scales
 
 
@@ -257,4 +270,5 @@ def _resized(scales: Scales, new: Mapping[str, float]) -> Scales:
         {name: (new.get(name, size), why) for name, (size, why) in group.items()}
         for group in (scales.bound, scales.free)
     )
-    return replace(scales, bound=bound, free=free)
+    closing = {name: new.get(name, size) for name, size in scales.closing.items()}
+    return replace(scales, bound=bound, free=free, closing=closing)

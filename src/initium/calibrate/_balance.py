@@ -40,6 +40,9 @@ class Balancing(Predicting):
         pooled: Mapping[str, float],
     ) -> None:
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
+        first = {use.name: use.reads for use in reversed(network.uses) if use.name in scales.answers}
+        self.read: dict[str, float] = dict.fromkeys(first.values(), 0.0)
+        self.answering = first
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
         self.used: set[str] = set()
@@ -52,8 +55,10 @@ class Balancing(Predicting):
         self._turned, self._tied = scales.turned, scales.tied
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
-        """Also the spread of what several weights give together."""
+        """Also the spread of what several weights give together, and the size of what answers are made of."""
         result = super().run_node(n)
+        if n.name in self.read and isinstance(result, torch.Tensor) and result.numel():
+            self.read[n.name] = _rms(result)
         if n.name in self._joints and isinstance(result, torch.Tensor) and result.numel():
             self.joint[n.name] = _spread(result.detach())
         return result
@@ -67,7 +72,7 @@ class Balancing(Predicting):
 
     def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
         """The output that the rescaled weight gives; a weight that is used again keeps its first factor."""
-        self.used.add(use.name)
+        self.used.update((use.name, *use.joined))
         if use.name in self._tied and "embedding" not in use.op:
             self.multiplied.setdefault(use.name, _rms(output))
         if use.name not in self._goals or not output.numel():
@@ -171,6 +176,10 @@ def walked(
     stds, rates = dict[str, float](), dict[str, float]()
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
     inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
+    # A draw of few outputs tells little of what they read.
+    inputs |= {
+        name: walk.read[node] for name, node in walk.answering.items() if inputs.get(name) and walk.read[node] > 0
+    }
     for name in (name for name, facts in known.items() if name in walk.used and not facts.frozen):
         factor = walk.factors.get(name, 1.0)
         if name in scales.bound or name in scales.free:
@@ -198,12 +207,18 @@ def _law(facts: Facts, scales: Scales, rest: Rule) -> Law | None:
     name = facts.name
     if name in scales.given:
         return law_of_fill(scales.given[name], facts.shape)
-    constant = scales.layers.get(name, scales.closing.get(name))
-    if constant is not None:
-        return Law(constant, 0.0)
+    if name in scales.layers or name in scales.closing:
+        return Law(constant_of(facts, scales), 0.0)
     if name in scales.tables or name in scales.tied or name in scales.divided:
         return Law(0.0, scales.tied.get(name) or scales.size(name))
     return None if facts.whole or facts.computed_by not in {"", WEIGHT_NORM} else _drawn(facts, scales, rest)
+
+
+def constant_of(facts: Facts, scales: Scales) -> float:
+    """What a LayerScale, or the scale of a norm that only outputs read, starts at: of the latter 0 may be the identity."""
+    if facts.name in scales.layers:
+        return scales.layers[facts.name]
+    return scales.closing[facts.name] + (facts.neutral or 0.0) - 1.0
 
 
 def _written(

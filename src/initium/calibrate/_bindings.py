@@ -29,17 +29,17 @@ def scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
     """Whether a weight has a size of its own to be given: no gate, no composed one, none whose magnitude is frozen."""
     if facts.frozen or facts.whole or facts.inverted or use.layout == "gates" or facts.role == "recurrent":
         return False
-    composed = bool(facts.computed_by) or not (use.direct or use.proportional)
+    composed = bool(facts.computed_by) or not (use.direct or use.proportional or use.joined)
     return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 
 def passes(facts: Facts, loose: Collection[int]) -> bool:
-    """Whether what a weight gives reaches its readers at its size: no norm stands behind it, on its stream or after."""
+    """Whether what a weight gives reaches its readers at its size: no norm stands behind it or its activation, or on its stream."""
     if facts.divided_out:
         return False
     place = facts.residual
     stream = place.stream if place is not None and place.place in {"stream", "last"} else None
-    return not facts.normalised and (stream is None or stream.number in loose)
+    return not (facts.normalised or facts.renewed) and (stream is None or stream.number in loose)
 
 
 def drives(facts: Facts) -> bool:
@@ -52,11 +52,11 @@ def drives(facts: Facts) -> bool:
 
 
 def gives_way(facts: Facts, loose: Collection[int]) -> bool:
-    """Where the next weight makes up for a size: no output reads it, no softmax, and no stream that may not move as a whole."""
+    """Where a norm or the next weight makes up for a size: no output reads it, no softmax, no stream that may not move as a whole."""
     place = facts.residual
-    if facts.head or facts.attention or facts.after.kind in {"softmax", "attention"}:
+    if facts.head or facts.after.kind == "softmax" or (facts.attention and not _packs_values(facts)):
         return False
-    if place is None or place.stream is None or place.place not in {"stream", "last"}:
+    if facts.renewed or place is None or place.stream is None or place.place not in {"stream", "last"}:
         return True
     return place.stream.number in loose and not place.leaves
 
@@ -109,6 +109,11 @@ def _into(facts: Facts) -> tuple[float, str]:
 def _compared(facts: Facts) -> bool:
     """Whether it makes queries or keys, and no values: their product goes to a softmax, however that is written."""
     return bool(facts.attention) and all(part and "v" not in part and part != "out" for part, _ in facts.attention)
+
+
+def _packs_values(facts: Facts) -> bool:
+    """Whether values stand beside queries or keys in one weight: what they are read by makes up for their size."""
+    return any("v" in part for part, _ in facts.attention)
 
 
 def _only_values(facts: Facts) -> bool:

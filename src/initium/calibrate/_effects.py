@@ -44,7 +44,8 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         ``r_e = -y_e - s + 2 y of what it reads``, and in the branch ``r = y_e - s - 2 (y - y of what it reads)``, with s the
         log10 of the stream's size, to which each that is added to it counts by its square: the gradient on the stream does
         not depend on one branch, and falls as the stream grows. What is read behind a norm counts for nothing. So it is where a
-        norm stands behind the sum, but s is 0 there.
+        norm stands behind the sum, but s is 0 there. What goes out has ``r = -y + 2 y of what it reads``, and 2 c with c the log10
+        of the scale of the norm before it: its loss hardly answers to its size.
 
         Before an activation phi whose input has the rms sigma, with s and t the slopes of the logs of rms phi and of rms
         phi' by that of sigma: ``r = t - s - 1`` of y itself, 2 s of what reads it, and ``1 + t - s`` of all that the weight
@@ -59,6 +60,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     """
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
+    out = scales.terms | scales.answers
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
     bent = {name: _STRAIGHT if name in scales.divided else _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():
@@ -68,7 +70,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         if name in movable:
             table = place is None and known[name].role == "embedding"
             ended = place is not None and place.stream and ends.get((place.stream.number, place.index)) == name
-            found[name] -= 1.0 if name in stream or table or ended else _own(bent[name])
+            found[name] -= 1.0 if name in stream or table or ended or name in out else _own(bent[name])
         for source in read:
             if source in movable:
                 found[source] += 2.0 * bent[source].forward / len(read)
@@ -77,6 +79,9 @@ def effects_of(network: Network, scales: Scales) -> Effects:
         for other, share in stream.items():
             found[other] -= share
         effects[name] = dict(found)
+    for name, closed in scales.closes.items():  # the outputs keep their size
+        for each in closed:
+            effects[each][name] = 2.0
     _reach_back(effects, bent, scales.sources)
     return effects
 
@@ -94,6 +99,10 @@ def _reach_back(effects: Effects, bent: Mapping[str, Bend], sources: Mapping[str
                 ahead += sources.get(source, ())
         for source in seen & effects.keys():
             effects[source][name] = effects[source].get(name, 0.0) + change
+
+
+def _renewed(facts: Facts) -> bool:
+    return facts.normalised or facts.renewed
 
 
 def _own(bend: Bend) -> float:
@@ -129,7 +138,7 @@ def _streams(
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
     for name in scales.movable:
         place = known[name].residual
-        if place is None or place.stream is None or known[name].normalised or name in scales.divided:
+        if place is None or place.stream is None or _renewed(known[name]) or name in scales.divided:
             continue
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):

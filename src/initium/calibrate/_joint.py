@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from initium.network import MOVES, MULTIPLIES, is_float, made_of, op_name
+from initium.network import MOVES, MULTIPLIES, is_float, made_of, op_name, scores
 
 _SUMS = frozenset({"add", "sub"})
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
     from torch import fx
 
@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """A value that goes out, or a term of one, and is made of some weights' outputs alone.
+    """A value that goes out, or a term of one, and is made of some weights' outputs, which others may multiply.
 
     Attributes:
         names: Those weights and tables.
         degree: The power by which it grows where all of them grow: 2 for a product of two, 1 for a sum.
         terms: The number of such terms that make what goes out in sum.
+        weighed: Whether it holds a table whose rows others multiply: scores of a state, or of features.
     """
 
     names: tuple[str, ...]
     degree: float
     terms: int = 1
+    weighed: bool = False
 
 
 def joints(network: Network, names: Collection[str], tables: Collection[str] = ()) -> dict[str, Joint]:
-    """By node that goes out, or term of it, what it is made of: several uses of these, or a power of one, and no input.
+    """By node that goes out, or term of it, what it is made of: several uses of these, a power of one, rows that others weigh.
 
     Args:
         network: The traced network.
@@ -42,17 +44,23 @@ def joints(network: Network, names: Collection[str], tables: Collection[str] = (
     """
     if network.trace is None:
         return {}
-    within = [use for use in network.uses if use.leaves and (not use.activated or _is_power(use.after.text))]
-    named = {use.node: use.name for use in within if use.name in names or use.name in tables}
+    ends = list(_leaving(network.trace))
+    scored = {each.name for node in ends for each in _moved(node)}
+    within = [
+        use
+        for use in network.uses
+        if use.leaves and (not use.activated or use.activated in scored or _is_power(use.after.text))
+    ]
+    named = {use.node: (use.name, *use.joined) for use in within if use.name in names or use.name in tables}
     read = _Read(network.trace, named, {use.node for use in network.uses} - named.keys(), tables)
-    return {node.name: joint for each in _leaving(network.trace) for node, joint in read.joints(each)}
+    return {node.name: joint for each in ends for node, joint in read.joints(each)}
 
 
 class _Read:
     """A graph, the uses of which joints are made, and those that stand in none."""
 
     def __init__(
-        self, trace: Trace, named: Mapping[str, str], strangers: Collection[str], tables: Collection[str]
+        self, trace: Trace, named: Mapping[str, tuple[str, ...]], strangers: Collection[str], tables: Collection[str]
     ) -> None:
         self._members = {node for node in trace.graph.graph.nodes if node.name in named}
         self._named, self._strangers, self._tables, self._inputs = named, strangers, {*tables}, _inputs(trace)
@@ -67,7 +75,11 @@ class _Read:
         if whole and len({joint.degree for joint in clean.values()}) == 1:
             clean = {node: whole}
         for term, joint in clean.items():
-            if joint.degree > 1 or not ((self._alone(term) and len(clean) == 1) or self._tables & {*joint.names}):
+            if (
+                joint.weighed
+                or joint.degree > 1
+                or not ((self._alone(term) and len(clean) == 1) or self._tables & {*joint.names})
+            ):
                 yield term, replace(joint, terms=len(clean))
 
     def _alone(self, term: fx.Node) -> bool:
@@ -76,14 +88,25 @@ class _Read:
         return term in self._members or len(made & self._members) < 2  # noqa: PLR2004
 
     def _joint(self, term: fx.Node) -> Joint | None:
-        """Of which members a value is made; ``None`` where others have a part in it."""
+        """Of which members a value is made; ``None`` where others have a part in it, and do not only multiply it."""
         if term in self._members:
-            return Joint((self._named[term.name],), 1.0)
-        between = made_of(term, self._members)
-        if any(each.name in self._strangers or each in self._inputs for each in between):
+            return Joint(self._named[term.name], 1.0)
+        degrees, others, made = dict.fromkeys(self._members, 1.0), set["fx.Node"](), set["fx.Node"]()
+        weighed = False
+        for here in made_of(term, self._members):
+            given = [degrees[each] for each in here.all_input_nodes if each in degrees]
+            foreign = not others.isdisjoint(here.all_input_nodes)
+            joins = foreign and not (any(given) and op_name(here) in MULTIPLIES)
+            if here.name in self._strangers or here in self._inputs or joins:
+                others.add(here)
+                continue
+            weighed |= foreign
+            made.update(self._members.intersection(here.all_input_nodes))
+            degrees[here] = sum(given) if op_name(here) in MULTIPLIES else max(given, default=0.0) * _power(here)
+        if term in others:
             return None
-        made = {each for here in between for each in here.all_input_nodes} & self._members
-        return Joint(tuple(dict.fromkeys(self._named[each.name] for each in sorted(made))), _degree(between, made))
+        names = tuple(dict.fromkeys(name for each in sorted(made) for name in self._named[each.name]))
+        return Joint(names, max(degrees[term], 1.0), weighed=weighed and not self._tables.isdisjoint(names))
 
 
 def _terms(node: fx.Node, members: Collection[fx.Node]) -> list[fx.Node]:
@@ -99,8 +122,17 @@ def _terms(node: fx.Node, members: Collection[fx.Node]) -> list[fx.Node]:
 
 
 def _leaving(trace: Trace) -> Iterator[fx.Node]:
+    """What goes out, or of chances and a loss the scores."""
     (output,) = (node for node in trace.graph.graph.nodes if node.op == "output")
-    yield from output.all_input_nodes
+    yield from dict.fromkeys(scores(node) for node in output.all_input_nodes)
+
+
+def _moved(node: fx.Node) -> Iterator[fx.Node]:
+    """A value, and those of which it is a view."""
+    yield node
+    while op_name(node) in MOVES and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+        yield node
 
 
 def _inputs(trace: Trace) -> set[fx.Node]:
@@ -111,15 +143,6 @@ def _inputs(trace: Trace) -> set[fx.Node]:
 def _is_power(text: str) -> bool:
     """An activation that has a degree."""
     return text.partition("(")[0] in {"square", "pow"}
-
-
-def _degree(between: Sequence[fx.Node], made: Collection[fx.Node]) -> float:
-    """That of the last of the values between the uses and what goes out."""
-    degrees = dict.fromkeys(made, 1.0)
-    for here in between:
-        given = [degrees[each] for each in here.all_input_nodes]
-        degrees[here] = sum(given) if op_name(here) in MULTIPLIES else max(given, default=0.0) * _power(here)
-    return max(degrees[between[-1]], 1.0)
 
 
 def _power(node: fx.Node) -> float:

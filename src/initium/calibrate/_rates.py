@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initium.calibrate._effects import effects_of
-from initium.calibrate._written import HEAD
+from initium.calibrate._written import CLOSE, HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +31,9 @@ LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 2.0, 200.0
 # normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
 # An answer only grows, to this part of what it reads, which lifts a softmax's loss half as far above guessing as torch's own
-# linear layer does, U(+-1 / sqrt(fan_in)), and by no more than this factor: to 0.5 in all, and the loss by 0.125.
-PART, MOST = math.sqrt(1 / 6), 2.0
+# linear layer does, U(+-1 / sqrt(fan_in)), and by no more than this factor: to 0.35 in all, and the loss by 0.063. So much may
+# queries and keys grow that stand beside values in one weight: scores are twice as large then.
+PART, MOST = math.sqrt(1 / 6), math.sqrt(2)
 # Newton's steps between bounds: how many at most, when none moves a size any more, and the least part of one that is tried.
 SOLVES, STILL, SHORT = 50, 1e-4, 1e-3
 
@@ -70,18 +71,23 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
         for other, effect in effects.get(name, {}).items():
             reach[row, places[other]] += effect
     rates = np.array([math.log10(found.rates[name]) for name in names])
-    limits = np.log10([_most(scales, found, name) for name in places])
-    lower = np.where([name in scales.answers for name in places], 0.0, -limits)
+    lower, upper = np.log10([_bounds(scales, found, name) for name in places]).T
     # Rates at the starting sizes, as far as they are linear.
-    final = _within(reach, rates - reach @ now, _pulls(scales, places, len(names)), lower, limits)
+    final = _within(reach, rates - reach @ now, _pulls(scales, places, len(names)), lower, upper)
     return {name: scales.starts[name] * 10.0 ** float(final[place]) for name, place in places.items()}
 
 
-def _most(scales: Scales, found: Round, name: str) -> float:
-    """By how much its size may grow, and shrink too where it is no answer's."""
+def _bounds(scales: Scales, found: Round, name: str) -> tuple[float, float]:
+    """By what its size may be multiplied at least and at most."""
+    widest = NEAR if name in scales.driven or name in scales.scored else FAR
+    if name in scales.closes:  # until the outputs read what they would without a mean or a mask behind the norm
+        seen = max(found.inputs.get(each, 0.0) for each in scales.closes[name]) / scales.size(name)
+        return 1.0, min(max(1.0 / seen, 1.0), 1.0 / CLOSE) if seen > 0 else 1.0
     if name in scales.answers:
-        return min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
-    return NEAR if name in scales.driven else FAR
+        return 1.0, min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
+    if name in scales.terms:
+        return 1.0 / NEAR, 1.0
+    return 1.0 / widest, MOST if name in scales.scored else widest
 
 
 def cost(scales: Scales, found: Round) -> float:

@@ -22,6 +22,7 @@ from initium.calibrate._first_way import first_way
 from initium.calibrate._joint import Joint, joints
 from initium.calibrate._streams import Line, end_size, lines_of
 from initium.calibrate._written import CLOSE, HEAD, closing_of, layers_of
+from initium.network import log_scales
 from initium.planning import law_of_fill
 from initium.records import Constant
 from initium.schemes import textbook
@@ -58,10 +59,12 @@ class Scales:
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
-        closing: By scale of a norm that only outputs read, its value.
+        closing: By scale of a norm that only outputs read, its value, where 1 changes nothing.
+        closes: By such a scale that may move, the outputs' weights.
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
         answers: Which of the bound ones go out by themselves, and may grow somewhat.
+        scored: Which of the soft ones make queries or keys beside values.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -82,21 +85,30 @@ class Scales:
     starts: dict[str, float] = field(default_factory=dict[str, float])
     layers: dict[str, float] = field(default_factory=dict[str, float])
     closing: dict[str, float] = field(default_factory=dict[str, float])
+    closes: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     joints: dict[str, Joint] = field(default_factory=dict[str, Joint])
     given: dict[str, Fill] = field(default_factory=dict[str, "Fill"])
     turned: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
+    scored: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        moving, still = self.soft | self.answers, self.together
-        return [*(name for name in self.bound if name in moving), *(name for name in self.free if name not in still)]
+        moving, still = self.soft | self.answers | self.terms, self.together
+        bound, free = [name for name in self.bound if name in moving], [name for name in self.free if name not in still]
+        return [*bound, *free, *self.closes]
 
     @property
     def together(self) -> frozenset[str]:
         """The weights and tables that make with others what goes out."""
         return frozenset(name for joint in self.joints.values() for name in joint.names)
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """Those of them that are added to one another: one may be smaller than the rest."""
+        sums = (joint.names for joint in self.joints.values() if joint.degree == 1 and len(joint.names) > 1)
+        return frozenset(name for names in sums for name in names if name in self.bound and name not in self.tied)
 
     @property
     def chained(self) -> dict[str, tuple[str, ...]]:
@@ -110,7 +122,8 @@ class Scales:
 
     def size(self, name: str) -> float:
         """Its size now."""
-        return (self.bound.get(name) or self.free[name])[0]
+        found = self.bound.get(name) or self.free.get(name)
+        return found[0] if found else self.closing[name]
 
     @property
     def goals(self) -> dict[str, float]:
@@ -125,11 +138,15 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     known = {facts.name: facts for facts in network.parameters}
     first: dict[str, Use] = {}
     for use in network.uses:
-        first.setdefault(use.name, use)
+        for name in (use.name, *use.joined):
+            first.setdefault(name, use)
     read = frozenset(node for use in every for node in use.sources)
     outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = _by_place(known, {name: use for name, use in first.items() if name not in given}, outputs, answering)
+    logs = {name for name in log_scales(network) if name in {**bound, **free} and not known[name].normalised}
+    bound |= dict.fromkeys(sorted(logs), (HEAD, f"the log of a factor, which starts near 1: rms {HEAD:g}"))
+    free = {name: place for name, place in free.items() if name not in logs}
     beside = frozenset(
         name
         for name, facts in known.items()
@@ -140,7 +157,13 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     free |= {name: (std, "its size is divided out before it multiplies") for name, std in divided.items()}
     layers = layers_of(known)
     open_to = {name: facts for name, facts in known.items() if name not in given}
-    closing = closing_of(open_to, [name for name in bound if known[name].head])
+    together = joints(
+        network,
+        [name for name in bound if known[name].head or name in answering],
+        [name for name in free if known[name].role == "embedding"],
+    )
+    weighed = {name for joint in together.values() if joint.weighed for name in joint.names}
+    closing = closing_of(open_to, [*(name for name in bound if known[name].head), *weighed])
     closed = {name for closes in closing for name in known[closes].closes}
     made = Scales(
         bound=bound,
@@ -156,19 +179,15 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         lines=lines_of(network),
         layers=layers | {name: fill.value for name in layers if isinstance(fill := given.get(name), Constant)},
         closing=closing,
-        joints=joints(
-            network,
-            [name for name in bound if known[name].head or name in answering],
-            [name for name in free if known[name].role == "embedding"],
-        ),
+        joints=together,
         given=dict(given),
         turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
     several = made.tied.keys() | made.together
     by_itself = (name for name in bound if name not in several and known[name].role == "weight")
     made = replace(made, answers=frozenset(name for name in by_itself if answers(known[name], ends=name in outputs)))
-    made = _with_ends(_with_tables(made), known, outputs)
-    return _with_freedom(made, network, known, outputs)
+    made = _with_ends(_with_tables(made), known, outputs, logs)
+    return _with_freedom(made, network, known, outputs | logs)
 
 
 def _by_place(
@@ -183,7 +202,7 @@ def _by_place(
         if facts.role == "weight":
             found = binding(facts, ends=name in outputs)
             (bound if found else free)[name] = found or (1.0, reason(facts))
-        elif facts.role == "embedding" and name in answering:
+        elif facts.role == "embedding" and name in answering and not use.joined:
             bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
         elif facts.role == "embedding":
             free[name] = TABLE, "a table that is looked up"
@@ -219,8 +238,8 @@ def _with_tables(scales: Scales) -> Scales:
     return replace(scales, free=free, anchors=anchors, rigid=frozenset(anchors), held=frozenset(held))
 
 
-def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:
-    """Ends of branches by what their stream begins as."""
+def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[str], logs: Collection[str]) -> Scales:
+    """Ends of branches by what their stream begins as, but for logs of factors."""
     every = {**scales.bound, **scales.free}.items()
     sizes = {name: size for name, (size, _) in every if name not in scales.divided} | scales.tied
     groups = dict(scales.bound), dict(scales.free)
@@ -230,7 +249,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             place = known[name].residual
             if place is None or place.stream is None or known[name].normalised or known[name].head:
                 continue
-            if name in scales.divided or (name in outputs and alone(place)):
+            if name in scales.divided or name in logs or (name in outputs and alone(place)):
                 continue
             line = scales.lines[place.stream.number]
             wanted = end_size(known[name], line, sizes, scales.layers)
@@ -255,7 +274,9 @@ def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], 
         soft=soft | renewed,
         sources=_sources(network, known, loose),
         driven=frozenset(name for name in soft if drives(known[name])),
-        starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()},
+        scored=frozenset(name for name in soft if known[name].attention),
+        starts={name: size for name, (size, _) in {**scales.bound, **scales.free}.items()} | scales.closing,
+        closes={name: each for name in scales.closing if scales.answers.issuperset(each := known[name].closes)},
     )
     return replace(
         made,

@@ -169,9 +169,9 @@ def layers_of(known: Mapping[str, Facts]) -> dict[str, float]:
 
 
 def closing_of(known: Mapping[str, Facts], sized: Collection[str]) -> dict[str, float]:
-    """What scales start at of norms that only outputs read, all of which get their size here: CLOSE, in place of 1."""
+    """What scales start at of norms that only outputs read, all of which get their size here, against the identity: CLOSE."""
     return {
-        name: facts.neutral - 1.0 + CLOSE
+        name: CLOSE
         for name, facts in known.items()
         if facts.closes and facts.neutral is not None and not facts.frozen and set(facts.closes) <= set(sized)
     }

@@ -14,8 +14,10 @@ from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
 from initium.network._guard import random_state_kept, unchanged
+from initium.network._head import scores
 from initium.network._last import read_at_first, read_at_last
 from initium.network._leaves import map_tensors, named_tensors, tensors_in
+from initium.network._log_scales import log_scales
 from initium.network._loose import loose
 from initium.network._lost import lost, order_of
 from initium.network._modules import Held, held
@@ -104,6 +106,7 @@ __all__ = [
     "heedless",
     "held",
     "is_float",
+    "log_scales",
     "loose",
     "lost",
     "made_of",
@@ -131,6 +134,7 @@ __all__ = [
     "root",
     "rows_for_steps",
     "run_walk",
+    "scores",
     "severed",
     "shape_of",
     "sizes",

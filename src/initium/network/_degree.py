@@ -10,7 +10,7 @@ from torch import fx
 from initium.network._ops import FACTORIES, MOVES, MULTIPLIES, NORMS, inputs, made_of, op_name, own_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 # What comes out is c times as large where all that goes in is, for c > 0; so with all that only moves elements.
 _SAME = frozenset(
@@ -32,17 +32,17 @@ _POWERS = {"sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0, "square": 2.0, "var":
 _GUARD = 1e-3
 
 
-def degree(weight: fx.Node, parameter: fx.Node) -> float | None:
-    """The power of c by which what multiplies grows where the parameter grows by c > 0; ``None`` where it is none.
+def degree(weight: fx.Node, parameters: Collection[fx.Node]) -> float | None:
+    """The power of c by which what multiplies grows where some parameters grow by c > 0; ``None`` where it is none.
 
     It is 0 for what is standardised or divided by its norm, and 1 for what is masked, symmetrised or rounded on its own scale.
 
     Args:
         weight: The node whose value multiplies.
-        parameter: The placeholder of the parameter from which it is computed.
+        parameters: The placeholders of parameters from which it is computed: all of them grow.
     """
-    degrees: dict[fx.Node, float | None] = {parameter: 1.0}
-    reached = {parameter}
+    degrees: dict[fx.Node, float | None] = dict.fromkeys(parameters, 1.0)
+    reached = set(parameters)
     for node in made_of(weight, reached):
         depends = not reached.isdisjoint(node.all_input_nodes)
         reached |= {node} if depends else set()

@@ -100,12 +100,14 @@ class Use:
         activated: The node whose value the following activation, the softmax or the reader of the output takes; empty where
             something else follows, or where others had a part in it.
         normalised: True where a normalisation follows before anything else does, so that the weight's scale is free.
+        renewed: True where an activation follows, and a normalisation before anything else is made of what it gives.
         direct: True where the operation multiplies by the parameter itself, views and slices aside; False where other
             operations or other parameters stand between (weight standardisation, a low-rank update).
         divided_out: True where those make the same of every positive multiple of the parameter: its size is free.
         proportional: True where those make of every positive multiple of the parameter that multiple, and other parameters
             only scale it along some of its axes: a mask, a quantisation on the weight's own scale, a transform to complex
             numbers, the rates of a state space.
+        joined: Of a lookup, the other parameters of which its table is joined or summed, which grows as all of them do.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
@@ -147,6 +149,8 @@ class Use:
     heads: tuple[HeadPart, ...] = ()
     leaves: bool = False
     reads: str = ""
+    renewed: bool = False
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,7 @@ class Facts:
         after: What follows its first use.
         uses: How often it is used in one forward pass.
         normalised: True where a normalisation makes its scale free.
+        renewed: As in :class:`Use`, of all its uses.
         assumed: True where a fact is a guess.
         frozen: True where ``requires_grad`` is off.
         computed_by: The parametrisation that computes a weight from it (``weight_norm``); empty for none.
@@ -220,6 +225,7 @@ class Facts:
     divided_out: bool = False
     inverted: bool = False
     leads: tuple[Neighbour, ...] = ()
+    renewed: bool = False
 
     @property
     def mentionable(self) -> bool:

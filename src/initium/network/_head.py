@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import LOSSES, SOFTMAXES, op_name, shape_of
+from initium.network._ops import AFFINE, LOSSES, MOVES, SOFTMAXES, op_name, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -18,6 +18,9 @@ _CLASSES = frozenset("cross_entropy_loss nll_loss nll_loss_nd nll_loss2d ctc_los
 _CHANCES = frozenset(
     "binary_cross_entropy binary_cross_entropy_with_logits multilabel_margin_loss soft_margin_loss".split()
 )
+# What makes a loss or chances of scores, and what may be done to those before they go out.
+_GUESSES = SOFTMAXES | LOSSES | {"sigmoid", "log_sigmoid"}
+_ENDS = _GUESSES | MOVES | frozenset("log sum mean neg".split())
 _VALUES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss".split())
 
 
@@ -28,7 +31,7 @@ def heads(flow: Flow, joins: AbstractSet[fx.Node]) -> dict[fx.Node, str]:
     the end of a branch, but to a figure of the data (the mean that a forecast is scaled back by) it is the answer still.
     """
     losses: dict[fx.Node, frozenset[str]] = {}
-    joins = _on_streams(flow, joins)
+    joins = _on_streams(flow, joins) - _sums_of_answers(flow)
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:
             continue
@@ -49,6 +52,24 @@ def _on_streams(flow: Flow, joins: AbstractSet[fx.Node]) -> set[fx.Node]:
     return {
         node for node in joins if not _shifts([each for each in flow.parents[node] if each not in made], node, flow)
     }
+
+
+def _sums_of_answers(flow: Flow) -> set[fx.Node]:
+    """The sums that go out and are made of nothing but what weights give to no one else: no stream, whatever order they have."""
+    found: set[fx.Node] = set()
+    for node in flow.read.nodes:
+        if any(user.op == "output" for user in node.users) and node in flow.parents:
+            sums, ahead, alone = set["fx.Node"](), [node], True
+            while ahead and alone:
+                here = ahead.pop()
+                alone = len(flow.readers(here)) == 1
+                if here not in flow.weights:
+                    handed = op_name(here) in AFFINE and len(flow.parents[here]) == 1
+                    alone &= handed or flow.joins(here)
+                    sums |= {here} if flow.joins(here) else set()
+                    ahead += flow.parents[here]
+            found |= sums if alone else set()
+    return found
 
 
 def _shifts(data: list[fx.Node], whole: fx.Node, flow: Flow) -> bool:
@@ -73,14 +94,28 @@ def outgoing(flow: Flow) -> set[fx.Node]:
 
 
 def leaving(flow: Flow) -> set[fx.Node]:
-    """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises."""
-    found: set[fx.Node] = set()
+    """The values that go out, whoever else reads them: by way of no weight, no activation, and nothing that normalises.
+
+    What turns scores into chances at the very end, and the loss of them, is none of those.
+    """
+    found, last = set["fx.Node"](), set["fx.Node"]()
     for node in reversed(flow.read.nodes):
         readers = flow.readers(node)
-        if node in flow.parents and any(
-            user.op == "output" or (user in found and _plain(flow, user)) for user in readers
-        ):
+        if node not in flow.parents or not readers:
+            continue
+        if all(user.op == "output" or user in last for user in readers) and op_name(node) in _ENDS:
+            last.add(node)
+        if any(user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers):
             found.add(node)
+    return found
+
+
+def scores(node: fx.Node) -> fx.Node:
+    """What chances or a loss that go out are made of; the value itself where it is no such thing."""
+    found = here = node
+    while op_name(here) in _ENDS and here.all_input_nodes:
+        guess, here = op_name(here) in _GUESSES, here.all_input_nodes[0]
+        found = here if guess else found
     return found
 
 

@@ -61,11 +61,13 @@ class Ahead:
         neighbour: What follows.
         activated: The node whose value it takes, where it is an activation, a softmax or the output.
         normalised: True where a normalisation stands between.
+        renewed: True where it is an activation, and what that gives is normalised before anything else is made of it.
     """
 
     neighbour: Neighbour
     activated: fx.Node | None = None
     normalised: bool = False
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +180,17 @@ def _after(read: Neighbours, exits: Iterable[fx.Node]) -> Iterable[Ahead]:
             continue
         function = read.regions.activation(node) if seen else None
         if function is not None:
-            yield Ahead(Neighbour("activation", str(function), function), read.regions.entry(node))
+            renewed = all(_renewed(read, user) for user in seen)
+            yield Ahead(Neighbour("activation", str(function), function), read.regions.entry(node), renewed=renewed)
         else:
             for user in seen:
                 yield from _seen_at(read, user, node)
+
+
+def _renewed(read: Neighbours, user: fx.Node) -> bool:
+    """Whether a reader is a normalisation, or hands on as it came to nothing but those."""
+    kind, ahead = _operation_kind(read, user), read.after.get(user, ())
+    return kind == "norm" or (kind == "through" and bool(ahead) and all(one.normalised for one in ahead))
 
 
 def _readers(read: Neighbours, node: fx.Node) -> list[fx.Node]:
@@ -240,11 +249,11 @@ def _one(several: frozenset[Ahead]) -> Ahead:
         return Ahead(NOTHING)
     ranked = sorted(several, key=lambda one: (_rank(one.neighbour.kind), str(one.neighbour), str(one.activated)))
     first = ranked[0]
-    normalised = all(one.normalised for one in several)
+    normalised, renewed = all(one.normalised for one in several), all(one.renewed for one in several)
     rivals = {str(one.neighbour) for one in several if one.neighbour.kind == "activation"}
     if len(rivals) > 1:
-        return Ahead(Neighbour("unknown", " | ".join(sorted(rivals))), None, normalised)
-    return Ahead(first.neighbour, first.activated, normalised)
+        return Ahead(Neighbour("unknown", " | ".join(sorted(rivals))), None, normalised, renewed)
+    return Ahead(first.neighbour, first.activated, normalised, renewed)
 
 
 def _rank(kind: str) -> int:

@@ -53,5 +53,5 @@ def places(read: Readings) -> Places:
     joins = found.joins.found.keys()
     spans = attentions(ways, joins)
     outputs, parts = heads(ways, joins), head_parts(ways, joins, spans)
-    closed, attending = closing(ways, outputs), tuple(attends(ways, joins))
-    return Places(found.of, spans, outputs, parts, idle(found), closed, leaving(ways), attending)
+    going, attending = leaving(ways), tuple(attends(ways, joins))
+    return Places(found.of, spans, outputs, parts, idle(found), closing(ways, outputs, going), going, attending)

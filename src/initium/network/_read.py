@@ -207,6 +207,7 @@ def _facts(one: Held, mine: list[Use], parts: dict[str, Part], spent: Container[
         head=next((use.head for use in alike if use.head), ""),
         heads=alike[0].heads if len({use.heads for use in alike}) == 1 else (),
         divided_out=bool(alike) and all(use.divided_out for use in alike),
+        renewed=bool(alike) and all(use.renewed for use in alike),
     )
 
 

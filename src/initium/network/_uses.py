@@ -65,7 +65,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
     layout, parts, axis, start = _packing(read, site, name, split)
     beyond = math.lcm(site.parts, split) // site.parts  # groups keep an input's outputs apart already
     ahead, origin = read.neighbours.following(site.node), read.kinds.origin[site.weight]
-    grows = None if origin.moved else degree(site.weight, read.placeholders[name])
+    grows = None if origin.moved else degree(site.weight, [read.placeholders[name]])
     return Use(
         node=site.node.name,
         name=name,
@@ -83,13 +83,23 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         after=Neighbour("gates", "gates") if site.layout == "gates" else ahead.neighbour,
         activated=ahead.activated.name if ahead.activated is not None else "",
         normalised=ahead.normalised and site.layout != "gates",
+        renewed=ahead.renewed and site.layout != "gates",
         direct=origin.moved,
         divided_out=grows == 0.0,
         proportional=grows == 1.0 and _largest(read, name, origin.names),
+        joined=_joined(read, site, name, origin.names) if grows is None and site.layout == "lookup" else (),
         sources=sources,
         reads="" if site.data is None else site.data.name,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",
     )
+
+
+def _joined(read: Readings, site: Site, name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The other tables that a looked-up one is joined of, each with as many axes: it grows as all of them do."""
+    held = {each: read.placeholders[each] for each in names}
+    alike = len({len(shape_of(each)) for each in held.values()}) == 1
+    whole = alike and len(held) > 1 and degree(site.weight, list(held.values())) == 1.0
+    return tuple(each for each in held if each != name) if whole else ()
 
 
 def _largest(read: Readings, name: str, names: Iterable[str]) -> bool:
