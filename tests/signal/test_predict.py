@@ -226,6 +226,30 @@ def test_a_loss_is_predicted_with_its_target():
     assert signal.loss == pytest.approx(math.log(10), rel=1e-6)  # zero logits: exact up to float32
 
 
+class Levels(nn.Module):
+    """A score that is divided by the size of the noise at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.Linear(8, 32), nn.Linear(32, 8)
+
+    def forward(self, x, time):
+        return self.down(F.silu(self.up(x))) / (9.0**time - 1).sqrt()[:, None]
+
+
+def test_times_stay_where_a_root_of_them_is_real():
+    torch.manual_seed(0)
+    model, batch = Levels(), (torch.randn(64, 8), torch.rand(64) * 0.5 + 0.5)
+    measured, predicted = (
+        walk(model, batch, loss=lambda out: out.square().mean()) for walk in (initium.measure, initium.predict)
+    )
+    for one, other in zip(measured.rows, predicted.rows, strict=True):
+        assert other.grad_rms == pytest.approx(one.grad_rms, rel=0.3)
+    assert torch.equal(likeness(batch[1], None, STREAM), batch[1])
+    assert not torch.equal(likeness(batch[1] - 0.5, None, STREAM), batch[1] - 0.5)
+    assert not torch.equal(likeness(batch[1], (0.5, 0.2), STREAM), batch[1])
+
+
 def test_a_likeness_has_the_second_moments_and_not_the_values():
     torch.manual_seed(0)
     waves = torch.randn(400, 1, 64).cumsum(-1)

@@ -163,7 +163,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         [name for name in free if known[name].role == "embedding"],
     )
     weighed = {name for joint in together.values() if joint.weighed for name in joint.names}
-    closing = closing_of(open_to, [*(name for name in bound if known[name].head), *weighed])
+    alone = [name for name in bound if answers(known[name], ends=name in outputs)]
+    closing = closing_of(open_to, [*alone, *weighed])
     closed = {name for closes in closing for name in known[closes].closes}
     made = Scales(
         bound=bound,

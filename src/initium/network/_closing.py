@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.network._head import outgoing
 from initium.network._ops import MOVES, MULTIPLIES, op_name
 from initium.network._silencers import scale_of
 
@@ -21,14 +22,18 @@ _PROPORTIONAL = frozenset("relu leaky_relu prelu abs".split())
 def closing(flow: Flow, heads: Collection[fx.Node], going: Collection[fx.Node]) -> dict[str, tuple[str, ...]]:
     """By scale of such a norm, the output weights that read it, by way of nothing but what is in proportion to it.
 
-    So are tables whose rows it multiplies: scores of what it gives, for some items.
+    So are tables whose rows it multiplies: scores of what it gives, for some items; and the end of a branch that goes out with
+    its stream, of which nothing else is made.
 
     Args:
         flow: The data's ways.
-        heads: The uses of output weights.
+        heads: The uses of output weights, by themselves or on a stream.
         going: The values that go out as they are.
     """
     read: dict[fx.Node, tuple[str, ...]] = {}
+    out = outgoing(flow)
+    last = (node for node in flow.weights if all(user.op == "output" or user in out for user in flow.readers(node)))
+    heads = {*heads, *last}
     found, elsewhere = dict[str, tuple[str, ...]](), set[str]()
     for node in reversed(flow.read.nodes):
         if node not in flow.parents:

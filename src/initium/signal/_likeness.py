@@ -24,9 +24,13 @@ def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream)
     """An input drawn from Gaussian samples that have the batch's own mean and second moments, elements and samples alike.
 
     Such samples are the batch's turned about their mean by a Haar rotation (Langsrud 2005, "Rotation tests"); many are turned
-    in groups, which keep their means. Integers, truth values and masks are as they are: they choose, and carry no signal.
+    in groups, which keep their means. Integers, truth values and masks are as they are: they choose, and carry no signal. So is
+    one number of each sample, where all have one sign, and no moments are asked for: a time, or the size of noise, of which
+    a root or a logarithm may be taken.
     """
     if not value.is_floating_point() or value.numel() < 1 or value.layout != torch.strided or _is_mask(value):
+        return value
+    if moments is None and _is_level(value):
         return value
     work = value.detach().to(torch.promote_types(value.dtype, torch.float32))
     if moments is not None or work.ndim < 2 or work.shape[0] < 2:  # noqa: PLR2004 - one sample tells of no second one
@@ -52,6 +56,11 @@ def _rotation(samples: int, stream: Stream) -> Tensor:
     return (
         inner @ orthogonal_(torch.empty(samples - 1, samples - 1, dtype=torch.float64, device="cpu"), stream) @ inner.T
     )
+
+
+def _is_level(value: Tensor) -> bool:
+    """One number a sample, of several, all of one sign."""
+    return 0 < value.ndim and 1 < len(value) == value.numel() and bool((value >= 0).all() | (value <= 0).all())
 
 
 def _is_mask(value: Tensor) -> bool:
