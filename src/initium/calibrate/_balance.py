@@ -87,9 +87,9 @@ class Balancing(Predicting):
         square = 0.0 if size <= torch.finfo(product.dtype).eps * given else size**2
         if use.node not in self._turned:
             self.squares.setdefault(use.name, []).append((square, product.numel()))
-        if use.name not in self.factors:
+        if use.name not in self.factors and square > 0:  # a state that begins as zero tells nothing
             self.factors[use.name] = _factor(goal, square * self._pooled.get(use.name, 1.0))
-        scaled = product * self.factors[use.name]
+        scaled = product * self.factors.get(use.name, 1.0)
         output = (scaled if bias is None else scaled + bias).to(output.dtype)
         self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else given)
         if use.after.kind in ANSWERS:
@@ -175,7 +175,8 @@ def walked(
     back = there_and_back(walk, model, batch, seed, data=True)
     stds, rates = dict[str, float](), dict[str, float]()
     # Under N(0, 1 / fan_in) what comes out is as large as what goes in.
-    inputs = {name: math.sqrt(found[0][0]) for name, found in walk.squares.items()}
+    seen = {name: [one for one in found if one[0] > 0] or found[:1] for name, found in walk.squares.items()}
+    inputs = {name: math.sqrt(found[0][0]) for name, found in seen.items()}
     # A draw of few outputs tells little of what they read.
     inputs |= {
         name: walk.read[node] for name, node in walk.answering.items() if inputs.get(name) and walk.read[node] > 0
@@ -192,7 +193,7 @@ def walked(
         if name in back.gradients and (gradient := float(back.gradients[name].norm)) > 0:
             stds[name] = laws[name].std
             rates[name] = gradient / (stds[name] * math.sqrt(sizes[name]))
-    pooled = {name: _pooled(found) for name, found in walk.squares.items() if len(found) > 1}
+    pooled = {name: _pooled(found) for name, found in seen.items() if len(found) > 1}
     return Round(stds, rates, walk.multiplied, inputs, walk.arrived, walk.joint, pooled)
 
 

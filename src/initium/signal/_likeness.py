@@ -60,7 +60,7 @@ def _rotation(samples: int, stream: Stream) -> Tensor:
 
 def _is_level(value: Tensor) -> bool:
     """One number a sample, of several, all of one sign."""
-    return 0 < value.ndim and 1 < len(value) == value.numel() and bool((value >= 0).all() | (value <= 0).all())
+    return value.ndim > 0 and 1 < len(value) == value.numel() and bool((value >= 0).all() | (value <= 0).all())
 
 
 def _is_mask(value: Tensor) -> bool:
