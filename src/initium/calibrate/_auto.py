@@ -67,7 +67,7 @@ def auto(
     down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too.
     An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.35 at most: a softmax's loss is then half as far above
     that of guessing as under PyTorch's own linear layer, and 0.06 at most; of several that are added, one may be smaller than
-    the rest. Queries and keys move with the values beside them in one weight, and by themselves not at all.
+    the rest. Queries and keys move with values beside them in one weight behind whose branch a norm stands, and else not at all.
 
     A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or by as
     much more as a mean behind it takes away, where the rates ask for it: the output's weights are as large as any other

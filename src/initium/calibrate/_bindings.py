@@ -112,8 +112,12 @@ def _compared(facts: Facts) -> bool:
 
 
 def _packs_values(facts: Facts) -> bool:
-    """Whether values stand beside queries or keys in one weight: what they are read by makes up for their size."""
-    return any("v" in part for part, _ in facts.attention)
+    """Whether values stand beside queries or keys in one weight, on a stream that norms close: nothing else makes up for them.
+
+    On any other stream their size is worth more than an even rate: a ViT whose scores start small learns late.
+    """
+    place = facts.residual
+    return place is not None and place.norm_after and any("v" in part for part, _ in facts.attention)
 
 
 def _only_values(facts: Facts) -> bool:
