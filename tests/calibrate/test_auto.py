@@ -260,6 +260,14 @@ def test_what_no_weight_reads_is_an_output():
     assert initium.measure(net, x).rows[-1].out_rms == pytest.approx(HEAD, rel=1e-4)
 
 
+def test_an_activation_and_a_norm_before_an_output_leave_no_size_to_it():
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.LayerNorm(32)), torch.randn(64, 16)
+    assert "output" not in initium.plan(net, x, "auto")["0.weight"].reason
+    initium.initialize(net, x, "auto", seed=0)
+    assert initium.measure(net, x).rows[0].out_rms == pytest.approx(1.0, rel=1e-3)
+
+
 def test_the_first_loss_is_that_of_guessing():
     torch.manual_seed(0)
     samples, classes = 2048, 10

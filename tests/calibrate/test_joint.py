@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import initium
 from initium.calibrate._joint import joints
@@ -199,3 +200,23 @@ def test_joined_tables_are_started_alike():
     assert 0.2 < model(*batch).std() < 0.3
     sizes = [float(each.weight.detach().std()) for each in (model.user, model.item)]
     assert sizes[0] == pytest.approx(sizes[1], rel=0.1)
+
+
+def test_a_table_that_is_joined_to_a_frozen_one_is_sized_with_what_it_answers():
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kept, self.own = (
+                nn.Parameter(torch.randn(9, 32), requires_grad=False),
+                nn.Parameter(torch.randn(9, 32)),
+            )
+            self.state = nn.Linear(32, 32)
+
+        def forward(self, read, scored):
+            rows = torch.cat((self.kept, self.own))
+            return (self.state(F.embedding(read, rows)) * F.embedding(scored, rows)).sum(-1)
+
+    torch.manual_seed(0)
+    model, batch = Joined(), (whole(18, 512), whole(18, 512))
+    initium.initialize(model, batch, "auto", seed=0)
+    assert 0.2 < model(*batch).std() < 0.35  # each walk leaves a part of what the frozen one is too large by

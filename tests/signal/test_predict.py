@@ -432,3 +432,28 @@ def test_a_narrow_network_is_drawn_until_its_typical_figures_are_known(width, dr
     found = predict(net, x, laws)
     assert len(made) == draws
     assert found == predict(net, x, laws, draws=draws)
+
+
+class Bags(nn.Module):
+    """Sums of rows, whose bags are told by where they start."""
+
+    def __init__(self, *, closed):
+        super().__init__()
+        self.rows, self.out = nn.EmbeddingBag(50, 16, mode="sum", include_last_offset=closed), nn.Linear(16, 3)
+
+    def forward(self, indices, starts):
+        return self.out(self.rows(indices, starts))
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_on_meta_bags_are_of_one_size(closed):
+    batch = (
+        torch.zeros(40, dtype=torch.long, device="meta"),
+        torch.zeros(10 + closed, dtype=torch.long, device="meta"),
+    )
+    with torch.device("meta"):
+        model = Bags(closed=closed)
+    assert "output of rms" in initium.plan(model, batch, "auto")["out.weight"].law
+    # Four rows of size 1 in each bag.
+    signal = predict(model, batch, {"rows.weight": 1.0, "out.weight": 0.25})
+    assert signal.rows[0].out_rms == pytest.approx(2.0, rel=0.3)

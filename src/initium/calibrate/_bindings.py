@@ -54,7 +54,8 @@ def drives(facts: Facts) -> bool:
 def gives_way(facts: Facts, loose: Collection[int]) -> bool:
     """Where a norm or the next weight makes up for a size: no output reads it, no softmax, no stream that may not move as a whole."""
     place = facts.residual
-    if facts.head or facts.after.kind == "softmax" or (facts.attention and not _packs_values(facts)):
+    out = facts.head and not facts.renewed
+    if out or facts.after.kind == "softmax" or (facts.attention and not _packs_values(facts)):
         return False
     if facts.renewed or place is None or place.stream is None or place.place not in {"stream", "last"}:
         return True
@@ -68,8 +69,8 @@ def renewed_behind(facts: Facts) -> bool:
 
 
 def answers(facts: Facts, *, ends: bool) -> bool:
-    """Whether its output goes out at the size that it has; ``ends`` where no other weight reads it."""
-    return not facts.normalised and bool(facts.head or (ends and alone(facts.residual)))
+    """Whether its output goes out, and its size with it; ``ends`` where no other weight reads it."""
+    return not (facts.normalised or facts.renewed) and bool(facts.head or (ends and alone(facts.residual)))
 
 
 def binding(facts: Facts, *, ends: bool) -> tuple[float, str] | None:

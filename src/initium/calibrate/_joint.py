@@ -51,7 +51,9 @@ def joints(network: Network, names: Collection[str], tables: Collection[str] = (
         for use in network.uses
         if use.leaves and (not use.activated or use.activated in scored or _is_power(use.after.text))
     ]
-    named = {use.node: (use.name, *use.joined) for use in within if use.name in names or use.name in tables}
+    sized = {*names, *tables}
+    every = {use.node: [name for name in (use.name, *use.joined) if name in sized] for use in within}
+    named = {node: tuple(several) for node, several in every.items() if several}
     read = _Read(network.trace, named, {use.node for use in network.uses} - named.keys(), tables)
     return {node.name: joint for each in ends for node, joint in read.joints(each)}
 

@@ -141,7 +141,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         for name in (use.name, *use.joined):
             first.setdefault(name, use)
     read = frozenset(node for use in every for node in use.sources)
-    outputs = {use.name for use in network.uses if use.node not in read or goes_out(use)}
+    ending = {use.name for use in network.uses if use.node not in read or goes_out(use)}
+    outputs = {name for name in ending if not known[name].renewed}  # a norm makes the same of any size
     answering = outputs - {use.name for use in network.uses if use.node in read or not use.leaves or use.normalised}
     bound, free = _by_place(known, {name: use for name, use in first.items() if name not in given}, outputs, answering)
     logs = {name for name in log_scales(network) if name in {**bound, **free} and not known[name].normalised}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -18,6 +19,11 @@ WORD = 32  # bits of a random word
 
 _TURNED = 64  # samples are turned together so many at most: a mixture of as many is near Gaussian
 _FEW = 2  # a tensor of so many different values is a mask
+_INDICES, _STARTS, _CLOSED = (
+    1,
+    2,
+    7,
+)  # of an embedding bag: indices, where bags start, whether the last start is the end
 
 
 def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream) -> Tensor:
@@ -77,6 +83,16 @@ def hollow_input(like: Tensor, rows: int | None, moments: tuple[float, float] | 
         return torch.ones(like.shape, dtype=like.dtype, device="cpu")
     words = bits(stream, like.numel()).reshape(like.shape)
     return (words * rows >> WORD).to(like.dtype)
+
+
+def bag_starts(node: fx.Node, like: Tensor) -> Tensor | None:
+    """Where bags of one size start among the indices, for an input that tells so; ``None`` of any other."""
+    for user in node.users:
+        if "embedding_bag" in op_name(user) and user.args[_STARTS] is node:
+            count = math.prod(shape_of(cast("fx.Node", user.args[_INDICES])))
+            bags = len(like) - (len(user.args) > _CLOSED and bool(user.args[_CLOSED]))
+            return (torch.arange(len(like), device="cpu") * count // max(bags, 1)).to(like.dtype)
+    return None
 
 
 def rows_of_table(node: fx.Node) -> int | None:

@@ -12,7 +12,7 @@ from initium.network import as_batch, random_state_kept, read, run_walk, tensors
 from initium.random import Stream
 from initium.signal._halved import halved
 from initium.signal._laws import laws_of, unwritten
-from initium.signal._likeness import hollow_input, likeness, rows_of_table
+from initium.signal._likeness import bag_starts, hollow_input, likeness, rows_of_table
 from initium.signal._measure import reduced_gradients, signal_of
 from initium.signal._objective import Loss, check_loss, objective
 from initium.signal._predicting import Predicting
@@ -214,6 +214,7 @@ def _inputs(
     for index, (node, value) in enumerate(zip(traced.entries, tensors, strict=True)):
         own = stream.child(str(index))
         if value.is_meta:
-            yield hollow_input(value, rows_of_table(node), moments, own)
+            starts = bag_starts(node, value)
+            yield hollow_input(value, rows_of_table(node), moments, own) if starts is None else starts
         else:
             yield value.detach().clone() if data or node in kept else likeness(value.detach().clone(), moments, own)
