@@ -220,3 +220,27 @@ def test_a_table_that_is_joined_to_a_frozen_one_is_sized_with_what_it_answers():
     model, batch = Joined(), (whole(18, 512), whole(18, 512))
     initium.initialize(model, batch, "auto", seed=0)
     assert 0.2 < model(*batch).std() < 0.35  # each walk leaves a part of what the frozen one is too large by
+
+
+class Skipgram(nn.Module):
+    """Words beside their neighbours and beside words that are none: the loss of both, in the model."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.inner, self.outer = nn.Embedding(200, width), nn.Embedding(200, width)
+
+    def forward(self, words, near, far):
+        given = self.inner(words)
+        right = F.logsigmoid((given * self.outer(near)).sum(-1))
+        wrong = F.logsigmoid(-(given[:, None] * self.outer(far)).sum(-1)).sum(-1)
+        return -(right + wrong).mean()
+
+
+def test_a_loss_of_several_scores_is_looked_at_score_by_score():
+    torch.manual_seed(0)
+    model, batch = Skipgram(), (whole(200, 256), whole(200, 256).flip(0), whole(200, 256, 5))
+    found = scales_of(read(model, Batch(batch)), {}).joints.values()
+    assert [(joint.names, joint.degree) for joint in found] == [(("inner.weight", "outer.weight"), 2.0)] * 2
+    initium.initialize(model, batch, "auto", seed=0)
+    guessing = 6 * torch.tensor(2.0).log()
+    assert model(*batch) < guessing + 6 * 0.25**2 / 8 + 0.1

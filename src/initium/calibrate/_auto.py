@@ -179,7 +179,9 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
         )
     if name in scales.free:
         return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
-    if abs(size / scales.starts[name] - 1) > _SEEN and name not in scales.answers:
+    if name in scales.together:
+        reason += ", of which it gives a share"
+    if abs(size / scales.starts[name] - 1) > _SEEN:
         return Choice(Normal(std), "normal, near its output's size", f"{reason}, moved to learn like the rest")
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 

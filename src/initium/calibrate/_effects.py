@@ -60,7 +60,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     """
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
-    out = scales.terms | scales.answers
+    out = scales.terms | scales.answers | scales.logs
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
     bent = {name: _STRAIGHT if name in scales.divided else _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():

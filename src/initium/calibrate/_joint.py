@@ -126,7 +126,7 @@ def _terms(node: fx.Node, members: Collection[fx.Node]) -> list[fx.Node]:
 def _leaving(trace: Trace) -> Iterator[fx.Node]:
     """What goes out, or of chances and a loss the scores."""
     (output,) = (node for node in trace.graph.graph.nodes if node.op == "output")
-    yield from dict.fromkeys(scores(node) for node in output.all_input_nodes)
+    yield from dict.fromkeys(each for node in output.all_input_nodes for each in scores(node))
 
 
 def _moved(node: fx.Node) -> Iterator[fx.Node]:

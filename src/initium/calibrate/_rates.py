@@ -79,14 +79,18 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
 
 def _bounds(scales: Scales, found: Round, name: str) -> tuple[float, float]:
     """By what its size may be multiplied at least and at most."""
+    answer = min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
     widest = NEAR if name in scales.driven or name in scales.scored else FAR
-    if name in scales.closes:  # until the outputs read what they would without a mean or a mask behind the norm
+    if name in scales.closes:  # until the outputs read what they would without a mean or a sum behind the norm
         seen = max(found.inputs.get(each, 0.0) for each in scales.closes[name]) / scales.size(name)
-        return 1.0, min(max(1.0 / seen, 1.0), 1.0 / CLOSE) if seen > 0 else 1.0
+        wanted = min(max(1.0 / seen, 1.0 / FAR), 1.0 / CLOSE) if seen > 0 else 1.0
+        return min(wanted, 1.0), max(wanted, 1.0)
     if name in scales.answers:
-        return 1.0, min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
+        return 1.0, answer
     if name in scales.terms:
-        return 1.0 / NEAR, 1.0
+        return 1.0 / NEAR, answer
+    if name in scales.logs:
+        return 1.0 / FAR, 1.0
     return 1.0 / widest, MOST if name in scales.scored else widest
 
 

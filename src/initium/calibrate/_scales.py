@@ -65,6 +65,7 @@ class Scales:
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
         answers: Which of the bound ones go out by themselves, and may grow somewhat.
         scored: Which of the soft ones make queries or keys beside values.
+        logs: Which of the bound ones give the log of a factor, and may shrink.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
     """
 
@@ -91,11 +92,12 @@ class Scales:
     turned: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     scored: frozenset[str] = frozenset()
+    logs: frozenset[str] = frozenset()
 
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        moving, still = self.soft | self.answers | self.terms, self.together
+        moving, still = self.soft | self.answers | self.terms | self.logs, self.together
         bound, free = [name for name in self.bound if name in moving], [name for name in self.free if name not in still]
         return [*bound, *free, *self.closes]
 
@@ -106,7 +108,7 @@ class Scales:
 
     @property
     def terms(self) -> frozenset[str]:
-        """Those of them that are added to one another: one may be smaller than the rest."""
+        """Those of them that are added to one another: one may be larger or smaller than the rest."""
         sums = (joint.names for joint in self.joints.values() if joint.degree == 1 and len(joint.names) > 1)
         return frozenset(name for names in sums for name in names if name in self.bound and name not in self.tied)
 
@@ -187,7 +189,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
     )
     several = made.tied.keys() | made.together
     by_itself = (name for name in bound if name not in several and known[name].role == "weight")
-    made = replace(made, answers=frozenset(name for name in by_itself if answers(known[name], ends=name in outputs)))
+    going = frozenset(name for name in by_itself if answers(known[name], ends=name in outputs))
+    made = replace(made, answers=going, logs=frozenset(logs - going - several))
     made = _with_ends(_with_tables(made), known, outputs, logs)
     return _with_freedom(made, network, known, outputs | logs)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import AFFINE, LOSSES, MOVES, SOFTMAXES, op_name, shape_of
+from initium.network._ops import AFFINE, LOSSES, MOVES, SOFTMAXES, SUMS, op_name, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
     from torch import fx
@@ -103,20 +104,37 @@ def leaving(flow: Flow) -> set[fx.Node]:
         readers = flow.readers(node)
         if node not in flow.parents or not readers:
             continue
-        if all(user.op == "output" or user in last for user in readers) and op_name(node) in _ENDS:
+        tells = op_name(node) in _ENDS or _adds_guesses(node)
+        if tells and all(user.op == "output" or user in last for user in readers):
             last.add(node)
         if any(user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers):
             found.add(node)
     return found
 
 
-def scores(node: fx.Node) -> fx.Node:
-    """What chances or a loss that go out are made of; the value itself where it is no such thing."""
-    found = here = node
-    while op_name(here) in _ENDS and here.all_input_nodes:
-        guess, here = op_name(here) in _GUESSES, here.all_input_nodes[0]
-        found = here if guess else found
-    return found
+def scores(node: fx.Node) -> Iterator[fx.Node]:
+    """What chances or losses that go out are made of, those of a sum one by one; the value itself where it is no such thing."""
+    ahead = [node]
+    while ahead:
+        found = here = ahead.pop()
+        while op_name(here) in _ENDS and here.all_input_nodes:
+            guess, here = op_name(here) in _GUESSES, here.all_input_nodes[0]
+            found = here if guess else found
+        if _adds_guesses(here):
+            ahead += reversed(here.all_input_nodes)
+        else:
+            yield found
+
+
+def _adds_guesses(node: fx.Node) -> bool:
+    """A sum of losses, or of the logarithms of chances."""
+    return op_name(node) in SUMS and len(node.all_input_nodes) > 1 and all(map(_guesses, node.all_input_nodes))
+
+
+def _guesses(node: fx.Node) -> bool:
+    while op_name(node) in _ENDS - _GUESSES and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    return op_name(node) in _GUESSES
 
 
 def _plain(flow: Flow, node: fx.Node) -> bool:
