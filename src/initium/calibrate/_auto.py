@@ -181,8 +181,10 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
         return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
     if name in scales.together:
         reason += ", of which it gives a share"
-    if abs(size / scales.starts[name] - 1) > _SEEN:
-        return Choice(Normal(std), "normal, near its output's size", f"{reason}, moved to learn like the rest")
+    moved_on = abs(size / scales.starts[name] - 1) > _SEEN
+    reason += ", moved to learn like the rest" if moved_on else ""
+    if moved_on and name not in scales.answers:
+        return Choice(Normal(std), "normal, near its output's size", reason)
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 
