@@ -66,16 +66,17 @@ def auto(
     between activations move at a price that grows with the length of their chain: in one of a few they share the step
     down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too.
     An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.35 at most: a softmax's loss is then half as far above
-    that of guessing as under PyTorch's own linear layer, and 0.06 at most; of several that are added, one may be smaller than
-    the rest. Queries and keys move with values beside them in one weight behind whose branch a norm stands, and else not at all.
+    that of guessing as under PyTorch's own linear layer, and 0.06 at most; of several that are added, each may, and may shrink.
+    Queries and keys move with values beside them in one weight behind whose branch a norm stands, and else not at all.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or by as
-    much more as a mean behind it takes away, where the rates ask for it: the output's weights are as large as any other
-    layer's, and learn no faster than the rest. The log of a factor, such as of a coupling, starts at 0.25. A weight that is zero throughout at
-    the end of a branch, at an output or in a factor, and one that is constant and no factor of the data itself, was written
-    out on purpose and is kept, with a bias that is then all that it gives. So is a bias of an output, or before what opens a
-    gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent layer), that lies on one side of zero and
-    further off than ``1 / sqrt(fan_in)``: the log of odds, a rate of decay; and so is what the spread of noise is computed of.
+    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or
+    by as much more or less as a mean or a sum behind it takes or gives, where the rates ask for it: the output's weights are as
+    large as any other layer's, and learn no faster than the rest. The log of a factor, such as of a coupling, starts at 0.25 or
+    below. A weight that is zero throughout at the end of a branch, at an output or in a factor, and one that is constant and no
+    factor of the data itself, was written out on purpose and is kept, with a bias that is then all that it gives. So is a bias
+    of an output, or before what opens a gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent
+    layer), that lies on one side of zero and further off than ``1 / sqrt(fan_in)``: the log of odds, a rate of decay; and so is
+    what the spread of noise is computed of.
     No other value of a parameter is used, and data only where there are some, so the model and the batch may be on ``meta``.
     Weights of recurrent layers, composed weights, all other biases and norms start as in ``textbook``.
     Overrides and priors are walked as they will be written, and the rest is fitted to them.

@@ -40,9 +40,8 @@ class Balancing(Predicting):
         pooled: Mapping[str, float],
     ) -> None:
         super().__init__(network, laws, stream, watched=sorted(scales.beside))
-        first = {use.name: use.reads for use in reversed(network.uses) if use.name in scales.answers}
-        self.read: dict[str, float] = dict.fromkeys(first.values(), 0.0)
-        self.answering = first
+        self.answering = {use.name: use.reads for use in reversed(network.uses) if use.name in scales.answers}
+        self.read = dict.fromkeys(self.answering.values(), 0.0)
         self.factors: dict[str, float] = {}
         self.squares: dict[str, list[tuple[float, int]]] = {}
         self.used: set[str] = set()
@@ -57,10 +56,11 @@ class Balancing(Predicting):
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Also the spread of what several weights give together, and the size of what answers are made of."""
         result = super().run_node(n)
-        if n.name in self.read and isinstance(result, torch.Tensor) and result.numel():
-            self.read[n.name] = _rms(result)
-        if n.name in self._joints and isinstance(result, torch.Tensor) and result.numel():
-            self.joint[n.name] = _spread(result.detach())
+        if isinstance(result, torch.Tensor) and result.numel():
+            if n.name in self.read:
+                self.read[n.name] = _rms(result)
+            if n.name in self._joints:
+                self.joint[n.name] = _spread(result.detach())
         return result
 
     def norm(self, name: str, value: Tensor) -> float:

@@ -33,13 +33,18 @@ def scalable(facts: Facts, use: Use, magnitude: Facts | None) -> bool:
     return (not composed or facts.computed_by == WEIGHT_NORM) and not (magnitude and magnitude.frozen)
 
 
+def scale_free(facts: Facts) -> bool:
+    """Whether a norm makes the same of any size, behind the weight or behind its activation."""
+    return facts.normalised or facts.renewed
+
+
 def passes(facts: Facts, loose: Collection[int]) -> bool:
     """Whether what a weight gives reaches its readers at its size: no norm stands behind it or its activation, or on its stream."""
     if facts.divided_out:
         return False
     place = facts.residual
     stream = place.stream if place is not None and place.place in {"stream", "last"} else None
-    return not (facts.normalised or facts.renewed) and (stream is None or stream.number in loose)
+    return not scale_free(facts) and (stream is None or stream.number in loose)
 
 
 def drives(facts: Facts) -> bool:
@@ -70,7 +75,7 @@ def renewed_behind(facts: Facts) -> bool:
 
 def answers(facts: Facts, *, ends: bool) -> bool:
     """Whether its output goes out, and its size with it; ``ends`` where no other weight reads it."""
-    return not (facts.normalised or facts.renewed) and bool(facts.head or (ends and alone(facts.residual)))
+    return not scale_free(facts) and bool(facts.head or (ends and alone(facts.residual)))
 
 
 def binding(facts: Facts, *, ends: bool) -> tuple[float, str] | None:

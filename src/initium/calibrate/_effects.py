@@ -7,6 +7,7 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from initium.calibrate._bindings import scale_free
 from initium.calibrate._streams import through
 from initium.errors import InitiumError
 from initium.gains import moments
@@ -101,10 +102,6 @@ def _reach_back(effects: Effects, bent: Mapping[str, Bend], sources: Mapping[str
             effects[source][name] = effects[source].get(name, 0.0) + change
 
 
-def _renewed(facts: Facts) -> bool:
-    return facts.normalised or facts.renewed
-
-
 def _own(bend: Bend) -> float:
     return 1.0 + bend.forward - bend.backward
 
@@ -138,7 +135,7 @@ def _streams(
     ends, squares = dict[tuple[int, int], str](), defaultdict[int, dict[str, float]](dict)
     for name in scales.movable:
         place = known[name].residual
-        if place is None or place.stream is None or _renewed(known[name]) or name in scales.divided:
+        if place is None or place.stream is None or scale_free(known[name]) or name in scales.divided:
             continue
         number, line = place.stream.number, scales.lines[place.stream.number]
         if place.place == "last" and (place.norm_first or line.loose):

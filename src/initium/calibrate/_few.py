@@ -84,26 +84,32 @@ def shares_of(model: nn.Module, ways: Sequence[Way], few: Few) -> list[Share]:
     ):
         return []
     known: dict[object, Network] = {}
-    parts: list[list[Sequence[Way]]] = []
+    parts: list[Share] = []
     for start in range(_SHARES):
-        rests: list[list[int]] = []
-        heads: list[Sequence[int]] = []
-        for count, taken in zip(counts, few.rows, strict=True):
-            rows = [row for row in range(start, count, _SHARES) if row not in taken]
-            every = max(1, min(_THIN // _SHARES, taken.step // _SHARES))
-            heads.append(taken if not start else rows[::every])
-            rests.append([row for row in rows if row not in set(heads[-1])])
-        first = few.ways if not start else _of(model, ways, heads, known)
-        several = [number for number, rest in enumerate(rests) if rest]
-        rest = _of(model, [ways[number] for number in several], [rests[number] for number in several], known)
-        if not first or (several and not rest):
+        part = _share(model, ways, few, start, known)
+        if part is None:
             return []
-        parts.append([few.ways if not start else first, rest])
+        parts.append(part)
     ends = [0, *(1 << power for power in range(_SHARES.bit_length()))]
     return [
-        Share(parts[a][0], [way for part in (parts[a][1:], *parts[a + 1 : b]) for several in part for way in several])
+        Share(parts[a].few, [*parts[a].rest, *(way for part in parts[a + 1 : b] for way in (*part.few, *part.rest))])
         for a, b in pairwise(ends)
     ]
+
+
+def _share(model: nn.Module, ways: Sequence[Way], few: Few, start: int, known: dict[object, Network]) -> Share | None:
+    """A small share, and a few of it: those that are known already of the first; ``None`` where they go another way."""
+    heads: list[Sequence[int]] = []
+    rests: list[list[int]] = []
+    for way, taken in zip(ways, few.rows, strict=True):
+        rows = [row for row in range(start, samples_of(way.batch), _SHARES) if row not in taken]
+        every = max(1, min(_THIN // _SHARES, taken.step // _SHARES))
+        heads.append(rows[::every] if start else taken)
+        rests.append([row for place, row in enumerate(rows) if place % every] if start else rows)
+    first = _of(model, ways, heads, known) if start else few.ways
+    several = [number for number, rest in enumerate(rests) if rest]
+    rest = _of(model, [ways[number] for number in several], [rests[number] for number in several], known)
+    return Share(first, rest) if first and (rest or not several) else None
 
 
 def _of(

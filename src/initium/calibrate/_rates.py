@@ -46,7 +46,7 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
         ``effects_of``: the y between their bounds that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
         rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between: along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
         LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
-        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free and for answers, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
+        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free, for answers, their terms, the norms before them and logs of factors, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
         ends of branches, of a stream of size 1 where a norm stands behind their sum, and ``RIGID / n`` of it for tables that
         are added to one another and for ends where no norm stands.
 

@@ -166,8 +166,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         [name for name in free if known[name].role == "embedding"],
     )
     weighed = {name for joint in together.values() if joint.weighed for name in joint.names}
-    alone = [name for name in bound if answers(known[name], ends=name in outputs)]
-    closing = closing_of(open_to, [*alone, *weighed])
+    going = {name for name in bound if answers(known[name], ends=name in outputs)}
+    closing = closing_of(open_to, going | weighed)
     closed = {name for closes in closing for name in known[closes].closes}
     made = Scales(
         bound=bound,
@@ -188,9 +188,8 @@ def scales_of(network: Network, given: Mapping[str, Fill]) -> Scales:
         turned=frozenset(use.node for use in every) - {use.node for use in network.uses},
     )
     several = made.tied.keys() | made.together
-    by_itself = (name for name in bound if name not in several and known[name].role == "weight")
-    going = frozenset(name for name in by_itself if answers(known[name], ends=name in outputs))
-    made = replace(made, answers=going, logs=frozenset(logs - going - several))
+    by_itself = frozenset(name for name in going - several if known[name].role == "weight")
+    made = replace(made, answers=by_itself, logs=frozenset(logs - by_itself - several))
     made = _with_ends(_with_tables(made), known, outputs, logs)
     return _with_freedom(made, network, known, outputs | logs)
 

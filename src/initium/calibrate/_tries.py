@@ -62,7 +62,7 @@ class Tries:
         """What was found, each time that it is worth checking."""
         thin = self._tried(given) if self.few else None
         if thin is not None and self.shares and (whole := self._by_shares(thin)) is not None:
-            self.sweeps, given, thin = 1, self._after(whole), None
+            self.sweeps, given, thin = 1, self._after(whole, whole.off), None
             yield self._told(whole, given, self._moved.on(whole.found, given))
         given = given if thin is None else thin.factors
         while self.sweeps < MOST_ROUNDS:
@@ -100,10 +100,10 @@ class Tries:
 
     def _by_shares(self, thin: Swept) -> Swept | None:
         """All samples once, share by share, with factors that become better as more are known; then a few of every share again."""
-        self.seeking.hear({piece: math.log(factor) for piece, factor in thin.factors.items()}, thin.off)
+        self._hear(thin)
         told, whole = list[Told](), thin
         for share in self.shares:
-            factors = self._after(whole) if told else thin.factors
+            factors = self._after(whole, whole.off) if told else thin.factors
             few = thin if share.few is self.few else self.sweep(share.few, factors)
             told.append(Told(few, self.sweep(share.rest, factors) if share.rest else None))
             seen = self._together(thin, told, [self._foreseen(each.few, factors) for each in told])
@@ -112,7 +112,7 @@ class Tries:
             whole = seen
         for _ in range(_AGAIN):
             self.on_few += 1
-            factors = self._after(whole)
+            factors = self._after(whole, whole.off)
             now = [self.sweep(share.few, factors) for share in self.shares]
             seen = self._together(thin, told, now)
             if seen is None:
@@ -137,7 +137,7 @@ class Tries:
         self.seeking.anew()
         self._moved.anew()
         for swept in several:
-            self.seeking.hear({piece: math.log(factor) for piece, factor in swept.factors.items()}, swept.off)
+            self._hear(swept)
             self._moved.hear(swept.found, swept.factors)
 
     def _foreseen(self, then: Swept, factors: Mapping[Piece, float]) -> Swept:
@@ -148,16 +148,19 @@ class Tries:
         found = then.found | self._moved.on(then.found, factors) | sought
         return Swept(found, {piece: value + change[piece] for piece, value in then.off.items()})
 
-    def _after(self, whole: Swept) -> dict[Piece, float]:
-        """The factors that bring what a pass saw to its targets."""
-        step = self.seeking.step(whole.off)
-        return {piece: factor * math.exp(step[piece]) for piece, factor in whole.factors.items()}
+    def _hear(self, swept: Swept) -> None:
+        """What a pass tells of how figures follow factors."""
+        self.seeking.hear({piece: math.log(factor) for piece, factor in swept.factors.items()}, swept.off)
+
+    def _after(self, swept: Swept, off: Mapping[Piece, float]) -> dict[Piece, float]:
+        """The factors after those of a pass which bring what is ``off`` to its target, by what is known so far."""
+        tried = swept.factors
+        return {piece: tried[piece] * math.exp(step) for piece, step in self.seeking.step(off).items()}
 
     def _towards(self, thin: Swept, off: Mapping[Piece, float]) -> dict[Piece, float]:
-        """The factors after those of ``thin`` which bring what is ``off`` to its target, by what the few told so far."""
-        tried = thin.factors
-        self.seeking.hear({piece: math.log(factor) for piece, factor in tried.items()}, thin.off)
-        return {piece: tried[piece] * math.exp(step) for piece, step in self.seeking.step(off).items()}
+        """The same by what the few tell with these factors, too."""
+        self._hear(thin)
+        return self._after(thin, off)
 
     def _on_few(self, given: Mapping[Piece, float]) -> Swept:
         self.on_few += 1

@@ -64,11 +64,13 @@ def _sums_of_answers(flow: Flow) -> set[fx.Node]:
             while ahead and alone:
                 here = ahead.pop()
                 alone = len(flow.readers(here)) == 1
-                if here not in flow.weights:
-                    handed = op_name(here) in AFFINE and len(flow.parents[here]) == 1
-                    alone &= handed or flow.joins(here)
-                    sums |= {here} if flow.joins(here) else set()
-                    ahead += flow.parents[here]
+                if here in flow.weights:
+                    continue
+                if flow.joins(here):
+                    sums.add(here)
+                else:  # what hands on one value, shifted or scaled
+                    alone &= op_name(here) in AFFINE and len(flow.parents[here]) == 1
+                ahead += flow.parents[here]
             found |= sums if alone else set()
     return found
 
@@ -104,8 +106,8 @@ def leaving(flow: Flow) -> set[fx.Node]:
         readers = flow.readers(node)
         if node not in flow.parents or not readers:
             continue
-        tells = op_name(node) in _ENDS or _adds_guesses(node)
-        if tells and all(user.op == "output" or user in last for user in readers):
+        ends = all(user.op == "output" or user in last for user in readers)
+        if ends and (op_name(node) in _ENDS or _adds_guesses(node)):
             last.add(node)
         if any(user.op == "output" or user in last or (user in found and _plain(flow, user)) for user in readers):
             found.add(node)

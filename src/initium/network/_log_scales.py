@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.network._exponents import exponents
 from initium.network._ops import AFFINE, PARTS, op_name
 
 if TYPE_CHECKING:
@@ -23,14 +24,17 @@ def log_scales(network: Network) -> frozenset[str]:
     """
     if network.trace is None:
         return frozenset()
-    nodes = list(network.trace.graph.graph.nodes)
     varies = set(network.trace.entries)
-    for node in nodes:
+    for node in network.trace.graph.graph.nodes:
         if not varies.isdisjoint(node.all_input_nodes):
             varies.add(node)
-    uses = {use.node: use.name for use in network.uses}
-    ends = (node for node in nodes if op_name(node) == "exp" and node in varies and _multiplies(node, varies))
-    return frozenset(name for node in ends if (name := _weight(node.all_input_nodes[0], uses, varies)))
+
+    def back(node: fx.Node) -> fx.Node | None:
+        made = [each for each in node.all_input_nodes if each in varies]
+        return made[0] if len(made) == 1 and op_name(node) in _BETWEEN else None
+
+    found = exponents(network, back)
+    return frozenset(name for end, _, name in found if end in varies and _multiplies(end, varies))
 
 
 def _multiplies(node: fx.Node, varies: set[fx.Node]) -> bool:
@@ -39,13 +43,3 @@ def _multiplies(node: fx.Node, varies: set[fx.Node]) -> bool:
     return bool(readers) and all(
         op_name(user) in _FACTORS and len(varies.intersection(user.all_input_nodes)) > 1 for user in readers
     )
-
-
-def _weight(node: fx.Node, uses: dict[str, str], varies: set[fx.Node]) -> str:
-    """The name of the weight whose output a value is, scaled, shifted or bounded; empty for any other."""
-    while node.name not in uses:
-        made = [each for each in node.all_input_nodes if each in varies]
-        if len(made) != 1 or op_name(node) not in _BETWEEN:
-            return ""
-        (node,) = made
-    return uses[node.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.network._exponents import exponents
 from initium.network._ops import RESHAPES, op_name
 
 if TYPE_CHECKING:
@@ -24,24 +25,15 @@ def exp_of_rectified(network: Network) -> tuple[str, ...]:
     Returns:
         Their names, each once.
     """
-    if network.trace is None:
-        return ()
-    uses = {use.node: use.name for use in network.uses}
-    ends = [node for node in network.trace.graph.graph.nodes if op_name(node) == "exp"]
-    made = (_weight(node.all_input_nodes[0], uses) for node in ends if node.all_input_nodes)
-    return tuple(dict.fromkeys(name for name in made if name))
+    found = exponents(network, _back)
+    cut = (name for _, between, name in found if any(op_name(each) in _RECTIFIERS for each in between))
+    return tuple(dict.fromkeys(cut))
 
 
-def _weight(node: fx.Node, uses: dict[str, str]) -> str:
-    """The name of the weight whose rectified answer a value is, times a number above 0; nothing for any other."""
-    rectified = False
-    while node.name not in uses:
-        name = op_name(node)
-        if len(node.all_input_nodes) != 1 or not (name in _PARTS | _RECTIFIERS or _grows(node)):
-            return ""
-        rectified = rectified or name in _RECTIFIERS
-        node = node.all_input_nodes[0]
-    return uses[node.name] if rectified else ""
+def _back(node: fx.Node) -> fx.Node | None:
+    """What a view, a part, a ReLU or a multiple above 0 is made of."""
+    passes = op_name(node) in _PARTS | _RECTIFIERS or _grows(node)
+    return node.all_input_nodes[0] if passes and len(node.all_input_nodes) == 1 else None
 
 
 def _grows(node: fx.Node) -> bool:

@@ -19,11 +19,8 @@ WORD = 32  # bits of a random word
 
 _TURNED = 64  # samples are turned together so many at most: a mixture of as many is near Gaussian
 _FEW = 2  # a tensor of so many different values is a mask
-_INDICES, _STARTS, _CLOSED = (
-    1,
-    2,
-    7,
-)  # of an embedding bag: indices, where bags start, whether the last start is the end
+# Of an embedding bag, the places of the indices, of where bags start, and of whether the last start is the end.
+_INDICES, _STARTS, _CLOSED = 1, 2, 7
 
 
 def likeness(value: Tensor, moments: tuple[float, float] | None, stream: Stream) -> Tensor:
