@@ -6,9 +6,9 @@ import weakref
 import pytest
 import torch
 from torch import fx, nn
-from torch.fx.experimental import proxy_tensor
 
 from initium.network import as_batch, collector_spared, read
+from initium.network import _recorder
 from initium.network._leaves import operands
 
 NET = nn.Sequential(*[part for _ in range(5) for part in (nn.Linear(4, 4), nn.ReLU())])
@@ -17,7 +17,7 @@ BATCH = as_batch(torch.ones(2, 4))
 
 def test_the_tracers_own_questions_to_a_value_pass_through_no_function_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    mode = proxy_tensor.PreDispatchTorchFunctionMode
+    mode = _recorder._Switches
     as_it_is = mode.__torch_function__
 
     def noted(self, func, types, args=(), kwargs=None):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-_TRACER = "torch._dynamo"
 
 
 @contextlib.contextmanager
@@ -21,7 +17,6 @@ def collector_spared() -> Generator[None]:
     A process with torch in it holds a million objects that stay. Nodes, tensors and rows by the thousand make the collector
     go through all of them again and again: a fifth of what a deep network takes. Cycles that arise meanwhile are collected as ever.
     """
-    _load_tracer()
     if gc.get_freeze_count():  # somebody set objects aside already, and may count on it
         yield
         return
@@ -30,14 +25,3 @@ def collector_spared() -> Generator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def _load_tracer() -> None:
-    """Loads what tracing needs, with the collector at rest: a module is no garbage."""
-    if _TRACER in sys.modules or not gc.isenabled():
-        return
-    gc.disable()
-    try:
-        import_module(_TRACER)
-    finally:
-        gc.enable()

@@ -13,6 +13,7 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
 from torch.utils._pytree import tree_flatten, tree_map
 
 from initium.network._ops import op_name
+from initium.network._recorder import Recorder
 from initium.network._rejoined import root
 from initium.network._watch import written
 
@@ -81,7 +82,7 @@ class Called:
         """Runs a forward pass and notes what it read and gave; one inside of another is that one's."""
         self.names[cls.__qualname__] = None
         mode: Any = get_proxy_mode()
-        tracer = None if mode is None or kwargs or self._deep else mode.tracer
+        tracer = None if mode is None or kwargs or self._deep else getattr(mode, "tracer", mode)
         given = args[1:] if _takes_context(cls) else args
         read, before = (None, None) if tracer is None else (_nodes(given, tracer), _last(tracer.graph))
         self._deep += 1
@@ -182,14 +183,18 @@ def _nodes(values: tuple[Any, ...], tracer: Any, *, outputs: bool = False) -> tu
     def node_of(value: Any) -> Any:  # noqa: ANN401
         if not isinstance(value, Tensor):
             return None if outputs else value
-        slot: Any = get_proxy_slot(value, tracer, None)
-        if slot is None:
+        node = tracer.node_of(value) if isinstance(tracer, Recorder) else _slot(value, tracer)
+        if node is None:
             unknown.append(value)
-            return None
-        return slot.proxy.node
+        return node
 
     found = tree_map(node_of, values)
     return None if unknown else found
+
+
+def _slot(value: Tensor, tracer: Any) -> fx.Node | None:  # noqa: ANN401
+    slot: Any = get_proxy_slot(value, tracer, None)
+    return None if slot is None else slot.proxy.node
 
 
 def _last(graph: fx.Graph) -> fx.Node:

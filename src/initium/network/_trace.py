@@ -29,6 +29,7 @@ from initium.network._noted import noting_shapes
 from initium.network._ops import QUESTIONS, op_name
 from initium.network._own_backward import own_backwards
 from initium.network._pairs import in_pairs
+from initium.network._recorder import record
 from initium.network._rejoined import root
 from initium.network._saved import join_saved
 from initium.network._traced import Trace, shapes_of
@@ -42,7 +43,7 @@ from initium.network._trouble import (
     where_in,
     without_values,
 )
-from initium.network._watch import Calls, Watch, written
+from initium.network._watch import Calls, LightWatch, Watch, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -61,7 +62,7 @@ def trace(
     hollow: bool = False,
     hearing: Hearing | None = None,
 ) -> Trace:
-    """Runs the model once under ``make_fx`` and leaves it as it was.
+    """Runs the model once, writes down the operations, and leaves it as it was.
 
     A model on ``meta`` is run on fake tensors: shapes, no memory, no arithmetic. With ``hollow`` any model is, as long as
     nobody asks for a value that depends on its weights. ``values`` take the place of the parameters that they name. Who is
@@ -69,20 +70,20 @@ def trace(
 
     Raises:
         BatchError: The model itself cannot take the batch.
-        TraceError: The model runs, but not under ``make_fx``; or it asks for values that a fake tensor has not.
+        TraceError: The model runs, but not while it is traced; or it asks for values that a fake tensor has not.
     """
     if hollow and (made := trace_hollow(model, batch)) is not None:
         return made
     _refuse(model, batch)
-    failures: list[Exception] = []
+    failures: list[TraceError] = []
     for way in _WAYS:
         try:
             with unchanged(model), _uncompiled(), torch.inference_mode(mode=False), torch.enable_grad():
                 return _attempt(model, batch, way, values or {}, hearing)
         except TraceError as error:
-            failures.append(error)
             if isinstance(error.__cause__, DataDependentOutputException | DynamicOutputShapeException):
-                break
+                raise failures[0] if failures else error from None
+            failures += [error] * (not way.fast)
     raise failures[0]
 
 
@@ -117,7 +118,8 @@ def _attempt(model: nn.Module, batch: Batch, way: _Way, values: Mapping[str, Ten
     except (DataDependentOutputException, DynamicOutputShapeException) as error:
         raise TraceError(without_values(model, error)) from error
     except Exception as error:
-        raise_if_model_fails(model, batch)
+        if not way.fast:
+            raise_if_model_fails(model, batch)
         where = where_in(model, error)
         raise TraceError(
             f"{type(model).__name__} runs, but could not be traced: {type(error).__name__}{where}: {str(error).rstrip('.')}. "
@@ -135,14 +137,21 @@ class _Way:
         below: Below autograd, where what ``torch.func`` and ``torch.autograd.grad`` make of operations is seen, and the
             high-level operations and ``no_grad()`` are not.
         hollow: Its parameters have no memory, and the batch has.
+        fast: By the recorder of this library, which knows less than ``make_fx`` does.
     """
 
     own: bool
     below: bool
     hollow: bool = False
+    fast: bool = False
 
 
-_WAYS = (_Way(own=False, below=False), _Way(own=True, below=False), _Way(own=True, below=True))
+_WAYS = (
+    _Way(own=False, below=False, fast=True),
+    _Way(own=False, below=False),
+    _Way(own=True, below=False),
+    _Way(own=True, below=True),
+)
 
 
 def _trace(
@@ -161,10 +170,10 @@ def _trace(
         output = called(model, held, args, kwargs)
         return tensors_in(output)
 
-    watch = Watch([] if mode else parameters.values())
+    watch = (LightWatch if way.fast else Watch)([] if mode else parameters.values())
     try:
         with watch, own_backwards() as own:
-            graph = _make_graph(run, [*state, *inputs], mode, hearing, below=way.below)
+            graph = _make_graph(run, [*state, *inputs], mode, hearing, way)
         refuse_unseen(model, watch, graph)
         watch.keep_drawn(graph)
     finally:
@@ -247,26 +256,32 @@ def _make_graph(
     tensors: list[Tensor],
     mode: FakeTensorMode | None,
     hearing: Hearing | None,
-    *,
-    below: bool,
+    way: _Way,
 ) -> fx.GraphModule:
-    """``make_fx``; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
-    calls = Calls(below=below)
+    """The graph of a run; a value asked of a tensor (``item``, ``bool``, ``tolist``) is answered from it."""
+    calls = Calls(below=way.below)
 
     def watched(*tensors: Tensor) -> list[Tensor]:
         with calls:
             return run(*tensors)
 
-    with mode or contextlib.nullcontext(), quiet(), noting_shapes(hearing), _use_lazy_graph_module(should_use=True):
-        made = make_fx(
-            watched,
+    with mode or contextlib.nullcontext(), quiet():
+        made = record(watched, tensors, hearing) if way.fast else _by_make_fx(watched, tensors, hearing, below=way.below)
+    calls.remove_idle(made.graph)
+    return made
+
+
+def _by_make_fx(
+    run: Callable[..., list[Tensor]], tensors: list[Tensor], hearing: Hearing | None, *, below: bool
+) -> fx.GraphModule:
+    with noting_shapes(hearing), _use_lazy_graph_module(should_use=True):
+        return make_fx(
+            run,
             tracing_mode="real",
             pre_dispatch=not below,
             _allow_non_fake_inputs=True,
             _error_on_data_dependent_ops=False,
         )(*tensors)
-    calls.remove_idle(made.graph)
-    return made
 
 
 @contextlib.contextmanager

@@ -36,6 +36,9 @@ class Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the operation as it is."""
+        return self._watched(func, args, kwargs)
+
+    def _watched(self, func: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
         for place in map(_place, written(func, args)):
             if place in self._mine and place not in self._before:
                 self._before[place] = self._mine[place].detach().clone()
@@ -79,6 +82,18 @@ class Watch(TorchDispatchMode):
             return True
         place = _place(value)
         return place in self._mine or (place in self._made and not self._made[place].expired())
+
+
+class LightWatch(Watch):
+    """The same where nothing is compiled: torch lets the compiler step over a mode, and loads it to do so."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+        """Runs the operation as it is."""
+        return self._watched(func, args, kwargs)
 
 
 def _constants(graph: torch.nn.Module) -> Iterator[Tensor]:
