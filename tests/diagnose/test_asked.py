@@ -344,6 +344,7 @@ def test_an_encoder_before_a_codebook_needs_a_way_back(straight: bool) -> None: 
             return self.decoder(z + (q - z).detach() if straight else q), z, q
 
     given = rows()
+
     def loss(output: tuple[Tensor, ...], target: Tensor) -> Tensor:
         return F.mse_loss(output[0], target) + (F.mse_loss(output[2], output[1].detach()) if straight else 0)
 

@@ -8,7 +8,8 @@ Limits: exact. An error where nothing at all gets a gradient, where the values l
 the whole body is cut off: at least half of the weights, and no weight that learns can see the input but through them. A
 warning where a weight is cut off in the middle: weights behind it learn, it never will; and where weights that nothing
 reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that can be trained: a layer that was made and not
-called. A warning for everything else, where a loss was given; an info, where the loss is the model's own, or there is none.
+called. A warning too where a loss was given and a matrix, a kernel or a table is among the rest; else an info: scales, tokens for masks,
+and whatever the model's own loss leaves out.
 
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
 was given: an encoder before a codebook, with no straight-through estimator; where what a weight makes is multiplied by a zero
@@ -223,11 +224,12 @@ def _unused(network: Network, rest: tuple[str, ...], *, asked: bool) -> Finding:
         if unused
         else "the loss does not depend on what they make, or only by way of a choice (argmax, a comparison)"
     )
+    whole = any(sum(size > 1 for size in facts.shape) > 1 for facts in network.parameters if facts.name in rest)
     sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters if not (facts.frozen or facts.whole)}
     share = sum(sizes.get(name, 0) for name in forgotten(network).intersection(rest)) / max(1, sum(sizes.values()))
     return Finding(
         code="unused-parameter",
-        severity="warning" if asked or share > _LARGE else "info",
+        severity="warning" if (asked and whole) or share > _LARGE else "info",
         layers=rest,
         message=f"No gradient reaches {several(len(rest), 'trainable parameter')} of {len(network.parameters)}: {listed}.",
         measured=float(len(rest)),

@@ -88,7 +88,7 @@ def _meeting(every: tuple[Link, ...], readers_of: dict[str, set[str]], signal: S
     """Zero weights whose gradient is zero and will be, since no zero behind them moves: they meet in a product, as queries and keys do."""
     zero = [link for link in every if _still_zero(link) and link.use.name not in signal.unreached]
     gated = any(link.use.residual is not None and link.use.residual.silencers for link in every)
-    if gated or 2 * len(zero) >= len(every) or not any(link.row.weight_grad_norm > 0 for link in every):
+    if gated or 2 * len(zero) > len(every) or not any(link.row.weight_grad_norm > 0 for link in every):
         return ()
     moving = {link.use.node for link in every if link.zeroed and link.row.weight_grad_norm > 0}
     still = tuple(link for link in zero if moving.isdisjoint(behind([link.use.node], readers_of)))

@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from initium.network._noted import noted
+from initium.network._watch import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,6 +120,8 @@ class Recorder(ProxyTorchDispatchMode):
         if kwargs:
             _collect(tuple(kwargs.values()), tensors)
         nodes = [self._nodes.get(tensor) for tensor in tensors]
+        if any(node is None and wrapped(tensor) for tensor, node in zip(tensors, nodes, strict=True)):
+            raise UnrecordedError(func)
         if any(node is None and type(tensor) not in _PLAIN for tensor, node in zip(tensors, nodes, strict=True)):
             return NotImplemented  # a subclass says itself what it is made of
         known = self._known(tensors, nodes)
@@ -206,8 +209,6 @@ class _Switches(TorchFunctionMode):
         """Runs the call as it is; a switch gives its node."""
         if func in _SWITCHES:
             return self._switched(func, args, kwargs or {})
-        if getattr(func, "__module__", None) in {"torch._functorch.predispatch", "torch._functorch.vmap"}:
-            raise UnrecordedError(func.__name__)
         return func(*args, **(kwargs or {}))
 
     def _switched(self, func: Any, args: Any, kwargs: Any) -> fx.Node:  # noqa: ANN401
