@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A model may hold its whole data set: containers beyond these are copied themselves, what is in them is not looked into.
 _DEEPEST, _LONGEST = 6, 10_000
+_HOLDERS = frozenset({dict, OrderedDict, list, set, deque})
+_EMPTY: Any = object()
 # What holds nothing and never changes.
 _ATOMS = frozenset({bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size})
 
@@ -27,6 +29,9 @@ def keep(model: nn.Module) -> tuple[list[tuple[Any, Any]], list[torch.Tensor]]:
     held: list[tuple[Any, Any]] = []
     tensors: list[torch.Tensor] = []
     for value in _reached(model):
+        if type(value) in _HOLDERS and not value:  # a module has a dozen of these
+            held.append((value, _EMPTY))
+            continue
         if isinstance(value, torch.Tensor):
             tensors.append(value)
         elif (state := _state(value)) is not None:
@@ -37,7 +42,10 @@ def keep(model: nn.Module) -> tuple[list[tuple[Any, Any]], list[torch.Tensor]]:
 def put_back(held: list[tuple[Any, Any]]) -> None:
     """Gives every holder what it held; each stays the object that it is."""
     for value, state in held:
-        if _differs(value, state):
+        if state is _EMPTY:
+            if value:
+                value.clear()
+        elif _differs(value, state):
             _refill(value, state)
 
 
@@ -52,9 +60,16 @@ def _reached(model: nn.Module) -> Iterator[Any]:
             yield value
             parts = _parts(value) if depth < _DEEPEST else ()
             # Most attributes of a module are empty tables and plain values: those are passed by without a call.
-            waiting += [
-                (part, depth + 1) for part in parts if type(part) not in _ATOMS and not isinstance(part, nn.Module)
-            ]
+            for part in parts:
+                kind = type(part)
+                if kind in _ATOMS or isinstance(part, nn.Module):
+                    continue
+                if kind in _HOLDERS and not part:
+                    if id(part) not in seen:
+                        seen.add(id(part))
+                        yield part
+                else:
+                    waiting.append((part, depth + 1))
 
 
 def _parts(value: Any) -> Iterable[Any]:  # noqa: ANN401 - any attribute
