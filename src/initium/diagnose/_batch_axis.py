@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose._between_samples import cut, pooled, turned
 from initium.diagnose._figures import several
 from initium.network import lost, mixed, order_of, over_all, recurred, recut, rows_for_steps
 from initium.records import Code, Finding
@@ -56,11 +57,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     found = recurred(network, signal.samples) if signal.singly else ()
     if not found:
         beside = (
-            tuple(_rows_crossed(network, signal))
+            (signal.singly and (tuple(turned(network, signal)) or tuple(cut(network, signal))))
+            or tuple(_rows_crossed(network, signal))
             or tuple(_side_by_side(network, signal))
             or tuple(_lost(network, signal))
             or tuple(_laid_along(signal))
             or tuple(_shared(network, signal))
+            or (signal.singly and tuple(pooled(network, signal)))
         )
         yield from beside or tuple(_one_sequence(network, signal)) or _cut_anew(network)
         return

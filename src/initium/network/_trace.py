@@ -266,7 +266,9 @@ def _make_graph(
             return run(*tensors)
 
     with mode or contextlib.nullcontext(), quiet():
-        made = record(watched, tensors, hearing) if way.fast else _by_make_fx(watched, tensors, hearing, below=way.below)
+        made = (
+            record(watched, tensors, hearing) if way.fast else _by_make_fx(watched, tensors, hearing, below=way.below)
+        )
     calls.remove_idle(made.graph)
     return made
 
