@@ -338,13 +338,17 @@ def test_an_encoder_before_a_codebook_needs_a_way_back(straight: bool) -> None: 
             self.encoder, self.decoder = mlp(units=8), nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 20))
             self.codes = nn.Parameter(torch.randn(32, 8) / 4)
 
-        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
             z = self.encoder(x)
             q = self.codes[torch.cdist(z, self.codes).argmin(1)]
-            return self.decoder(z + (q - z).detach() if straight else q), z
+            return self.decoder(z + (q - z).detach() if straight else q), z, q
 
     given = rows()
-    findings = found(Quantised(), given, given, lambda output, target: F.mse_loss(output[0], target))
+
+    def loss(output: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        return F.mse_loss(output[0], target) + (F.mse_loss(output[2], output[1].detach()) if straight else 0)
+
+    findings = found(Quantised(), given, given, loss)
     assert told([each for each in findings if each.code == "unused-parameter"]) == (
         [] if straight else [("warning", "unused-parameter")]
     )

@@ -198,7 +198,7 @@ class Recurrent(nn.Module):
 def test_an_explosion_inside_a_fused_recurrence_is_found_and_its_steps_are_said_to_be_unmeasured(kind):
     given = initium.Batch((torch.randn(32, 100, 8),), target=torch.arange(32) % 10)
     well = initium.diagnose(Recurrent(kind, 1.0), given, F.cross_entropy)
-    forgets = {"vanishing-signal"} if kind is nn.RNN else set[str]()  # by no gate, over a hundred steps
+    forgets = {"vanishing-gradient"} if kind is nn.RNN else set[str]()  # by no gate, over a hundred steps
     assert {each.code for each in well.at_least("warning")} == forgets
     assert any("were not measured one by one: `steps.weight_ih_l0`" in note for note in well.signal.notes)
     finding = found(Recurrent(kind, 50.0), given, code="exploding-gradient")

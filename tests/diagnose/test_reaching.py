@@ -84,7 +84,7 @@ class Unrolled(nn.Module):
 def test_a_recurrence_written_out_that_forgets_half_of_its_steps_is_found() -> None:
     torch.manual_seed(0)
     given, target = torch.randn(64, 30, 8), torch.randn(64, 1)
-    assert ("warning", "vanishing-signal") in codes(told(Unrolled(slope=0.2), given, target))
+    assert ("warning", "vanishing-gradient") in codes(told(Unrolled(slope=0.2), given, target))
     assert told(Unrolled(slope=1.0), given, target) == []
     assert told(Unrolled(slope=0.2, every=True), given, target) == []  # each step is read for itself
 

@@ -277,7 +277,7 @@ class Gated(nn.Module):
 
 @pytest.mark.parametrize(("gate", "told"), [(0.0, ["warning"]), (1.0, [])])
 def test_a_zero_gate_before_a_zero_weight_is_two_zeros(gate, told) -> None:
-    assert severities(found(Gated(gate), rows(), classes(64), F.cross_entropy, "unused-parameter")) == told
+    assert severities(found(Gated(gate), rows(), classes(64), F.cross_entropy, "vanishing-gradient")) == told
 
 
 def test_a_head_of_zeros_beside_them_begins_without_a_gradient() -> None:

@@ -19,6 +19,7 @@ CODES = {
     "softmax-axis",
     "target-range",
     "unused-parameter",
+    "vanishing-gradient",
     "vanishing-signal",
 }
 
@@ -252,7 +253,7 @@ class Steps(nn.Module):
 def test_a_plain_recurrent_layer_that_forgets_half_of_its_steps_is_found() -> None:
     long = torch.randn(32, 100, 4)
     (finding,) = found(Steps(orthogonal=False), long, classes(32))
-    assert (finding.severity, finding.code) == ("warning", "vanishing-signal")
+    assert (finding.severity, finding.code) == ("warning", "vanishing-gradient")
     assert found(Steps(orthogonal=True), long, classes(32)) == []
     assert found(Steps(orthogonal=False, last=False), long, classes(32)) == []
     assert found(Steps(orthogonal=False), long[:, :28], classes(32)) == []

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from initium.network import as_batch, collector_spared, read
-from initium.network import _recorder
+from initium.network import _recorder, as_batch, collector_spared, read
 from initium.network._leaves import operands
 
 NET = nn.Sequential(*[part for _ in range(5) for part in (nn.Linear(4, 4), nn.ReLU())])

@@ -9,7 +9,9 @@ from initium.diagnose._figures import shown
 from initium.diagnose._input_scale import faint
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
+from initium.diagnose._place import drowned
 from initium.diagnose._words import names
+from initium.network import unfed
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -23,9 +25,11 @@ _ROUNDING = 1e-6
 def constant(network: Network, signal: Signal) -> Finding | None:
     """The finding, if the weights that make the answers are not zero and give the same to all samples, and nothing says why."""
     every = links(network, signal)
+    alone = unfed(network)
     heads = [link for link in every if link.use.head or link.use.leaves] or list(every[-1:])
     same = all(
         link.row.finite
+        and link.use.node not in alone
         and link.row.out_rms > 0
         and not link.zeroed
         and link.row.unit_std <= _ROUNDING * link.row.out_rms
@@ -34,12 +38,16 @@ def constant(network: Network, signal: Signal) -> Finding | None:
     if not (heads and signal.told_apart and same) or any(map(_moved, every)):
         return None
     told = bool(odd_scales(network, signal)) or any(_vanishing_signal.check(network, signal))
-    return None if told else _one_answer(tuple(heads), faint(signal) or _of_nothing(signal))
+    return None if told else _one_answer(tuple(heads), faint(signal) or _of_nothing(signal) or _of_biases(every))
 
 
 def _of_nothing(signal: Signal) -> str:
     """The code of norms of two values or fewer, which hand on nothing but a sign."""
     return "degenerate-batchnorm" if any(row.values <= 2 for row in signal.norms) else ""  # noqa: PLR2004
+
+
+def _of_biases(every: tuple[Link, ...]) -> str:
+    return "large-bias" if any(link.hidden and drowned(link) for link in every) else ""
 
 
 def _moved(link: Link) -> bool:

@@ -11,10 +11,10 @@ at all can be trained, an error. A warning too where two weights or more are fro
 one draw of a law puts them: rows, and columns, whose mean squares differ by no more than chance, and tails no heavier than a
 Gaussian's. So it is where every weight is frozen, as it was drawn, and biases or scales
 alone can be trained. A warning, likewise, for drawn matrices that multiply what a weight gave, on a way to another, and
-are neither parameters nor buffers. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
+are neither parameters nor buffers; and for a frozen table that lies so. Training leaves strong and weak units (after two epochs of digits already). Such a backbone was never loaded.
 
 Not a fault: a frozen backbone that was trained, before a head or behind what is tuned (prompts); one layer of random features; adapters in a model that is frozen but for
-them; a teacher or a momentum encoder beside the network; a frozen table or a frozen last layer; blurs and other constants.
+them; a teacher or a momentum encoder beside the network; a frozen table that was trained, or a frozen last layer; blurs and other constants.
 
 Example:
     >>> import torch, initium
@@ -66,6 +66,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _never_trained(every)
         return
     body = fed.isdisjoint(link.use.node for link in frozen)  # nothing that learns comes before: no adapter, no prompt
+    tables = tuple(link for link in every if link.use.layout == "lookup" and link.facts.name in signal.drawn)
+    if tables and signal.loss is not None:
+        yield _table(tables)
     if body and len(names(raw)) > 1 and {link.facts.name for link in raw} <= set(signal.drawn):
         yield _never_trained(raw)
     if not frozen or _adapted(every):
@@ -103,6 +106,21 @@ def _everything(every: tuple[Link, ...]) -> Finding:
         cause="requires_grad is off throughout the model.",
         cure="Unfreeze what is to be trained; diagnose a model that is only run without a loss.",
         remedy=Code("model.requires_grad_(True)"),
+    )
+
+
+def _table(tables: tuple[Link, ...]) -> Finding:
+    first = tables[0].use.name
+    return Finding(
+        code="frozen-weight",
+        severity="warning",
+        layers=names(tables),
+        message=f"The table `{first}` is frozen and still lies as one draw of a law puts it: what its rows stand for will never be learned.",
+        measured=1.0,
+        expected=0.0,
+        cause="no vectors were loaded into it, and its gradient is off (Embedding.from_pretrained freezes what it is given, a random matrix too).",
+        cure="Load the vectors, or let it learn: Embedding.from_pretrained(matrix, freeze=False).",
+        remedy=Code(f'model.get_parameter("{first}").requires_grad_(True)'),
     )
 
 

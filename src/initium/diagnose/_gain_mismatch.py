@@ -7,7 +7,8 @@ sqrt(fan_in)``, is ``1 / sqrt(E[phi(z)^2])``, and that of a small signal at ``1 
 
 Limits: the product over a chain; such chains hold most of the network's weights, alone, or together where each begins at the input (two towers). Below 3 nothing is said (pooling, the choice between fan_in and fan_out do as much); from 3
 an info; a warning from 100, or from 10 where the typical gain is none that a law of the field gives (PyTorch's default,
-0.58, to He's, 1.41), and only if at least half of the logarithm is measured.
+0.58, to He's, 1.41), and only if at least half of the logarithm is measured. Where the loss begins 2 nats above guessing and half of
+the weights, the answer's too, have more than twice He's gain, a warning however few they are.
 
 Not a fault: any scale before a normalisation or inside the blocks of a normalised network; a weight that is computed from others;
 sigmoid, whose right gain is no cure (see ``vanishing-gradient``).
@@ -50,6 +51,8 @@ _ROUNDING, _HALF = 0.05, 0.5
 # PyTorch's default and He's: no law of the field lies outside.
 _LOWEST, _HIGHEST = 1 / math.sqrt(3), math.sqrt(2)
 _SIGMAS = 4.0
+# What a score of variance 4 costs above guessing, as for `output-prior`; and how many times the largest gain of a law no law comes near.
+_NATS, _LAWLESS = 2.0, 2.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -59,9 +62,24 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     told = [(chain, wrong, sum(map(_effect, wrong))) for chain, wrong in found if len(wrong) > 1]
     told = [each for each in told if abs(each[-1]) > _WORTH_SAYING]
     towers = sum(len(wrong) for chain, wrong, _ in told if chain[0].use.before.kind == "input")
+    graves = False
     for chain, wrong, total in told:  # most of the weights are in one chain, or side by side in towers on the input
         if len(wrong) > most or (towers > most and chain[0].use.before.kind == "input"):
-            yield _finding(wrong, total, _severity(wrong, total) if _seen(chain, wrong, total) else "info")
+            severity = _severity(wrong, total) if _seen(chain, wrong, total) else "info"
+            graves = graves or severity != "info"
+            yield _finding(wrong, total, severity)
+    blown = () if graves else blown_up(network, signal)
+    if blown:
+        yield _finding(blown, sum(map(_effect, blown)), "warning")
+
+
+def blown_up(network: Network, signal: Signal) -> tuple[Link, ...]:
+    """The weights of no law that make a classifier's scores too large to begin with, however few they are."""
+    if not (signal.classes and signal.loss is not None and signal.loss > math.log(signal.classes) + _NATS):
+        return ()
+    every = [link for link in links(network, signal) if link.plain and link.row.finite and not link.use.normalised]
+    wild = tuple(link for link in every if 0 < _LAWLESS * _HIGHEST < link.gain < math.inf)
+    return wild if 2 * len(wild) >= len(every) else ()
 
 
 def _wrong(link: Link) -> bool:

@@ -218,7 +218,7 @@ def _forgetful_finding(states: list[StateRow]) -> Finding:
     row = max(states, key=lambda each: each.growth)
     a_step = row.growth ** (1 / row.steps)
     return Finding(
-        code="vanishing-signal",
+        code="vanishing-gradient",
         severity="warning",
         layers=tuple(dict.fromkeys(name for each in states for name in (each.name, each.state))),
         message=f"The last state of `{row.state}` ({row.op}), which alone is read, knows nothing of the first half of {row.steps} steps: of a "

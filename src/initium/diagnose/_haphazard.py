@@ -8,7 +8,8 @@ variance falls below the norm's eps, the norm no longer normalises, and the netw
 The same holds of the branches behind a norm (pre-norm transformers), whose stream the next norm divides again.
 
 Limits: a gain more than 5 times outside of what He, Glorot, LeCun, PyTorch's default, their fan_out forms and the
-language models' std of 0.02 span for its fans, in at least three layers and in half of those that norms hide: a warning; an
+language models' std of 0.02 span for its fans, in at least three layers (two, where it is more than 10 times) and in half of those that norms
+hide: a warning, and so is a mean larger than the std in half of the weights before norms; an
 error where the weights turn at less than a thousandth of the usual pace (:mod:`._slopes` for the measure). A signal under a
 tenth of ``sqrt(eps)`` (eps 1e-5, torch's default) before the norm in half of them is an error: less than a tenth is passed on.
 
@@ -40,13 +41,13 @@ from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from initium.diagnose._links import Link
     from initium.network import Network
     from initium.records import Signal
 
-_FACTOR = 5.0
+_FACTOR, _FAR = 5.0, 10.0
 _FEWEST = 3
 _EPS = 1e-5
 _LANGUAGE_MODEL = 0.02
@@ -60,11 +61,14 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     lost = tuple(link for link in before if link.row.unit_std < math.sqrt(_EPS) / 10)
     hidden = _hidden(every, {link.use.node for chain in chains(network, signal) if len(chain) > 2 for link in chain})  # noqa: PLR2004
     odd = tuple(link for link in hidden if _beside(link) > math.log(_FACTOR))
+    leaning = tuple(link for link in before if _leans(link))
     if len(lost) >= _FEWEST and 2 * len(lost) >= len(before):
         unnormalised = any(row.untrained for row in signal.norms)  # in eval mode, with statistics of nothing
         yield replace(_under_eps(lost), part_of="degenerate-batchnorm" if unnormalised else "")
-    elif len(odd) >= _FEWEST and 2 * len(odd) >= len(hidden):
+    elif _many(odd, hidden):
         yield _far_off(odd, len(hidden))
+    elif leaning and 2 * len(leaning) >= len(before):
+        yield _leaning(leaning, len(before))
 
 
 def _drawn(link: Link) -> bool:
@@ -76,6 +80,19 @@ def _hidden(every: list[Link], judged: set[str]) -> list[Link]:
     beside = [link for link in every if link.use.normalised or link.use.node not in judged]
     ruled = [link for link in beside if link.use.normalised or link.use.before.kind == "norm"]
     return beside if 2 * len(ruled) >= len(beside) else [link for link in beside if link.use.normalised]
+
+
+def _many(odd: tuple[Link, ...], hidden: Sequence[Link]) -> bool:
+    """Half of them and three at least; or two that are ten times outside."""
+    few = sum(_beside(link) > math.log(_FAR) for link in odd) > 1
+    return 2 * len(odd) >= len(hidden) and (len(odd) >= _FEWEST or few)
+
+
+def _leans(link: Link) -> bool:
+    """Most of the weight is one value for all inputs: its mean is larger than its std, and units by the dozen see one sum."""
+    row, shape = link.row, link.facts.shape
+    mixes = len(shape) > 1 and min(shape[:2]) > 1
+    return mixes and row.finite and 0 < row.weight_std < row.weight_rms / math.sqrt(2)
 
 
 def _span(link: Link) -> tuple[float, float]:
@@ -93,22 +110,43 @@ def _beside(link: Link) -> float:
 
 
 def _far_off(odd: tuple[Link, ...], count: int) -> Finding:
-    gain = median(link.gain for link in odd)
+    worst, gains = max(odd, key=_beside), sorted(link.gain for link in odd)
     low, high = (median(bounds) for bounds in zip(*map(_span, odd), strict=True))
-    worst, nearest = max(odd, key=_beside), high if gain > high else low
+    gain = (
+        worst.gain if gains[0] < low and gains[-1] > high else median(gains)
+    )  # the too small and the too large have no middle
+    nearest = high if gain > high else low
     pace = (nearest / gain) ** 2
     return Finding(
         code="haphazard-under-norm",
         severity="error" if pace < _STALLED else "warning",
         layers=names(odd),
-        message=f"Normalisation hides weights of haphazard size in {several(len(odd))} of {count}: their median gain is "
-        f"{shown(gain)}, where the laws of the field give {shown(low)} to {shown(high)}; the furthest off is "
+        message=f"Normalisation hides weights of haphazard size in {several(len(odd))} of {count}: their gains are "
+        f"{shown(gains[0])} to {shown(gains[-1])}, where the laws of the field give {shown(low)} to {shown(high)}; the furthest off is "
         f"`{worst.use.name}` with {shown(worst.gain)}.",
         measured=gain,
         expected=nearest,
         cause=f"the forward pass does not show it, but at one learning rate a weight of this size turns at {shown(pace)} "
         f"times the pace of one of gain {shown(nearest)} (1 / |w|^2).",
         cure="Initialise by a law all the same: normalisation is no substitute.",
+        remedy=TEXTBOOK,
+    )
+
+
+def _leaning(found: tuple[Link, ...], count: int) -> Finding:
+    worst = min(found, key=lambda link: link.row.weight_std / link.row.weight_rms)
+    mean = math.sqrt(worst.row.weight_rms**2 - worst.row.weight_std**2)
+    return Finding(
+        code="haphazard-under-norm",
+        severity="warning",
+        layers=names(found),
+        message=f"Normalisation hides weights whose mean is larger than their std in {several(len(found))} of {count}: `{worst.use.name}` has "
+        f"mean {shown(mean)} and std {shown(worst.row.weight_std)}.",
+        measured=mean / worst.row.weight_std,
+        expected=0.0,
+        cause="every unit sees nearly the same one sum of its inputs (weights of one sign, as uniform(0, 1) gives); the norm takes its size away, and "
+        "leaves units that are copies of each other.",
+        cure="Draw the weights around zero: uniform(-b, b), normal(0, std).",
         remedy=TEXTBOOK,
     )
 

@@ -5,8 +5,8 @@ Theory: a unit's input is ``w . x + b``. At unit variance the first part has abo
 at one end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
 
 Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard
-deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers and in half of those that have a
-bias: a warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where
+deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers (or the only one) and in half of those
+that have a bias: a warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where
 nothing is handed on (:mod:`._gates`). Of a table that is added to the data (positions), an rms above 30 times the std,
 over samples, of what it is added to (a small transformer learned at 10 and not at 100); an error where an attention has
 collapsed on it.
@@ -53,7 +53,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers whose bias drowns the signal."""
     biased = [link for link in links(network, signal) if judged(link)]
     large = tuple(link for link in biased if drowns(link))
-    if len(large) >= _FEWEST and 2 * len(large) >= len(biased):
+    if len(large) >= min(_FEWEST, len(biased)) > 0 and 2 * len(large) >= len(biased):
         yield _finding(large, len(biased))
     yield from held(signal)
     tables = drowning(signal)
@@ -70,7 +70,7 @@ def drowning(signal: Signal) -> list[AddedRow]:
 def drowns(link: Link) -> bool:
     """True where the bias decides for nearly every sample."""
     row = link.row
-    return row.bias_median > max(_SIZE, _TIMES * row.unit_std) and row.dead <= _HALF
+    return row.bias_median > max(_SIZE, _TIMES * row.unit_std) and (row.dead <= _HALF or row.saturated > _HALF)
 
 
 def judged(link: Link) -> bool:

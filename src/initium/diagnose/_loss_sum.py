@@ -9,8 +9,8 @@ A part of a loss that is summed, beside one that is averaged, weighs n times wha
 divergence of latents that is summed leaves a reconstruction that is averaged nothing to learn (Kingma & Welling 2014, equation
 8, has both of one sample).
 
-Limits: asked: every sample twice costs twice as much. A warning from 1000 samples on (:mod:`._slopes` for the measure: a
-step that is too long by a hundred already leaves plain networks at chance). Of a loss of several outputs, asked likewise: every
+Limits: asked: every sample twice costs twice as much. A warning from 100 terms on, a sample each or a class that is
+asked for (:mod:`._slopes` for the measure: a step that is too long by a hundred leaves plain networks at chance). Of a loss of several outputs, asked likewise: every
 sample twice leaves the gradient of a sum as it is and halves that of a mean. Where there are both, and the gradient at what is
 summed is more than 100 times that at what is averaged, the same measure: a warning.
 

@@ -80,8 +80,15 @@ def _pairs(network: Network, every: tuple[Link, ...], joints: set[str]) -> list[
 def _redundant(first: Link, second: Link) -> bool:
     """Both are whole matrices of their own, and what is between them is no narrower than both ends."""
     between = first.units
-    judged = all(_judged(link) for link in (first, second)) and not first.use.leaves
+    judged = _judged(first) and (_judged(second) or _ends_wide(first, second)) and not first.use.leaves
     return judged and between >= min(_inputs(first), second.units) and not _separable(first, second)
+
+
+def _ends_wide(first: Link, second: Link) -> bool:
+    """The last weight of a residual branch, behind a wider one of the same branch: its activation was left out."""
+    residual = second.use.residual
+    last = residual is not None and residual.place == "last" and first.use.residual is not None
+    return last and first.units > max(_inputs(first), second.units) and _judged(second, last=True)
 
 
 def _sure(pair: tuple[Link, Link], others: list[tuple[Link, Link]]) -> bool:
@@ -92,10 +99,10 @@ def _sure(pair: tuple[Link, Link], others: list[tuple[Link, Link]]) -> bool:
     return wide or scores or any(second is other[0] for other in others)
 
 
-def _judged(link: Link) -> bool:
+def _judged(link: Link, *, last: bool = False) -> bool:
     use = link.use
     alone = use.parts == 1 and use.layout not in _UNJUDGED and link.plain and not link.facts.frozen
-    placed = use.residual is None or use.residual.place in {"inside", "stream"}
+    placed = use.residual is None or last or use.residual.place in {"inside", "stream"}
     return alone and placed and not use.attention and not use.heads and link.facts.uses == 1 and not link.zeroed
 
 

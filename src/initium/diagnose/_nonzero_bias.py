@@ -5,7 +5,8 @@ one side of zero: a rectifier's unit is nearly always on or nearly always off. P
 ``1 / sqrt(fan_in)``; every other start in use is zero.
 
 Limits: the median magnitude of a bias is above ``1 / sqrt(fan_in)``, above the std of what depends on the input, and not so large that
-``large-bias`` speaks of it; in at least two hidden layers and half of those that have a bias. An info.
+``large-bias`` speaks of it; in at least two hidden layers and half of those that have a bias. An info; a warning where
+its rms is twice that std, so that a unit at it has one sample of forty on the other side of zero.
 
 Not a fault: the small constant that keeps ReLUs alive; gates; an output's prior; a bias before a normalisation.
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_FEWEST = 2
+_FEWEST, _DECIDES = 2, 2.0
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -51,7 +52,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     row = found[0].row
     yield Finding(
         code="nonzero-bias",
-        severity="info",
+        severity="warning"
+        if 2 * sum(link.row.bias_rms > _DECIDES * link.row.unit_std for link in found) > len(found)
+        else "info",
         layers=names(found),
         message=f"Biases are as large as the signal in {several(len(found))} of {len(biased)}, first at `{row.name}`: their median "
         f"magnitude is {shown(row.bias_median)}, what depends on the input has std {shown(row.unit_std)}.",

@@ -32,8 +32,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from initium.diagnose import _residual_growth
+from initium.diagnose import _exploding_signal, _residual_growth
 from initium.diagnose._figures import shown
+from initium.diagnose._gain_mismatch import blown_up
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links
 from initium.diagnose._norm_scale import odd_scales
@@ -82,7 +83,13 @@ def _of_parts(network: Network, signal: Signal) -> Iterator[Finding]:
         if part.loss > uniform + _NATS:
             told = _too_sure(network, known, part.loss, uniform)
             yield replace(
-                told, layers=(), message=f"A part of the loss: {told.message[0].lower()}{told.message[1:]}", part_of=""
+                told,
+                layers=(),
+                message=f"A part of the loss: {told.message[0].lower()}{told.message[1:]}",
+                cause="the scores that go into it are large: not normalised, or over a small temperature, or the weights before them are.",
+                cure="Normalise what is compared (cosines), or divide by the square root of its width; or start the weights before it smaller.",
+                remedy=None,
+                part_of="",
             )
         else:
             yield from _no_prior(None, known, part.loss, uniform)
@@ -130,6 +137,7 @@ def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> 
         if head
         else Because("the logits are large.", "Make the output layer smaller.")
     )
+    by_gain = reason.code in {"", "exploding-signal"} and not any(_exploding_signal.check(network, signal))
     return Finding(
         code="output-prior",
         severity="error" if loss > _MANY * uniform else "warning",
@@ -141,7 +149,7 @@ def _too_sure(network: Network, signal: Signal, loss: float, uniform: float) -> 
         cause=reason.cause,
         cure=reason.cure,
         remedy=reason.remedy,
-        part_of=reason.code,
+        part_of="gain-mismatch" if by_gain and blown_up(network, signal) else reason.code,
     )
 
 

@@ -6,7 +6,8 @@ whose gradient is the sum over all uses (Pascanu, Mikolov & Bengio 2013, section
 does not).
 
 Limits: exact. One parameter under several names that differ in one number alone (``3.weight``, ``5.weight``: places of one
-container), which multiplies what it has given itself, or of which each place reads another tensor of the batch. A warning.
+container), which multiplies what it has given itself, or of which each place reads another tensor of the batch, or all read one and
+the same value. A warning.
 
 Not a fault: a layer under one name that is called again (recurrence, ALBERT, equilibrium models): that is written out; a
 table that is tied to the head; one part that reads several inputs side by side (siamese towers, heads on a pyramid's
@@ -52,10 +53,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     readers_of = readers(network)
     again = [each for each in uses.values() if len(each) > 1 and _reads_itself(each, readers_of)]
     apart = [each for each in uses.values() if len(each) == len(each[0].facts.names) and _reads_the_batch(each)]
+    same = [each for each in uses.values() if len(each) == len(each[0].facts.names) and _reads_the_same(each, network)]
     if again:
         yield _finding(again)
     elif apart:
         yield _side_by_side(apart)
+    elif same:
+        yield _twice_over(same)
 
 
 def _stacked(names: tuple[str, ...]) -> bool:
@@ -76,6 +80,33 @@ def _reads_the_batch(several_uses: list[Link]) -> bool:
     """Each use reads another tensor of the batch, and no other weight is between."""
     read = [link.use.sources for link in several_uses if link.use.before.kind == "input"]
     return len(read) == len(several_uses) > 1 and len(frozenset().union(*read)) == sum(map(len, read)) > 0
+
+
+def _reads_the_same(several_uses: list[Link], network: Network) -> bool:
+    """All uses read one and the same value, so that they give the same."""
+    nodes = {link.use.node for link in several_uses}
+    read = {
+        tuple(map(str, node.all_input_nodes))
+        for node in (network.trace.graph.graph.nodes if network.trace else ())
+        if node.name in nodes
+    }
+    return len(nodes) > 1 and len(read) == 1
+
+
+def _twice_over(same: list[list[Link]]) -> Finding:
+    names = same[0][0].facts.names
+    return Finding(
+        code="shared-weight",
+        severity="warning",
+        layers=tuple(each[0].facts.name for each in same),
+        message=f"`{names[0]}` and `{names[-1]}` are one weight, in {len(names)} places of one container, and all of them read the same: they give one "
+        f"answer {len(names)} times.",
+        measured=float(len(names)),
+        expected=1.0,
+        cause="the same module was put into the container several times (`[layer] * n`), so that the heads (experts, tasks) are one.",
+        cure="Make a layer for each place: [make_layer() for _ in range(n)].",
+        remedy=Code("heads = torch.nn.ModuleList(make_layer() for _ in range(n))"),
+    )
 
 
 def _side_by_side(apart: list[list[Link]]) -> Finding:

@@ -56,7 +56,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         constant = tuple(link for link in every if _one_value(link))
         most = 2 * len(constant) >= len(every) and len(constant) > 1
         used = Counter(link.use.name for link in every)
-        features = any(link.use.after.kind == "activation" and used[link.use.name] == 1 for link in constant)
+        features = any(
+            used[link.use.name] == 1 and (link.use.after.kind == "activation" or _whole_cell(link, every))
+            for link in constant
+        )
         yield from (_rank_one(constant),) if most or features else ()
 
 
@@ -73,6 +76,12 @@ def _one_value(link: Link) -> bool:
     """A matrix of one value: whatever its biases add, every unit sees the same one sum of its inputs."""
     plain = link.plain or (link.use.layout == "gates" and link.use.direct and not link.facts.computed_by)
     return plain and link.row.finite and not link.zeroed and _constant(link) and _sums_alike(link)
+
+
+def _whole_cell(link: Link, every: tuple[Link, ...]) -> bool:
+    """A recurrent layer of which every matrix is constant: all units of its state are one."""
+    beside = [other for other in every if other.use.node == link.use.node]
+    return link.use.layout == "gates" and all(_constant(other) for other in beside)
 
 
 def _sums_alike(link: Link) -> bool:

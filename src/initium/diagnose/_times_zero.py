@@ -67,7 +67,7 @@ def zero_by_zero(network: Network, signal: Signal) -> Iterator[Finding]:
         residual = still[0].use.residual
         gate = residual.silencers[0] if residual else ""
         yield Finding(
-            code="unused-parameter",
+            code="vanishing-gradient",
             severity="warning",
             layers=names(still),
             message=f"{several(len(still), 'weight')} will never learn, first `{still[0].use.name}`: it is zero, and so is `{gate}`, which multiplies what "

@@ -46,7 +46,7 @@ def _forgets(uses: list[Link]) -> bool:
 def _finding(uses: list[Link]) -> Finding:
     first, last = uses[0].row, uses[-1].row
     return Finding(
-        code="vanishing-signal",
+        code="vanishing-gradient",
         severity="warning",
         layers=(last.name,),
         message=f"The last state forgets the first {len(uses) // 2} of {len(uses)} steps: through the uses of `{last.name}` the gradient falls from "

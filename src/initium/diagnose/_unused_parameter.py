@@ -8,7 +8,8 @@ Limits: exact. An error where nothing at all gets a gradient, where the values l
 the whole body is cut off: at least half of the weights, and no weight that learns can see the input but through them. A
 warning where a weight is cut off in the middle: weights behind it learn, it never will; and where weights that nothing
 reads, and that look forgotten (:mod:`._forgotten`), hold a tenth of all that can be trained: a layer that was made and not
-called. An info for everything else.
+called. A warning too where a loss was given and a matrix, a kernel or a table is among the rest; else an info: scales, tokens for masks,
+and whatever the model's own loss leaves out.
 
 A warning too where weights reach the output, or a weight that learns, by way of a choice alone (argmax, a comparison) and a loss
 was given: an encoder before a codebook, with no straight-through estimator; where what a weight makes is multiplied by a zero
@@ -18,7 +19,7 @@ recurrent operation get a gradient of exactly zero and another layer's do not: n
 more reads nothing but zeros that stand in the program.
 
 Not a fault: frozen parameters; a factor that is zero and learned (ReZero); a target network under no_grad beside the one that learns; a codebook behind a
-straight-through estimator; heads that another loss asks for; parts of another mode; routers that choose by argmax, without
+straight-through estimator; parts of another mode, as far as their model's own loss knows; routers that choose by argmax, without
 a loss (an info).
 
 Example:
@@ -42,7 +43,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._figures import several
 from initium.diagnose._forgotten import forgotten
 from initium.diagnose._links import behind, links, readers
-from initium.diagnose._times_zero import times_zero, zero_by_zero, zero_times
+from initium.diagnose._times_zero import times_zero, zero_times
 from initium.diagnose._unread_layers import unread_layers
 from initium.network import chosen, heedless, severed
 from initium.records import Code, Finding
@@ -62,7 +63,6 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for what is multiplied by zero, one for what is cut off, and one for what is merely not used; or one for all."""
     yield from times_zero(network, signal)
     yield from zero_times(network, signal)
-    yield from zero_by_zero(network, signal)
     yield from unread_layers(network, signal)
     if network.strays:
         yield _unregistered(network)
@@ -88,7 +88,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield _by_choice(by_choice)
         rest = tuple(name for name in rest if _owner(name) not in {_owner(each) for each in by_choice})
     if rest:
-        yield _unused(network, rest)
+        yield _unused(network, rest, asked=signal.objective.startswith("loss("))
 
 
 def _chosen(network: Network, every: tuple[Link, ...], rest: tuple[str, ...]) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def _unregistered(network: Network) -> Finding:
     )
 
 
-def _unused(network: Network, rest: tuple[str, ...]) -> Finding:
+def _unused(network: Network, rest: tuple[str, ...], *, asked: bool) -> Finding:
     listed = ", ".join(f"`{name}`" for name in rest[:_SHOWN]) + ("" if len(rest) <= _SHOWN else " ...")
     idle = {facts.name for facts in network.parameters if facts.uses == 0}
     unused = sum(name in idle for name in rest)
@@ -224,11 +224,12 @@ def _unused(network: Network, rest: tuple[str, ...]) -> Finding:
         if unused
         else "the loss does not depend on what they make, or only by way of a choice (argmax, a comparison)"
     )
+    whole = any(sum(size > 1 for size in facts.shape) > 1 for facts in network.parameters if facts.name in rest)
     sizes = {facts.name: math.prod(facts.shape) for facts in network.parameters if not (facts.frozen or facts.whole)}
     share = sum(sizes.get(name, 0) for name in forgotten(network).intersection(rest)) / max(1, sum(sizes.values()))
     return Finding(
         code="unused-parameter",
-        severity="warning" if share > _LARGE else "info",
+        severity="warning" if (asked and whole) or share > _LARGE else "info",
         layers=rest,
         message=f"No gradient reaches {several(len(rest), 'trainable parameter')} of {len(network.parameters)}: {listed}.",
         measured=float(len(rest)),

@@ -5,7 +5,10 @@ Theory: crossing a weight and the activation before it multiplies the gradient's
 the signal falls towards the output while the gradient falls towards the input: the two lines cross like an X, and the
 gradient of every *weight* is small by the same factor, so the ratio of weight gradients, the usual test, sees nothing.
 
-Limits: see :mod:`._slopes`; of softmaxes between weights, :mod:`._squashed`.
+Limits: see :mod:`._slopes`; of softmaxes between weights, :mod:`._squashed`. Zeros that multiply each other (two weights, a weight and the
+scale of its branch, queries and keys), both with a gradient of zero, are an error, or a warning where others learn. A recurrent layer
+without gates that forgets half of its steps (:mod:`._gates`), or a weight that reads by an activation alone what it gave the step before, eight
+times or more, with no gradient beyond float32's eps of the last at the first half of its uses, is a warning.
 
 Not a fault: a zero weight on purpose (a zero head, the last layer of a residual branch, LoRA's B), through which no
 gradient passes at the first step; a gradient before a normalisation, whose scale is free; a residual stream; the fall that
@@ -28,11 +31,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.diagnose._figures import several
-from initium.diagnose._links import links, trunks
+from initium.diagnose._gates import forgetful
+from initium.diagnose._links import behind, links, readers, trunks
 from initium.diagnose._slopes import falling, finding
 from initium.diagnose._squashed import squashed
 from initium.diagnose._thinned import thinned
+from initium.diagnose._times_zero import zero_by_zero
 from initium.diagnose._trend import backward
+from initium.diagnose._unrolled import unrolled
 from initium.diagnose._words import TEXTBOOK, names
 from initium.records import Finding
 
@@ -47,10 +53,13 @@ if TYPE_CHECKING:
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for zeros that keep each other from learning, and for every chain in which the gradient falls."""
     every = links(network, signal)
-    stuck = _stuck(every)
+    stuck = _stuck(every) or _meeting(every, readers(network), signal)
     if stuck:
         learning = any(link.row.weight_grad_norm > 0 and not link.facts.frozen for link in every if link.hidden)
         yield _never(stuck, "warning" if learning else "error")
+    yield from zero_by_zero(network, signal)
+    yield from forgetful(network, signal)
+    yield from unrolled(network, signal)
     yield from squashed(every, signal.classes)
     for chain in trunks(network, signal):
         trend = backward(chain)
@@ -75,17 +84,35 @@ def _stuck(every: tuple[Link, ...]) -> tuple[Link, ...]:
     return tuple(link for link in every if link.use.node in stuck) if told else ()
 
 
+def _meeting(every: tuple[Link, ...], readers_of: dict[str, set[str]], signal: Signal) -> tuple[Link, ...]:
+    """Zero weights whose gradient is zero and will be, since no zero behind them moves: they meet in a product, as queries and keys do."""
+    zero = [link for link in every if _still_zero(link) and link.use.name not in signal.unreached]
+    gated = any(link.use.residual is not None and link.use.residual.silencers for link in every)
+    if gated or 2 * len(zero) > len(every) or not any(link.row.weight_grad_norm > 0 for link in every):
+        return ()
+    moving = {link.use.node for link in every if link.zeroed and link.row.weight_grad_norm > 0}
+    still = tuple(link for link in zero if moving.isdisjoint(behind([link.use.node], readers_of)))
+    return still if len({link.use.name for link in still}) > 1 else ()
+
+
+def _still_zero(link: Link) -> bool:
+    judged = (
+        link.plain and link.use.layout not in {"lookup", "added"} and bool(link.use.sources) and not link.facts.frozen
+    )
+    return judged and link.row.finite and link.row.weight_rms == 0 and link.row.weight_grad_norm == 0
+
+
 def _never(stuck: tuple[Link, ...], severity: Severity) -> Finding:
     return Finding(
         code="vanishing-gradient",
         severity=severity,
         layers=names(stuck),
-        message=f"{several(len(stuck), 'weight')} will never learn: zero weights follow each other, first "
+        message=f"{several(len(stuck), 'weight')} will never learn: zero weights multiply each other, first "
         f"`{stuck[0].use.name}` and `{stuck[1].use.name}`.",
         measured=0.0,
         expected=1.0,
-        cause="the gradient of the first passes through the second, which is zero; that of the second needs what the first "
-        "gives, which is zero too.",
+        cause="one stands behind the other, or they meet in a product (queries by keys): the gradient of either needs what the other gives, which is "
+        "zero.",
         cure="Draw one of the two at random and leave the other zero (as LoRA does).",
         remedy=TEXTBOOK,
     )

@@ -13,9 +13,7 @@ whose targets differ (zeros before it that the first step moves, each unit anoth
 to the same limits where most weights read sums over rows: it falls, with the size as it was, where samples are averaged with each
 other again and again (a graph network of many hops; Oono & Suzuki 2020, theorem 2; measured on 200 nodes of four kinds, He's start, Adam, 300 steps: 4 hops
 learn all, 8 hops 96 %, 12 hops nothing, and with a residual stream all). A recurrent layer whose states vary by less than a
-hundredth of what it reads (of 1, where that is larger) is a warning, and so is one without gates that forgets half of its
-steps (:mod:`._gates`), or a weight that reads by an activation alone what it gave the step before, eight times or more, with no gradient beyond
-float32's eps of the last at the first half of its uses. An answer that varies over the samples and is the same along another axis, of
+hundredth of what it reads (of 1, where that is larger) is a warning (:mod:`._gates`). An answer that varies over the samples and is the same along another axis, of
 three or more, along which its target is not, is a warning.
 
 Not a fault: samples that grow alike by what is common to all (twelve sigmoid layers after auto: 7e-6 of 1 is left, and Adam fits
@@ -41,15 +39,14 @@ from typing import TYPE_CHECKING
 
 from initium.diagnose._chance import difference, forgetting
 from initium.diagnose._figures import several, shown
-from initium.diagnose._gates import faint, forgetful
+from initium.diagnose._gates import faint
 from initium.diagnose._input_scale import faint as faint_input
 from initium.diagnose._large_bias import drowning
 from initium.diagnose._links import links, readers, trunks
 from initium.diagnose._slopes import alike, falling, finding
 from initium.diagnose._trend import forward, to_the_answer
-from initium.diagnose._unrolled import unrolled
 from initium.diagnose._words import TEXTBOOK, names
-from initium.network import gathering
+from initium.network import gathering, unfed
 from initium.records import Finding
 
 if TYPE_CHECKING:
@@ -76,8 +73,6 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         yield from _level(network, signal)
         yield from _fallen(network, signal, table)
         yield from faint(network, signal)
-        yield from forgetful(network, signal)
-        yield from unrolled(network, signal)
 
 
 def _fallen(network: Network, signal: Signal, table: str) -> Iterator[Finding]:
@@ -133,8 +128,9 @@ def _forgotten(chain: tuple[Link, ...]) -> str:
 
 
 def _deaf(network: Network, signal: Signal) -> tuple[Link, ...]:
-    """The hidden links, if what they give is constant over the batch in all of them, and is something in one."""
-    hidden = tuple(link for link in links(network, signal) if link.hidden)
+    """The hidden links that read something of the batch, if what they give is constant over the batch in all of them, and is something in one."""
+    alone = unfed(network)
+    hidden = tuple(link for link in links(network, signal) if link.hidden and link.use.node not in alone)
     constant = all(link.row.unit_std <= _ROUNDING * link.row.out_rms for link in hidden)
     # With distinct units: where all are alike, `symmetry` says so.
     return hidden if constant and any(link.row.out_rms > 0 and link.row.distinct > 0 for link in hidden) else ()

@@ -10,7 +10,7 @@ from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
 from initium.network._cut_rows import cut_rows
-from initium.network._cuts import chosen, heedless, partly_read, severed, unread
+from initium.network._cuts import chosen, heedless, partly_read, severed, unfed, unread
 from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
 from initium.network._facts import ROLES, WEIGHT_NORM, Attends, Facts, HeadPart, Neighbour, Role, Use
@@ -150,6 +150,7 @@ __all__ = [
     "transposed",
     "unbiased",
     "unchanged",
+    "unfed",
     "unread",
     "view_of",
     "ways_back",

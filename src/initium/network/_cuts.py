@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import fx
 
     from initium.network._network import Network
+    from initium.network._traced import Trace
 
 _DETACH, _OFF = ".detach()", "torch.no_grad()"
 _SWITCH: Any = torch._C._set_grad_enabled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - what no_grad() leaves
@@ -67,6 +68,27 @@ def chosen(network: Network, goals: AbstractSet[str] | None = None) -> frozenset
             smooth.add(node)
     places = dict(zip(network.trace.parameters, nodes, strict=False))
     return frozenset(name for name, node in places.items() if node in reaching - smooth)
+
+
+def varying(trace: Trace) -> set[fx.Node]:
+    """The tensors of the batch, and all that is made of them."""
+    found = set(trace.entries)
+    for node in trace.graph.graph.nodes:
+        if not found.isdisjoint(node.all_input_nodes):
+            found.add(node)
+    return found
+
+
+def unfed(network: Network) -> frozenset[str]:
+    """The nodes that are made of nothing of the batch: a layer that reads a parameter alone (a hypernetwork's) gives one answer to all.
+
+    Args:
+        network: A network that was read with a batch.
+    """
+    if network.trace is None:
+        return frozenset()
+    made = varying(network.trace)
+    return frozenset(node.name for node in network.trace.graph.graph.nodes if node not in made)
 
 
 def heedless(network: Network) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.network._cuts import varying
 from initium.network._exponents import exponents
 from initium.network._ops import AFFINE, PARTS, op_name
 
@@ -24,10 +25,7 @@ def log_scales(network: Network) -> frozenset[str]:
     """
     if network.trace is None:
         return frozenset()
-    varies = set(network.trace.entries)
-    for node in network.trace.graph.graph.nodes:
-        if not varies.isdisjoint(node.all_input_nodes):
-            varies.add(node)
+    varies = varying(network.trace)
 
     def back(node: fx.Node) -> fx.Node | None:
         made = [each for each in node.all_input_nodes if each in varies]

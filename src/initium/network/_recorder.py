@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
@@ -22,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from initium.network._noted import noted
+from initium.network._watch import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,8 +72,8 @@ class Recorder(ProxyTorchDispatchMode):
 
     def __init__(self, hearing: Hearing | None) -> None:
         # Not the parent's: that one loads a compiler to ask for its settings.
-        TorchDispatchMode.__init__(self, torch._C.DispatchKey.PreDispatch)  # noqa: SLF001  # pyright: ignore
-        self._mode_key = torch._C._TorchDispatchModeKey.PROXY  # noqa: SLF001  # pyright: ignore
+        TorchDispatchMode.__init__(self, torch._C.DispatchKey.PreDispatch)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+        self._mode_key = torch._C._TorchDispatchModeKey.PROXY  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
         self.enter_stack = []
         self.graph = fx.Graph()
         self._root = nn.Module()
@@ -103,7 +103,7 @@ class Recorder(ProxyTorchDispatchMode):
         with _use_lazy_graph_module(should_use=True):
             return _make_graph_module(self._root, self.graph, "recorded")
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs an operation and notes it."""
         kwargs = kwargs or {}
         if func is torch.ops.prim.device.default:
@@ -120,6 +120,8 @@ class Recorder(ProxyTorchDispatchMode):
         if kwargs:
             _collect(tuple(kwargs.values()), tensors)
         nodes = [self._nodes.get(tensor) for tensor in tensors]
+        if any(node is None and wrapped(tensor) for tensor, node in zip(tensors, nodes, strict=True)):
+            raise UnrecordedError(func)
         if any(node is None and type(tensor) not in _PLAIN for tensor, node in zip(tensors, nodes, strict=True)):
             return NotImplemented  # a subclass says itself what it is made of
         known = self._known(tensors, nodes)
@@ -167,7 +169,7 @@ class Recorder(ProxyTorchDispatchMode):
         if isinstance(value, list | tuple):
             if hasattr(value, "_fields"):
                 raise UnrecordedError(type(cast("object", value)).__name__)
-            return type(value)(self._argument(each) for each in cast("list[Any]", value))  # pyright: ignore
+            return type(value)(self._argument(each) for each in cast("list[Any]", value))  # pyright: ignore[reportUnknownVariableType]
         if isinstance(value, _LEAVES):
             return value
         raise UnrecordedError(type(value).__name__)
@@ -203,12 +205,10 @@ class _Switches(TorchFunctionMode):
         self._graph = graph
         self._open: list[fx.Node] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the call as it is; a switch gives its node."""
         if func in _SWITCHES:
             return self._switched(func, args, kwargs or {})
-        if getattr(func, "__module__", None) in {"torch._functorch.predispatch", "torch._functorch.vmap"}:
-            raise UnrecordedError(func.__name__)
         return func(*args, **(kwargs or {}))
 
     def _switched(self, func: Any, args: Any, kwargs: Any) -> fx.Node:  # noqa: ANN401
@@ -227,7 +227,7 @@ def _alone(func: Any, args: Any, kwargs: Any, known: dict[int, Tensor]) -> Any: 
 
     def value(each: Any) -> Any:  # noqa: ANN401
         if isinstance(each, list | tuple):
-            return type(each)(map(value, cast("list[Any]", each)))  # pyright: ignore
+            return type(each)(map(value, cast("list[Any]", each)))  # pyright: ignore[reportUnknownVariableType]
         return known.get(id(each), each) if isinstance(each, Tensor) else each
 
     with unset_fake_temporarily():

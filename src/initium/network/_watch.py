@@ -78,7 +78,7 @@ class Watch(TorchDispatchMode):
                 graph.graph.erase_node(node)
 
     def _knows(self, value: Tensor) -> bool:
-        if _wrapped(value):  # torch.func's own tensors, which should not have left it
+        if wrapped(value):  # torch.func's own tensors, which should not have left it
             return True
         place = _place(value)
         return place in self._mine or (place in self._made and not self._made[place].expired())
@@ -91,7 +91,7 @@ class LightWatch(Watch):
     def _should_skip_dynamo(cls) -> bool:
         return False
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401, ARG002
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Runs the operation as it is."""
         return self._watched(func, args, kwargs)
 
@@ -169,11 +169,12 @@ def written(func: Any, args: Any) -> list[Any]:  # noqa: ANN401 - any operator a
 
 def _place(value: Any) -> int:  # noqa: ANN401 - an argument that is written to may be a list
     """Names the memory of a tensor; 0 where it has none of its own (sparse tensors, lists)."""
-    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or _wrapped(value):
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or wrapped(value):
         return 0
     return value.untyped_storage()._cdata  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - names a storage
 
 
-def _wrapped(value: Tensor) -> bool:
+def wrapped(value: Tensor) -> bool:
+    """Whether it is one of ``torch.func``'s own tensors."""
     functorch: Any = torch._C._functorch  # noqa: SLF001  # pyright: ignore - torch has no public name for it
     return functorch.is_functorch_wrapped_tensor(value)

@@ -149,7 +149,7 @@ class Signal:
         loose: Shapes of matrices that multiply what a weight gave, on a way to another, lie as one draw puts them, and are neither
             parameters nor buffers.
         blank: The buffers and tensors of the batch that multiply something and are zero throughout, by the graph's own names.
-        summed: True where the loss is a sum over the samples, a thousand and more.
+        summed: True where the loss is a sum over the samples, of a hundred terms and more.
         summed_beside: How many times as large the gradient at what the loss sums over the samples is as at what it averages; 0 of one alone.
         at_zero: The loss if every answer were zero, where a target was given and that is a number. Of a prediction, nobody asked.
         unread: The tensors of the batch that lead nowhere, by where they stand; those that are one value throughout left out.

@@ -68,16 +68,17 @@ def likelihoods(seen: Iterable[Compared]) -> tuple[PartRow, ...]:
                 found.append(PartRow(float(loss), *known))
             continue
         alike = each.kind == "chances" and scores.shape == target.shape and scores.is_floating_point()
-        if alike and scores.numel() and _one_answer(scores) and bool(((target == 0) | (target == 1)).all()):
-            share = target.double().mean()
+        if alike and scores.numel() and bool(((target == 0) | (target == 1)).all()):
             loss = F.binary_cross_entropy_with_logits(scores.float(), target.float())
-            found.append(PartRow(float(loss), 2, _entropy(torch.stack((share, 1 - share))), target.numel()))
+            share = target.double().mean(0 if _of_labels_apart(scores) else None)
+            known = _entropy(torch.stack((share, 1 - share))) / share.numel()
+            found.append(PartRow(float(loss), 2, known, target.numel() // share.numel()))
     return tuple(found)
 
 
-def _one_answer(scores: Tensor) -> bool:
-    """One number a sample, or one a place: several for each sample are labels of their own."""
-    return scores.ndim != 2 or scores.shape[1] == 1  # noqa: PLR2004 - samples, labels
+def _of_labels_apart(scores: Tensor) -> bool:
+    """Several numbers a sample are labels, each with a frequency of its own; one a sample, or one a place, are of one kind."""
+    return scores.ndim == 2 and scores.shape[1] > 1  # noqa: PLR2004 - samples, labels
 
 
 def compared(output: object, batch: Batch) -> tuple[Tensor, Tensor] | None:

@@ -28,8 +28,8 @@ _FEWEST, _KURTOSIS = 4, 3.0
 
 
 def drawn(network: Network, leaves: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """The frozen matrices and kernels that still are what they were drawn as."""
-    used = {use.name for use in network.uses if use.layout != "lookup"}
+    """The frozen matrices, kernels and tables that still are what they were drawn as."""
+    used = {use.name for use in network.uses}
     frozen = [
         facts.name for facts in network.parameters if facts.frozen and facts.name in used and not facts.computed_by
     ]

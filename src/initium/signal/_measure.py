@@ -195,7 +195,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         misfit=misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else "",
         regression=regression(output, batch, aim.loss, loss, bounds(walk.network)),
         level=() if aim.loss is None else level(output, batch),
-        parts=() if known or aim.loss is None else likelihoods(inside(output, batch, loss)),
+        parts=() if known or aim.loss is None else likelihoods(inside(output, batch, loss) if loss else walk.compared),
         rows_each=rows_each(output, batch, walk.samples) if known else 0,
         unordered=unordered(batch, walk.samples),
         masks=mask_rows(walk.shown, walk.blind, walk.places.attends, batch),

@@ -16,6 +16,7 @@ from initium.signal._alike import apart
 from initium.signal._attentions import softmax_figures
 from initium.signal._beside import Beside, arguments, places_of, seen_at
 from initium.signal._distinct import gaps, rounding
+from initium.signal._inside import Compared
 from initium.signal._masks import added_ones, blind_end, filled_in_sight, shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from initium.network import Network, Use
 
+_COMPARES = {"cross_entropy_loss": "cross-entropy", "binary_cross_entropy_with_logits": "chances"}
 _KEPT = (
     "with these values other sizes would be chosen than were met while tracing: the choices were kept as they were then"
 )
@@ -127,6 +129,7 @@ class Measuring(Walk):
         self.beside: dict[tuple[str, str], Beside] = {}
         self.shown: dict[str, tuple[Tensor, int]] = {}
         self.blind: dict[str, str] = {}
+        self.compared: list[Compared] = []
         self.samples = 0
         self._overwritten = _overwritten(network)
         vectors = {name for facts in network.parameters if len(facts.shape) == 1 for name in facts.names}
@@ -149,6 +152,8 @@ class Measuring(Walk):
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Looks at what a node is about to read, then runs it."""
+        if self.looks_beside and op_name(n) in _COMPARES:
+            self.compared.append(Compared(_COMPARES[op_name(n)], *(self._value(each).detach() for each in n.args[:2])))
         if self.looks_beside and (n.name in self.places or n.name in self._scored):
             self.beside.update(seen_at(self.places, n, self._value, self._moments))
             self._look_at_mask(n)

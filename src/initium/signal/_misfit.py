@@ -64,7 +64,7 @@ def misfit(
         known: That the loss is a cross-entropy of scores, which need not be asked whether it is another.
         end: The model's last operation, which tells a ReLU's zeros from chances.
     """
-    if loss is None:
+    if loss is None or not bool(loss.isfinite()):
         return ""
     asked = compared(output, batch)
     with torch.no_grad():

@@ -67,7 +67,7 @@ class Objective:
 
 
 def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
-    """Chooses by what there is: the loss, else ``output.loss``, else a random cotangent.
+    """Chooses by what there is: the loss, else ``output.loss``, else the one number that a model gives, else a random cotangent.
 
     Args:
         output: What a model returned.
@@ -94,7 +94,41 @@ def objective(output: object, batch: Batch, loss: Loss | None) -> Objective:
     own = part(output, "loss")
     if own is not None:
         return _of_loss(own, "output.loss", output)
+    numbers = _numbers(output)
+    if numbers:
+        return _of_loss(
+            sum(numbers),
+            "the one number of the output" if len(numbers) == 1 else "the sum of the output's numbers",
+            output,
+        )
     return _of_cotangent(output, batch)
+
+
+def _numbers(output: object) -> list[Tensor]:
+    """What a model that computes its loss itself gives: one number that learns, beside tensors of any shape; or a table of such alone.
+
+    A table (``{"loss_box": ..., "loss_class": ...}``) is summed, as those who train such models do.
+    """
+    found = [tensor for tensor in tensors_in(output) if tensor.requires_grad and not tensor.is_complex()]
+    numbers = [tensor for tensor in found if tensor.ndim == 0]
+    others = [tensor for tensor in found if tensor.ndim]
+    if not others:
+        return numbers if len(numbers) == 1 or isinstance(output, Mapping) else []
+    return numbers if len(numbers) == 1 and _made_of(numbers[0], others) else []  # a penalty is made of none of them
+
+
+def _made_of(number: Tensor, others: list[Tensor]) -> bool:
+    """Whether a number was computed from one of some tensors."""
+    wanted = {tensor.grad_fn for tensor in others}
+    seen, waiting = set[Any](), [number.grad_fn]
+    while waiting:
+        here = waiting.pop()
+        if here in wanted:
+            return True
+        if here is not None and here not in seen:
+            seen.add(here)
+            waiting += [following for following, _ in here.next_functions]
+    return False
 
 
 def check_loss(loss: object) -> None:

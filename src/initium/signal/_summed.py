@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from initium.signal._objective import Loss
 
 _SEVERAL, _LITTLE, _ROUNDINGS = 2, 1 << 22, 64
-MANY = 1000
-"""From so many samples on it is asked: a gradient so many times as large as that of a mean."""
+_MANY = 100
 
 
 def summed(output: object, batch: Batch, loss: Tensor | None, function: Loss | None, samples: int) -> bool:
-    """True where every sample twice costs twice as much; of a mean it costs the same. Of fewer than a thousand nobody asks.
+    """True where every sample twice costs twice as much; of a mean it costs the same. Of fewer than a hundred terms nobody asks.
 
     Args:
         output: What the model returned, its samples along the first axis.
@@ -32,14 +31,21 @@ def summed(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
         samples: How many there are.
     """
     target = batch.target
-    if loss is None or function is None or samples < MANY or not bool(loss != 0):
+    if loss is None or function is None or not (bool(loss != 0) and bool(loss.isfinite())):
         return False
     if not isinstance(output, torch.Tensor) or not isinstance(target, torch.Tensor):
+        return False
+    if _terms(target, samples) < _MANY:
         return False
     if output.shape[:1] != (samples,) or target.shape[:1] != (samples,):
         return False
     twice = answers(function, [torch.cat([output, output])], torch.cat([target, target]))
     return bool(twice) and same(twice[0], 2 * loss.detach())
+
+
+def _terms(target: Tensor, samples: int) -> int:
+    """How many answers are summed: one a class that is asked for, one a sample of any other target, be it of many numbers."""
+    return samples if target.is_floating_point() else max(samples, target.numel())
 
 
 def summed_beside(output: object, batch: Batch, function: Loss | None, samples: int) -> float:

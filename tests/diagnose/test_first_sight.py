@@ -1,0 +1,296 @@
+"""Programs as people ask about them, each with the one that is right: what a list that nobody had seen before showed."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import initium
+from diagnose.programs import WIDTH, Calls, classes, found, mlp, rows, severities
+
+pytestmark = pytest.mark.usefixtures("drawn_alike")
+
+
+def first(model: nn.Module, given: Tensor, target: object, loss=F.cross_entropy) -> tuple[str, str]:
+    """The gravest finding."""
+    report = initium.diagnose(model, initium.Batch((given,), target=target), loss)
+    return (report.findings[0].severity, report.findings[0].code) if report.findings else ("", "")
+
+
+# ---- zeros that meet ----
+
+
+def attention(*zero: str) -> nn.Module:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        shares = (own.q(x) @ own.k(x).mT / WIDTH**0.5).softmax(-1)
+        return own.head((x + shares @ own.v(x)).mean(1))
+
+    model = Calls(call, head=nn.Linear(WIDTH, 4), **{name: nn.Linear(WIDTH, WIDTH, bias=False) for name in "qkv"})
+    for name in zero:
+        nn.init.zeros_(model.get_submodule(name).weight)
+    return model
+
+
+@pytest.mark.parametrize(("zero", "told"), [("qk", ["warning"]), ("q", []), ("v", []), ("", [])])
+def test_queries_and_keys_that_are_both_zero_never_learn(zero: str, told: list[str]) -> None:
+    batch = torch.randn(64, 5, WIDTH)
+    findings = found(attention(*zero), batch, classes(), F.cross_entropy, "vanishing-gradient")
+    assert severities(findings) == told
+    assert all(each.layers == ("q.weight", "k.weight") for each in findings)
+
+
+def test_a_head_of_zeros_holds_up_the_queries_for_one_step_alone() -> None:
+    batch = torch.randn(64, 5, WIDTH)
+    assert not found(attention("q", "k", "head"), batch, classes(), F.cross_entropy, "vanishing-gradient")
+
+
+# ---- units that are one ----
+
+
+def recurrent(fill: float | None) -> nn.Module:
+    model = Calls(
+        lambda own, x: own.head(own.steps(x)[0].mean(1)), steps=nn.LSTM(1, 24, batch_first=True), head=nn.Linear(24, 4)
+    )
+    for name, parameter in model.steps.named_parameters() if fill is not None else ():
+        nn.init.constant_(parameter, fill if "weight" in name else 0.0)
+    return model
+
+
+@pytest.mark.parametrize(("fill", "told"), [(0.1, ["warning"]), (None, [])])
+def test_the_units_of_a_recurrent_layer_of_one_value_are_one(fill: float | None, told: list[str]) -> None:
+    batch = torch.randn(64, 20, 1)
+    assert severities(found(recurrent(fill), batch, classes(), F.cross_entropy, "symmetry")) == told
+
+
+@pytest.mark.parametrize(("copies", "told"), [(True, ["warning"]), (False, [])])
+def test_heads_that_are_one_layer_in_several_places_give_one_answer(copies, told) -> None:
+    layers = [nn.Linear(WIDTH, 1)] * 5 if copies else [nn.Linear(WIDTH, 1) for _ in range(5)]
+
+    def call(own: Calls, x: Tensor) -> Tensor:
+        read = own.body(x)
+        return torch.cat([head(read) for head in own.heads], 1)
+
+    model = Calls(
+        call,
+        body=nn.Sequential(nn.Linear(20, WIDTH), nn.ReLU()),
+        heads=nn.ModuleList(layers),
+    )
+    assert severities(found(model, rows(), torch.randn(64, 5), F.mse_loss, "shared-weight")) == told
+
+
+# ---- what a norm hides ----
+
+
+def normed(*fills) -> nn.Module:
+    parts = [part for _ in fills for part in (nn.Linear(64, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU())]
+    model = nn.Sequential(*parts, nn.Linear(64, 4))
+    for layer, fill in zip(parts[::3], fills, strict=True):
+        fill(layer.weight)
+    return model
+
+
+def std(value: float):
+    return lambda weight: nn.init.normal_(weight, std=value)
+
+
+@pytest.mark.parametrize(
+    ("fills", "told"),
+    [
+        ((std(5.0), std(0.001), std(0.15)), ["warning"]),
+        ((lambda weight: nn.init.uniform_(weight, 0, 1),) * 2, ["warning"]),
+        ((std(0.001), std(0.15), std(0.15)), []),
+        ((std(0.02),) * 3, []),
+        ((nn.init.kaiming_normal_, nn.init.xavier_uniform_), []),
+    ],
+)
+def test_two_weights_far_off_and_weights_of_one_sign_are_haphazard(fills, told) -> None:
+    assert severities(found(normed(*fills), rows(64, 64), classes(), F.cross_entropy, "haphazard-under-norm")) == told
+
+
+# ---- scores that are too large ----
+
+
+@pytest.mark.parametrize("widths", [(64, 100, 10), (64, 128, 128, 64, 10)])
+def test_weights_of_std_1_are_the_cause_of_a_loss_that_begins_high(widths: tuple[int, ...]) -> None:
+    layers = [nn.Linear(a, b) for a, b in itertools.pairwise(widths)]
+    model = nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())][:-1])
+    for layer in layers:
+        nn.init.normal_(layer.weight)
+    assert first(model, rows(64, 64), classes(64, 10)) == ("error", "gain-mismatch")
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight)
+    assert not found(model, rows(64, 64), classes(64, 10), F.cross_entropy, "gain-mismatch")
+
+
+class Contrast(nn.Module):
+    """Pairs of embeddings; its forward pass gives the loss, alone or beside what it is made of."""
+
+    def __init__(self, *, normalised: bool, beside: bool = False) -> None:
+        super().__init__()
+        self.one, self.other, self.normalised, self.beside = mlp(units=64), mlp(units=64), normalised, beside
+        for layer in (*self.one[::2], *self.other[::2]):
+            nn.init.kaiming_normal_(layer.weight)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        a, b = self.one(x), self.other(x)
+        if self.normalised:
+            a, b = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
+        scores = a @ b.T / 0.07
+        loss = F.cross_entropy(scores, torch.arange(len(x)))
+        return (scores, loss) if self.beside else loss
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_loss_that_a_model_computes_itself_is_held_against_guessing(beside: bool) -> None:  # noqa: FBT001 - both forms
+    report = initium.diagnose(Contrast(normalised=False, beside=beside), rows())
+    assert [(each.severity, each.code) for each in report.findings] == [("error", "output-prior")]
+    assert report.signal.loss > 10 * math.log(64)
+    assert initium.diagnose(Contrast(normalised=True, beside=beside), rows()).healthy
+
+
+def test_a_penalty_beside_an_answer_is_no_loss() -> None:
+    model = Calls(
+        lambda own, x: (own.line(x), own.gate(x).square().mean()), line=nn.Linear(20, 4), gate=nn.Linear(20, 4)
+    )
+    report = initium.diagnose(model, rows())
+    assert report.signal.loss is None
+    assert all(row.weight_grad_norm > 0 for row in report.signal.rows)
+
+
+# ---- answers and their frequencies ----
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.03, ["warning"]), (0.4, [])])
+def test_labels_that_are_rare_each_by_itself_want_a_prior(share: float, told: list[str]) -> None:
+    given = rows(128)
+    scores = given @ torch.randn(20, 30)
+    labels = (scores > scores.quantile(1 - share, dim=0)).float()
+    model = mlp(units=30)
+    assert severities(found(model, given, labels, nn.BCEWithLogitsLoss(), "output-prior")) == told
+    with torch.no_grad():
+        model[-1].bias.copy_(labels.mean(0).logit())
+    assert not found(model, given, labels, nn.BCEWithLogitsLoss(), "output-prior")
+
+
+@pytest.mark.parametrize(("samples", "told"), [(128, ["warning"]), (32, [])])
+def test_a_loss_is_a_sum_from_a_hundred_terms_on(samples: int, told: list[str]) -> None:
+    target = torch.randn(samples, 1)
+    assert severities(found(mlp(), rows(samples), target, nn.MSELoss(reduction="sum"), "loss-sum")) == told
+    assert not found(mlp(), rows(samples), target, nn.MSELoss(), "loss-sum")
+
+
+def test_a_sum_over_words_has_a_term_for_each() -> None:
+    model = Calls(lambda own, x: own.head(own.words(x)), words=nn.Embedding(50, WIDTH), head=nn.Linear(WIDTH, 50))
+    words, following = torch.randint(50, (2, 16, 12))
+
+    def loss(scores: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(scores.flatten(0, 1), target.flatten(), reduction="sum")
+
+    assert severities(found(model, words, following, loss, "loss-sum")) == ["warning"]
+
+
+def test_a_likelihood_of_infinity_is_not_taken_for_a_wrong_loss() -> None:
+    def by_hand(own: Calls, x: Tensor) -> Tensor:
+        shares = own.body(x).exp()
+        return shares / shares.sum(1, keepdim=True)
+
+    def likelihood(shares: Tensor, target: Tensor) -> Tensor:
+        return -shares[torch.arange(len(target)), target].log().mean()
+
+    model = Calls(by_hand, body=mlp(units=4))
+    assert first(model, 300 * rows(), classes(), likelihood) == ("error", "nonfinite")
+    assert not found(model, 300 * rows(), classes(), likelihood, "missing-softmax")
+    assert not found(model, rows(), classes(), likelihood, "nonfinite")
+
+
+# ---- biases ----
+
+
+def test_the_bias_of_the_only_hidden_layer_is_the_cause_of_an_answer_that_never_changes() -> None:
+    model = nn.Sequential(nn.Linear(10, 40), nn.Tanh(), nn.Linear(40, 1))
+    target = torch.randn(64, 1)
+    nn.init.constant_(model[0].bias, 10.0)
+    assert first(model, rows(64, 10), target, F.mse_loss) == ("error", "large-bias")
+    nn.init.constant_(model[0].bias, 0.1)
+    assert not found(model, rows(64, 10), target, F.mse_loss, "large-bias")
+
+
+def test_biases_of_twice_the_signal_are_more_than_an_info() -> None:
+    model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
+    for layer in model[::2]:
+        nn.init.xavier_normal_(layer.weight, gain=0.5)
+        nn.init.normal_(layer.bias)
+    assert severities(found(model, rows(), classes(), F.cross_entropy, "nonzero-bias")) == ["warning"]
+    for layer in model[::2]:
+        layer.reset_parameters()
+    assert not found(model, rows(), classes(), F.cross_entropy, "nonzero-bias")
+
+
+# ---- what is left out ----
+
+
+@pytest.mark.parametrize(("parts", "told"), [((), ["warning"]), ((nn.GELU(),), [])])
+def test_the_activation_of_a_branch_that_widens_is_missed(parts, told) -> None:
+    branch = nn.Sequential(nn.Linear(WIDTH, 3 * WIDTH), *parts, nn.Linear(3 * WIDTH, WIDTH))
+    model = Calls(
+        lambda own, x: own.head((own.line(x).relu() + own.branch(own.line(x).relu())).tanh()),
+        line=nn.Linear(20, WIDTH),
+        branch=branch,
+        head=nn.Linear(WIDTH, 4),
+    )
+    assert severities(found(model, rows(), classes(), F.cross_entropy, "missing-activation")) == told
+
+
+def test_a_low_rank_update_needs_no_activation() -> None:
+    model = Calls(
+        lambda own, x: own.head((own.line(x).relu() + own.up(own.down(own.line(x).relu()))).tanh()),
+        line=nn.Linear(20, WIDTH),
+        down=nn.Linear(WIDTH, 4),
+        up=nn.Linear(4, WIDTH),
+        head=nn.Linear(WIDTH, 4),
+    )
+    assert not found(model, rows(), classes(), F.cross_entropy, "missing-activation")
+
+
+def test_a_layer_whose_answer_is_dropped_is_more_than_an_info_where_a_loss_asks() -> None:
+    model = Calls(
+        lambda own, x: (own.first(x), own.second(x).relu())[1] @ torch.ones(8, 4) / 8,
+        first=nn.Linear(20, 8),
+        second=nn.Linear(20, 8),
+    )
+    assert severities(found(model, rows(), classes(), F.cross_entropy, "unused-parameter")) == ["warning"]
+    assert [each.severity for each in initium.diagnose(model, rows()).findings if each.code == "unused-parameter"] == [
+        "info"
+    ]
+
+
+def test_a_vector_that_serves_another_mode_is_an_info() -> None:
+    model = Calls(lambda own, x: own.line(x), line=mlp(units=4), mask_token=nn.Parameter(torch.zeros(1, 1, 20)))
+    assert not found(model, rows(), classes(), F.cross_entropy, "unused-parameter")
+
+
+def test_a_table_that_was_drawn_and_frozen_is_told_from_one_that_was_trained() -> None:
+    words = torch.randint(100, (64, 8))
+    model = Calls(
+        lambda own, x: own.head(own.words(x).mean(1)), words=nn.Embedding(100, WIDTH), head=nn.Linear(WIDTH, 4)
+    )
+    model.words.requires_grad_(requires_grad=False)
+    assert severities(found(model, words, classes(), F.cross_entropy, "frozen-weight")) == ["warning"]
+    model.words.weight.mul_(torch.linspace(0.2, 3.0, 100)[:, None])  # as frequent and rare words are
+    assert not found(model, words, classes(), F.cross_entropy, "frozen-weight")
+
+
+def test_layers_that_read_no_sample_may_answer_all_alike() -> None:
+    """Weights that a parameter makes."""
+
+    def call(own: Calls, x: Tensor) -> Tensor:
+        one, two = own.one(own.code).view(WIDTH, 20), own.two(own.code).view(4, WIDTH)
+        return F.linear(F.linear(x, one).relu(), two)
+
+    model = Calls(call, code=nn.Parameter(torch.randn(16)), one=nn.Linear(16, 20 * WIDTH), two=nn.Linear(16, 4 * WIDTH))
+    nn.init.normal_(model.one.weight, std=0.25 * math.sqrt(2 / 20))
+    nn.init.normal_(model.two.weight, std=0.25 * math.sqrt(1 / WIDTH))
+    assert not found(model, rows(), classes(), F.cross_entropy, "vanishing-signal")
