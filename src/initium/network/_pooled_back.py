@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from initium.network._lies import sample_axis, sample_letters
-from initium.network._ops import axis_of, inputs, is_pointwise, op_name, shape_of
+from initium.network._ops import RESHAPES, axis_of, behind, inputs, is_pointwise, op_name, shape_of
 from initium.network._samples import GATHERS, Mixed, followed
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 _POOLS = frozenset("mean sum nansum amax max".split())
 _SPREADS = frozenset("var std var_mean std_mean norm linalg_vector_norm".split())
 _NORMS = frozenset({"norm", "linalg_vector_norm"})
-_LEVELS = frozenset({"sub", "rsub", "div"})
+_BOUNDED = RESHAPES | {"clamp", "clamp_min", "add"}
 _INTO = frozenset("cat add mul matmul mm bmm einsum".split())
 _PRODUCTS = frozenset("matmul mm bmm einsum".split())
+_GOES_OVER = _POOLS | _NORMS | {"cumsum", "einsum"}
 _BY_PLACES = frozenset(GATHERS) - _PRODUCTS - {"mv", "addmm", "baddbmm"}
 _POSITIONS = 3
 
@@ -39,8 +40,9 @@ def pooled_back(network: Network, samples: int) -> tuple[str, str, tuple[int, ..
     Returns:
         The node, its name, and the shape of what it reads; ``None`` for none.
     """
-    inner = followed(network, samples, Mixed())
-    for node in network.trace.graph.graph.nodes if network.trace and inner else ():
+    nodes = [node for node in network.trace.graph.graph.nodes if op_name(node) in _GOES_OVER] if network.trace else []
+    inner = followed(network, samples, Mixed()) if nodes else {}
+    for node in nodes if inner else ():
         data = _pooled(node, inner, samples)
         if data is not None and not _of_neighbours(network, inner, samples):
             return node.name, op_name(node), shape_of(data)
@@ -51,17 +53,15 @@ def _pooled(node: fx.Node, inner: dict[fx.Node, int], samples: int) -> fx.Node |
     """What is pooled over the samples and comes back."""
     if op_name(node) == "einsum":
         return _summed_alone(node, inner, samples) or _matched_by_all(node, inner, samples)
-    data = node.all_input_nodes[0] if op_name(node) in _POOLS | _NORMS | {"cumsum"} else None
-    if data is None or data not in inner or not _over_samples(node, shape_of(data), inner[data], samples):
+    data = node.all_input_nodes[0]
+    if data not in inner or not _over_samples(node, shape_of(data), inner[data], samples):
         return None
     if op_name(node) in _NORMS:
-        return data if _divides(node, data) else None
-    if not _has_positions(data):
+        return data if _divides(node, data) and not _centred(data) else None
+    if not _has_positions(data) or (op_name(node) != "cumsum" and _measures_spread(data)):
         return None
-    told = op_name(node) == "cumsum" or (
-        not _measures_spread(data) and _INTO.issuperset(ways := set(_ways_back(node, inner))) and ways
-    )
-    return data if told else None
+    ways = {"add"} if op_name(node) == "cumsum" else set(_ways_back(node, inner))
+    return data if ways and ways <= _INTO else None
 
 
 def _over_samples(node: fx.Node, given: tuple[int, ...], inner: int, samples: int) -> bool:
@@ -86,9 +86,15 @@ def _divides(norm: fx.Node, data: fx.Node) -> bool:
         for user in here.users:
             if op_name(user) == "div":
                 return user.args[0] is data and user.args[1] is here
-            if is_pointwise(user) and inputs(user) == [here]:
+            if op_name(user) in _BOUNDED and inputs(user) == [here]:
                 ahead.append(user)
     return False
+
+
+def _centred(data: fx.Node) -> bool:
+    """Whether a mean was subtracted from it: with its norm it is standardised, as a batch norm does."""
+    means = [behind(each) for each in data.all_input_nodes[1:]] if op_name(data) == "sub" else []
+    return any(op_name(each) in _POOLS for each in means)
 
 
 def _measures_spread(data: fx.Node) -> bool:
