@@ -260,7 +260,7 @@ def test_attention_over_the_samples_is_found(first: bool, weights: bool) -> None
         head=nn.Linear(32, 10),
     )
     findings = found(model, torch.randn(16, 6, 20), torch.arange(16) % 10, F.cross_entropy)
-    assert told(findings) == ([] if first else [("error", "softmax-axis")])
+    assert told(findings) == ([] if first else [("error", "batch-axis")])
     if not first:
         assert "batch_first=True" in findings[0].cure
 

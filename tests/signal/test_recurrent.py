@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from initium.network import as_batch
+from initium.network import Batch, as_batch
 from initium.signal import measure
 
 WIDTH, STEPS = 24, 12
@@ -72,3 +72,20 @@ def test_a_gate_is_shut_where_its_bias_says_so() -> None:
     assert list(gates) == ["i", "f", "g", "o"]
     assert (gates["f"].shut, gates["f"].saturated, gates["i"].saturated) == (1, 1, 0)
     assert gates["f"].offset == pytest.approx(20, abs=1)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_states_alone_are_read_of_several_layers(layers) -> None:
+    """The output, which nobody reads, gets no gradient, and the states do."""
+
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps, self.head = nn.LSTM(4, 6, layers, batch_first=True), nn.Linear(6, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.steps(x)[1][0][-1])
+
+    batch = Batch((draw(8, 5, 4),), target=torch.arange(8) % 3)
+    signal = measure(Last(), batch, nn.functional.cross_entropy)
+    assert signal.rows[-1].grad_rms

@@ -1,4 +1,4 @@
-"""``batch-axis``: a recurrent layer takes the samples for steps, or a view stands in the place of a transposition.
+"""``batch-axis``: a recurrent layer or an attention takes the samples for steps, or a view stands in the place of a transposition.
 
 Theory: ``nn.RNN``, ``nn.LSTM`` and ``nn.GRU`` read (steps, samples, features) unless they are made with ``batch_first=True``. Of a
 batch of shape (samples, steps, features) they then run along the samples: the state goes from one sample to the next, the
@@ -8,16 +8,19 @@ A view cuts the same row of numbers in another way, whichever axis comes first: 
 samples, units), ``h.view(samples, -1)`` lays the states of two samples side by side, and what reads them answers one from another.
 
 Limits: exact. The operation runs along an axis as long as the batch, over two positions or more at once, and the target is one
-number for each sample. An error. Likewise a weight that sums over numbers of different samples, with the samples followed from the
-batch's first axis through views, transpositions and layers. And a warning where a view of data gives three of its sizes or more in
+number for each sample. An error. Likewise attentions whose keys are the samples, at each of several positions; a
+recurrent layer whose rows, as many as the samples, a view cut from several of them (a warning of an attention, a mean, a place that is taken); and a weight that sums over numbers of different samples, with the samples followed from the
+batch's first axis through views, transpositions, products and layers. And a warning where a view of data gives three of its sizes or more in
 another order, of rows that do not lie whole in each other (an image of (rows, columns, 3 channels), viewed as (3, rows, columns)); and, around an attention,
 (steps, heads * width) viewed as (heads, steps, width).
-A warning where a mean, a sum, a norm or a std that was given no axis goes over the samples with all else, and its number comes back into
+A warning where what is pooled over the samples, with positions apart, or summed over them by an einsum, comes back into each, and where a value is divided by its norm over the samples;
+and where a mean, a sum, a norm or a std that was given no axis goes over the samples with all else, and its number comes back into
 each, or a LayerNorm's shape holds the samples, in a network that sums over no rows.
 An error where a cross-entropy takes rows of scores that lie step by step beside targets that lie sample by sample. Rows that are taken for the steps of one sequence, 30 and more, are a warning where neither what comes in nor the target has an
 autocorrelation beyond chance (4 standard deviations; Box & Pierce 1970).
 
-Not a fault: steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
+Not a fault: what normalises by the batch (a mean that is subtracted, a spread); rows without positions that are pooled, members of one set or nodes of one graph;
+frames of several clips, fewer than the frames; steps first, where the target has as many numbers as the second axis; one long sequence with an answer for each step,
 which has no other axis, and whose values say something of the next; samples of which each has an answer a step, since nobody can tell which axis is which.
 
 Example:
@@ -40,6 +43,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from initium.diagnose._between_samples import cut, pooled, turned
 from initium.diagnose._figures import several
 from initium.network import lost, mixed, order_of, over_all, recurred, recut, rows_for_steps
 from initium.records import Code, Finding
@@ -56,11 +60,13 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     found = recurred(network, signal.samples) if signal.singly else ()
     if not found:
         beside = (
-            tuple(_rows_crossed(network, signal))
+            (signal.singly and (tuple(turned(network, signal)) or tuple(cut(network, signal))))
+            or tuple(_rows_crossed(network, signal))
             or tuple(_side_by_side(network, signal))
             or tuple(_lost(network, signal))
             or tuple(_laid_along(signal))
             or tuple(_shared(network, signal))
+            or (signal.singly and tuple(pooled(network, signal)))
         )
         yield from beside or tuple(_one_sequence(network, signal)) or _cut_anew(network)
         return

@@ -5,8 +5,7 @@ batch: what one sample attends to depends on who else is in the batch, shrinks a
 a batch of one.
 
 Limits: exact. A softmax over the first axis, as long as the batch, of three axes or more, that a product of matrices takes
-sample by sample; one over the first axis of the answer, of two axes, four or five; and, where the target is one number for each sample, attentions
-whose keys are the samples, at each of several positions (``batch_first`` forgotten), and any softmax on the axis of the samples, which is
+sample by sample; one over the first axis of the answer, of two axes, four or five; and, where the target is one number for each sample, any softmax on the axis of the samples, which is
 followed from the batch's first axis through views, transpositions and layers; and the answer's, where a likelihood is taken along another axis. One on the way over the one unit that a weight gives is a warning. So is one that the loss takes of the answer over the only axis as long as the target. An error. Where no sample need be involved, scores of
 three axes or more, products of two signals, whose softmax goes over another axis than that along which a product of matrices
 sums what it weighs: a warning.
@@ -40,7 +39,7 @@ from typing import TYPE_CHECKING
 from initium.diagnose._double_softmax import SOFTMAXES, head_of
 from initium.diagnose._figures import several
 from initium.diagnose._links import links
-from initium.network import across_samples, beside_keys, ending, mixed, over_one, transposed
+from initium.network import across_samples, beside_keys, ending, mixed, over_one
 from initium.records import Code, Finding
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ _CLASSES = (
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """A finding for the softmaxes over samples on the way, one for the answer's, one for attentions that take samples for positions."""
+    """A finding for the softmaxes over samples on the way, one for the answer's."""
     end = ending(network)
     if end is not None and _over_the_batch(end):
         yield _finding(head_of(links(network, signal)), "The softmax at the model's end", end.shape, _CLASSES)
@@ -76,13 +75,10 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     yield from _constant(network)
     found = across_samples(network) or _followed(network, signal)
     if found:
-        yield _finding(_makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
+        yield _finding(makers(network, signal, found), f"{len(found)} softmax on the way", found[0][1], _KEYS)
     beside = () if found else beside_keys(network)
     if beside:
-        yield _beside(_makers(network, signal, beside), len(beside), beside[0][1])
-    turned = transposed(network, signal.samples) if signal.singly else ()
-    if turned and not found:
-        yield _turned(_makers(network, signal, turned), len(turned), turned[0][1])
+        yield _beside(makers(network, signal, beside), len(beside), beside[0][1])
 
 
 def aside(end: Ending, signal: Signal) -> bool:
@@ -136,7 +132,7 @@ def _followed(network: Network, signal: Signal) -> tuple[tuple[str, tuple[int, .
     return tuple((name, shape) for name, shape in found.items() if shape != own)
 
 
-def _makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[str, ...]:
+def makers(network: Network, signal: Signal, found: tuple[tuple[str, tuple[int, ...]], ...]) -> tuple[str, ...]:
     """The names of the weights that make queries and keys of these."""
     nodes = {name for name, _ in found}
     makers = {
@@ -177,20 +173,4 @@ def _beside(layers: tuple[str, ...], count: int, shape: tuple[int, ...]) -> Find
         "keys.",
         cure="Let it go over the keys: softmax(dim=-1) of queries by keys.",
         remedy=Code("weights = scores.softmax(dim=-1)"),
-    )
-
-
-def _turned(layers: tuple[str, ...], count: int, shape: tuple[int, ...]) -> Finding:
-    return Finding(
-        code="softmax-axis",
-        severity="error",
-        layers=layers,
-        message=f"{several(count, 'attention')} of the samples among each other: scores of shape {shape} weigh the {shape[-1]} samples of the "
-        "batch, at each position by itself.",
-        measured=float(shape[-1]),
-        expected=float(shape[0]),
-        cause="the batch's first axis is read as that of the positions (nn.MultiheadAttention and nn.TransformerEncoderLayer take positions "
-        "first, unless batch_first=True), and each sample has an answer of its own.",
-        cure="Make it with batch_first=True, or transpose what it reads: x.transpose(0, 1).",
-        remedy=Code("layer = torch.nn.MultiheadAttention(width, heads, batch_first=True)"),
     )

@@ -9,6 +9,7 @@ from initium.network._bounds import Bounds, bounds
 from initium.network._called import output_of
 from initium.network._casting import cast_as, casting
 from initium.network._collector import collector_spared
+from initium.network._cut_rows import cut_rows
 from initium.network._cuts import chosen, heedless, partly_read, severed, unfed, unread
 from initium.network._dropped import Dropped, dropped
 from initium.network._ending import Ending, ending, over_one, squashed_again
@@ -40,6 +41,7 @@ from initium.network._ops import (
 )
 from initium.network._over_all import over_all
 from initium.network._packed import view_of
+from initium.network._pooled_back import pooled_back
 from initium.network._read import as_module, read, read_hollow, refuse_lazy
 from initium.network._rectified import exp_of_rectified
 from initium.network._recut import recut
@@ -96,6 +98,7 @@ __all__ = [
     "chosen",
     "collector_spared",
     "constant_of",
+    "cut_rows",
     "dropped",
     "ending",
     "exp_of_rectified",
@@ -122,6 +125,7 @@ __all__ = [
     "over_one",
     "own_statistics",
     "partly_read",
+    "pooled_back",
     "random_state_kept",
     "read",
     "read_at_first",

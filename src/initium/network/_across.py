@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, cast
 
+from initium.network._lies import sample_axis
 from initium.network._ops import ATTENTIONS, RECURRENT, axis_of, op_name, shape_of
-from initium.network._samples import Mixed, followed, sample_axis
+from initium.network._samples import Mixed, followed
 
 if TYPE_CHECKING:
     from torch import fx

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from initium.network._ending import answer_of
+from initium.network._lies import sample_axis
 from initium.network._ops import REDUCTIONS, axis_of, op_name, shape_of
-from initium.network._samples import Mixed, followed, sample_axis
+from initium.network._samples import Mixed, followed
 
 if TYPE_CHECKING:
     from torch import fx

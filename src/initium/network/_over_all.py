@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from initium.network._lies import sample_axis
 from initium.network._ops import NORMS, is_pointwise, op_name, shape_of
-from initium.network._samples import Mixed, followed, gathering, sample_axis
+from initium.network._samples import Mixed, followed, gathering
 
 if TYPE_CHECKING:
     from torch import fx

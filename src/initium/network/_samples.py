@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from initium.network._lies import multiplied, sample_axis
 from initium.network._ops import (
+    ATTENTIONS,
     CASTS,
     CONVOLUTIONS,
     NORMS,
@@ -39,6 +41,7 @@ _ORDERED = ORDERED | {"lift_fresh", "dropout"} | CASTS
 _TURNED = (RESHAPES - _ORDERED) | frozenset("select slice narrow split chunk split_with_sizes unbind diagonal".split())
 _ACROSS = frozenset({"linear"}) | CONVOLUTIONS
 _KEPT = frozenset(NORMS) | {"cat"}
+_MULTIPLIED = ATTENTIONS | {"matmul", "mm", "bmm", "einsum"}
 _PLAIN = frozenset({"conv1d", "conv2d", "conv3d"})
 GATHERS = tuple(
     "matmul mm bmm mv einsum addmm baddbmm _sparse_mm sparse_mm spmm index_add scatter_add scatter_reduce index_reduce "
@@ -113,8 +116,8 @@ def _at(node: fx.Node, inner: dict[fx.Node, int], samples: int, found: Mixed) ->
         return _chosen(node, given, lies, samples, found)
     if name in RECURRENT or name == "getitem":
         return _stepped(node, data, inner, samples)
-    if name in POOLS:
-        return _pooled(node, given, lies, samples)
+    if name in POOLS | _MULTIPLIED:
+        return _pooled(node, given, lies, samples) if name in POOLS else multiplied(node, inner, samples)
     return _joined(node, inner, samples) if name in _KEPT or is_pointwise(node) else None
 
 
@@ -147,16 +150,6 @@ def _chosen(node: fx.Node, given: tuple[int, ...], inner: int, samples: int, fou
         found.softmaxes[node.name] = given
         return None
     return inner
-
-
-def sample_axis(shape: tuple[int, ...], inner: int, samples: int) -> int | None:
-    """The axis that is that of the samples and of nothing else."""
-    behind = 1
-    for axis in reversed(range(len(shape))):
-        if behind == inner and shape[axis] == samples:
-            return axis
-        behind *= shape[axis]
-    return None
 
 
 def _moved(node: fx.Node, data: fx.Node, inner: int, samples: int) -> int | None:

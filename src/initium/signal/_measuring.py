@@ -75,8 +75,13 @@ def _held_apart(output: Tensor) -> Tensor:
     return output.clone() if output._is_view() else output  # noqa: SLF001 - torch's own word for it
 
 
-def _keep(found: dict[str, Reduced], use: Use, terms: float, gradient: Tensor, *, vector: bool) -> None:
-    """Reduces a gradient; the hook knows the table and not the walk, which would hold what the hook hangs on."""
+def _keep(found: dict[str, Reduced], use: Use, terms: float, gradient: Tensor | None, *, vector: bool) -> None:
+    """Reduces a gradient; the hook knows the table and not the walk, which would hold what the hook hangs on.
+
+    None comes where other outputs of the same operation have one: of a recurrent layer whose last states alone are read.
+    """
+    if gradient is None:
+        return
     found[use.node] = reduce(_by_units(gradient, vector=vector), use.unit_axis, terms)
 
 
