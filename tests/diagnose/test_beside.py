@@ -129,9 +129,15 @@ def test_an_attention_on_one_key_is_found_with_its_weights(given: dict[str, floa
     assert cause in finding.cause
 
 
-@pytest.mark.parametrize("given", [{}, {"gain": 0.01}, {"reach": 1}, {"reach": 2}, {"written": True}])
+@pytest.mark.parametrize("given", [{}, {"gain": 0.01}, {"reach": 2}, {"reach": 3}, {"written": True}])
 def test_an_attention_that_looks_everywhere_or_may_not_is_no_fault(given: dict[str, float]) -> None:
     assert found(Attention(**given), torch.randn(32, 32, 64)) == []
+
+
+def test_an_attention_that_shows_each_query_one_key_is_none() -> None:
+    (finding,) = found(Attention(reach=1), torch.randn(32, 32, 64))
+    assert (finding.severity, finding.code) == ("error", "attention-collapse")
+    assert "each query one key alone" in finding.message
 
 
 def normed(norm: Callable[[int], nn.Module] = nn.BatchNorm1d, width: int = 64) -> nn.Sequential:

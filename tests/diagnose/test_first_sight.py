@@ -294,3 +294,122 @@ def test_layers_that_read_no_sample_may_answer_all_alike() -> None:
     nn.init.normal_(model.one.weight, std=0.25 * math.sqrt(2 / 20))
     nn.init.normal_(model.two.weight, std=0.25 * math.sqrt(1 / WIDTH))
     assert not found(model, rows(), classes(), F.cross_entropy, "vanishing-signal")
+
+
+# ---- a second list ----
+
+
+def test_a_policy_that_is_sure_before_it_has_acted_is_found() -> None:
+    """Its loss takes the softmax of the scores, and is no cross-entropy."""
+
+    def gradient(scores: Tensor, target: Tensor) -> Tensor:
+        chosen = torch.distributions.Categorical(logits=scores).log_prob(target[0].long())
+        return -(chosen * target[1]).mean()
+
+    target = torch.stack([classes().float(), torch.randn(64)])
+    model = mlp(units=4)
+    assert not found(model, rows(), target, gradient, "output-prior")
+    nn.init.normal_(model[2].weight, std=10.0)
+    assert severities(found(model, rows(), target, gradient, "output-prior")) == ["error"]
+
+
+@pytest.mark.parametrize(("twice", "told"), [(True, ["warning"]), (False, [])])
+def test_a_softmax_before_a_distribution_of_scores_is_one_too_many(twice: bool, told: list[str]) -> None:  # noqa: FBT001 - both kinds
+    def call(own: Calls, x: Tensor) -> tuple[Tensor, Tensor]:
+        scores = own.policy(own.body(x))
+        return scores.softmax(-1) if twice else scores, own.value(own.body(x))[:, 0]
+
+    def loss(output: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+        chosen = torch.distributions.Categorical(logits=output[0]).log_prob(target[0].long())
+        gain = target[1] - output[1]
+        return gain.square().mean() - (chosen * gain.detach()).mean()
+
+    model = Calls(call, body=mlp(nn.Tanh(), units=WIDTH), policy=nn.Linear(WIDTH, 4), value=nn.Linear(WIDTH, 1))
+    target = torch.stack([classes().float(), torch.randn(64)])
+    assert severities(found(model, rows(), target, loss, "double-softmax")) == told
+
+
+@pytest.mark.parametrize(("weight", "told"), [(1e-5, ["warning"]), (1e-2, [])])
+def test_one_of_two_answers_that_hardly_learns_is_found(weight: float, told: list[str]) -> None:
+    def loss(output: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
+        return weight * F.cross_entropy(output[0], target[0]) + F.mse_loss(output[1], target[1])
+
+    model = Calls(
+        lambda own, x: (own.kind(own.body(x)), own.box(own.body(x))),
+        body=mlp(nn.ReLU(), units=WIDTH),
+        kind=nn.Linear(WIDTH, 4),
+        box=nn.Linear(WIDTH, 2),
+    )
+    findings = found(model, rows(), (classes(), torch.randn(64, 2)), loss, "update-ratio")
+    assert severities(findings) == told
+    assert all(each.layers == ("kind.weight", "box.weight") for each in findings)
+
+
+@pytest.mark.parametrize(("same", "told"), [(True, ["warning"]), (False, [])])
+def test_twins_that_are_one_critic_give_one_answer(same: bool, told: list[str]) -> None:  # noqa: FBT001 - both kinds
+    one = mlp()
+    model = Calls(lambda own, x: (own.one(x), own.other(x)), one=one, other=one if same else mlp())
+    findings = found(
+        model, rows(), torch.randn(64, 1), lambda o, t: F.mse_loss(o[0], t) + F.mse_loss(o[1], t), "shared-weight"
+    )
+    assert severities(findings) == told
+
+
+def test_one_tower_for_two_inputs_is_no_fault() -> None:
+    tower = mlp(units=8)
+    model = Calls(lambda own, x, y: (own.one(x) * own.other(y)).sum(1, keepdim=True), one=tower, other=tower)
+    assert not found(model, (rows(), rows()), torch.randn(64, 1), F.mse_loss, "shared-weight")
+
+
+def embedded(padding: int | None, symbols: int = 30) -> nn.Module:
+    return Calls(
+        lambda own, words: own.head(own.words(words).flatten(1)),
+        words=nn.Embedding(symbols, 8, padding_idx=padding),
+        head=nn.LazyLinear(4),
+    )
+
+
+def sequences(*, amid: float = 0.0, behind: int = 0) -> Tensor:
+    words = torch.randint(1, 30, (64, 12))
+    words[torch.rand(words.shape) < amid] = 0
+    words[:, 12 - behind :] = 0
+    return words
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (sequences(amid=0.4), ["warning"]),
+        (sequences(behind=11), ["warning"]),
+        (torch.randint(3, (64,)), ["warning"]),
+        (sequences(behind=5), []),
+        (sequences(behind=5).flip(1), []),
+        (sequences(behind=5).T.contiguous(), []),
+        (sequences(amid=0.03), []),
+    ],
+)
+def test_a_symbol_of_the_data_is_told_from_padding(words: Tensor, told: list[str]) -> None:
+    model = embedded(0)
+    model(words)
+    labels = classes(len(words))
+    assert severities(found(model, words, labels, F.cross_entropy, "dead-embedding")) == told
+    free = embedded(None)
+    free(words)
+    assert not found(free, words, labels, F.cross_entropy, "dead-embedding")
+
+
+def test_frequencies_and_weights_that_a_number_makes_small_may_be_large() -> None:
+    def call(own: Calls, x: Tensor) -> Tensor:
+        return own.head(torch.sin(F.linear(x, own.wide.weight * 0.002) * (own.pitch * 1e-3)[:, 0]))
+
+    model = Calls(
+        call,
+        wide=nn.Linear(20, WIDTH),
+        pitch=nn.Parameter(torch.linspace(100, 3000, WIDTH)[:, None]),
+        head=nn.Linear(WIDTH, 4),
+    )
+    nn.init.normal_(model.wide.weight, std=101.0)
+    assert not found(model, rows(), classes(), F.cross_entropy, "exploding-signal")
+    plain = mlp(units=4)
+    nn.init.normal_(plain[0].weight, std=101.0)
+    assert severities(found(plain, rows(), classes(), F.cross_entropy, "exploding-signal")) == ["error"]

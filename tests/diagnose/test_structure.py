@@ -262,7 +262,7 @@ def biased(size: float) -> nn.Module:
 
 def test_biases_as_large_as_the_signal_are_told() -> None:
     finding = one(biased(4.0), rows(64), "nonzero-bias")
-    assert (finding.severity, finding.layers[0]) == ("info", "0.weight")
+    assert (finding.severity, finding.layers[0]) == ("warning", "0.weight")
     assert found(biased(0.1), rows(64), "nonzero-bias") == []
     assert found(biased(100.0), rows(64), "nonzero-bias") == []
     assert one(biased(100.0), rows(64), "large-bias").severity == "warning"
@@ -523,7 +523,7 @@ def uneven(decades: float) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize(("decades", "severity"), [(0.0, None), (5.0, "info"), (9.0, "warning")])
+@pytest.mark.parametrize(("decades", "severity"), [(0.0, None), (4.0, "info"), (6.0, "warning")])
 def test_rates_that_lie_decades_apart_are_told(decades: float, severity: str | None) -> None:
     findings = found(uneven(decades), rows(64), "update-ratio")
     assert [each.severity for each in findings] == ([severity] if severity else [])

@@ -58,6 +58,7 @@ _UNSCALED, _LARGE = 2.0, 2.0
 _BLIND = {
     "last": "a triangle that is the wrong way round hides what a query may see, itself among it, and shows it what follows.",
     "first": "a triangle without its diagonal hides a query from itself, and the first has nothing else.",
+    "one": "the mask is a diagonal (torch.eye, or two triangles at once): an attention over one key gives that key's value, whatever is asked.",
     "every": "the mask hides every key of every sample: it was compared with a symbol that is not there, or is the wrong way round.",
 }
 
@@ -146,12 +147,12 @@ def _filled(rows: list[MaskRow], signal: Signal) -> Finding:
 
 def _blind(signal: Signal) -> Finding:
     rows, end = signal.masks, signal.masks[0].blind
-    whom = "no query a key" if end == "every" else f"the {end} query no key"
+    whom = {"every": "no query a key", "one": "each query one key alone"}.get(end, f"the {end} query no key")
     return Finding(
         code="attention-collapse",
         severity="error" if 2 * len(rows) >= len(signal.attentions) else "warning",
         layers=tuple(dict.fromkeys(name for row in rows for name in (*row.queries, *row.keys))),
-        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} show {whom}, in any sample: what is read is nothing (or NaN).",
+        message=f"{several(len(rows), 'attention')} of {len(signal.attentions)} show {whom}, in any sample{'' if end == 'one' else ': what is read is nothing (or NaN)'}.",
         measured=0.0,
         expected=1.0,
         cause=_BLIND[end],

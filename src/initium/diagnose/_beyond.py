@@ -6,7 +6,7 @@ residual stream whose branches are as large as itself doubles its variance with 
 the first quarter against the largest in the last. The largest of each, because a branch may be as faint as its designer
 wants (LayerScale, nested, makes 1e-17) while the stream beside it carries a gradient to the first layer.
 
-Limits: 1000 for the signal, at which one step of a usual size overshoots (:mod:`._slopes` for the measure). 1e12 for the
+Limits: 1000 for the signal, where it ends above 1, at which one step of a usual size overshoots (:mod:`._slopes` for the measure). 1e12 for the
 gradient, some eps^-2 of float32 short: a step that suits one end is beyond rounding at the other, nearly twice over. Both
 are empirical: of the library models at their own start none is beyond a tenth of the first, or beyond the second. Fewer than
 eight uses have no quarters: of those the signal is judged against the first use. A weight's own gradient, which sums the steps
@@ -86,7 +86,8 @@ def _signal(every: list[Link], told: str) -> Iterator[Finding]:
         return
     early = max(hidden[: max(1, len(hidden) // 4)], key=lambda link: link.row.out_std)
     peak = max(hidden, key=lambda link: link.row.out_std)
-    if early.row.out_std <= 0 or peak.row.out_std < _HIGHEST * early.row.out_std:
+    grown = peak.row.out_std >= _HIGHEST * early.row.out_std > 0
+    if not grown or peak.row.out_std <= 1:  # from a faint table to the usual size is no explosion
         return
     total = peak.row.out_std / early.row.out_std
     steps = hidden.index(peak) - hidden.index(early)  # the early ones hold no peak, so it lies behind them

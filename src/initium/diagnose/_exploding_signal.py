@@ -4,7 +4,7 @@ Theory: a layer multiplies the second moment by ``fan_in * weight_rms^2 * E[phi(
 logits, which make the loss and every gradient large.
 
 Limits: over a chain see :mod:`._slopes`. One weight alone: no law of the field gives a gain above ``sqrt(fan_in)`` (a std of
-1); a gain a hundred times that is memory that nobody initialised, or a mistake of units.
+1); a gain a hundred times that is memory that nobody initialised, or a mistake of units; so in a matrix that meets the data as it is.
 
 Not a fault: large values that the data brought; the scale before a normalisation.
 
@@ -44,7 +44,9 @@ _LARGEST_STD = 100.0
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """A finding for every weight that is out of all bounds, else for every chain in which the signal grows."""
-    wild = [link for link in links(network, signal) if _LARGEST_STD < link.row.weight_rms < math.inf]
+    wild = [
+        link for link in links(network, signal) if _LARGEST_STD < link.row.weight_rms < math.inf and _multiplies(link)
+    ]
     for link in wild[:1]:
         yield _alone(link, len(wild))
     for chain in chains(network, signal) if not wild else ():
@@ -52,6 +54,11 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         severity = rising(trend) if trend else None
         if trend and severity:
             yield finding("exploding-signal", severity, trend, "The signal grows")
+
+
+def _multiplies(link: Link) -> bool:
+    """A matrix that meets the data as it is: frequencies, and weights that a number of the program makes small, have a measure of their own."""
+    return link.use.direct and not link.facts.computed_by and sum(size > 1 for size in link.facts.shape) > 1
 
 
 def _alone(link: Link, count: int) -> Finding:

@@ -45,6 +45,7 @@ _LEADS_TO: Mapping[str, tuple[str, ...]] = {
     "symmetry": (*_SIGNAL, "identical-shards", "output-prior"),
     "identical-shards": ("symmetry",),
     "large-bias": (*_SIGNAL, "dead-units", "saturation", "output-prior", "nonzero-bias", "attention-collapse"),
+    "nonzero-bias": ("output-prior",),
     "attention-collapse": ("vanishing-gradient",),
     "dead-units": _SIGNAL,
     "saturation": ("dead-units", "vanishing-signal", "vanishing-gradient", "gain-mismatch", "update-ratio"),

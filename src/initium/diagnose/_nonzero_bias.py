@@ -1,12 +1,11 @@
 """``nonzero-bias``: hidden biases that were started larger than any law of the field draws them, and than the signal.
 
-Theory: at unit variance a bias as large as the std of what depends on the input puts five of six samples of a Gaussian on
-one side of zero: a rectifier's unit is nearly always on or nearly always off. PyTorch draws biases from a uniform law of bound
+Theory: at unit variance a bias of half the std of what depends on the input puts seven of ten samples of a Gaussian on one side of
+zero, one as large as the std five of six: a rectifier's unit is nearly always on or nearly always off. PyTorch draws biases from a uniform law of bound
 ``1 / sqrt(fan_in)``; every other start in use is zero.
 
-Limits: the median magnitude of a bias is above ``1 / sqrt(fan_in)``, above the std of what depends on the input, and not so large that
-``large-bias`` speaks of it; in at least two hidden layers and half of those that have a bias. An info; a warning where
-its rms is twice that std, so that a unit at it has one sample of forty on the other side of zero.
+Limits: the median magnitude of a bias is above ``1 / sqrt(fan_in)``, above half the std of what depends on the input, and not so large that
+``large-bias`` speaks of it; in at least two hidden layers and half of those that have a bias. A warning.
 
 Not a fault: the small constant that keeps ReLUs alive; gates; an output's prior; a bias before a normalisation.
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_FEWEST, _DECIDES = 2, 2.0
+_FEWEST, _HALF = 2, 0.5
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
@@ -52,11 +51,9 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     row = found[0].row
     yield Finding(
         code="nonzero-bias",
-        severity="warning"
-        if 2 * sum(link.row.bias_rms > _DECIDES * link.row.unit_std for link in found) > len(found)
-        else "info",
+        severity="warning",
         layers=names(found),
-        message=f"Biases are as large as the signal in {several(len(found))} of {len(biased)}, first at `{row.name}`: their median "
+        message=f"Biases are large beside the signal in {several(len(found))} of {len(biased)}, first at `{row.name}`: their median "
         f"magnitude is {shown(row.bias_median)}, what depends on the input has std {shown(row.unit_std)}.",
         measured=row.bias_median,
         expected=0.0,
@@ -68,4 +65,4 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
 
 def _large(link: Link) -> bool:
     row = link.row
-    return row.bias_median > max(1 / math.sqrt(link.use.fan_in), row.unit_std) and not drowns(link)
+    return row.bias_median > max(1 / math.sqrt(link.use.fan_in), _HALF * row.unit_std) and not drowns(link)

@@ -48,11 +48,12 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all parameters that stand in several places of a stack."""
     uses: dict[str, list[Link]] = {}
     for link in links(network, signal):
-        if len(link.facts.names) > 1 and link.use.layout != "lookup" and _stacked(link.facts.names):
+        if len(link.facts.names) > 1 and link.use.layout != "lookup":
             uses.setdefault(link.facts.name, []).append(link)
     readers_of = readers(network)
-    again = [each for each in uses.values() if len(each) > 1 and _reads_itself(each, readers_of)]
-    apart = [each for each in uses.values() if len(each) == len(each[0].facts.names) and _reads_the_batch(each)]
+    stacked = [each for each in uses.values() if _stacked(each[0].facts.names)]
+    again = [each for each in stacked if len(each) > 1 and _reads_itself(each, readers_of)]
+    apart = [each for each in stacked if len(each) == len(each[0].facts.names) and _reads_the_batch(each)]
     same = [each for each in uses.values() if len(each) == len(each[0].facts.names) and _reads_the_same(each, network)]
     if again:
         yield _finding(again)

@@ -5,8 +5,8 @@ section 4); the rate itself is the same for all, so the spread of ``|g| / |w|`` 
 size in a step, more than which overshoots, the slowest takes ``10^-(1 + d)``, ``d`` decades behind.
 
 Limits: between the first and the last decile of the weights, at least eight. From 3 decades, a thousand steps of the one for one of
-the other (:mod:`._slopes`), an info. From 6.2 decades a warning: then the slow step is below 2^-24, half of a rounding step of
-float32, and the weight stays what it is to the bit. Optimizers that divide by the gradient's size (Adam, LAMB) even it out.
+the other (:mod:`._slopes`), an info. From 4 decades a warning: in 10,000 steps of ``10^-5`` the slow weight turns by a tenth, and stays what
+it was drawn as; so where two answers of one network are so far apart (losses of unlike weights). Optimizers that divide by the gradient's size (Adam, LAMB) even it out.
 
 Not a fault: what is not judged, weights with no gradient at step one (zero heads, zero branches); gated or scaled branches, queries and
 keys, whose gradient is small by design; tables; what is computed from others; what only scaled branches read (a branch within
@@ -42,16 +42,17 @@ if TYPE_CHECKING:
 
 _FEWEST, _TENTH = 8, 10
 _WORTH_SAYING = 3.0
-_LOST = math.log10(0.1 * 2**24)
+_STILL = 4.0
 _SMALL = frozenset({"q", "k", "kv"})
 
 
 def check(network: Network, signal: Signal) -> Iterator[Finding]:
-    """At most one finding, of the whole network."""
+    """At most one finding of the whole network, and one of its answers."""
     every = links(network, signal)
     scaled = _scaled(network, every)
     ratios = {link.use.name: (_ratio(link), link) for link in every if _judged(link) and link.use.node not in scaled}
     ranked = sorted(ratios.values(), key=lambda each: each[0])
+    yield from _answers(every)
     if len(ranked) < _FEWEST:
         return
     tail = len(ranked) // _TENTH
@@ -61,7 +62,7 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         return
     yield Finding(
         code="update-ratio",
-        severity="warning" if decades >= _LOST else "info",
+        severity="warning" if decades >= _STILL else "info",
         layers=(slow.use.name, fast.use.name),
         message=f"One learning rate is {shown(high / low)} times as much for `{fast.use.name}` as for `{slow.use.name}`: |gradient| / "
         f"|weight| spans {shown(decades)} decades over {len(ranked)} weights, outliers left out.",
@@ -73,15 +74,37 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     )
 
 
+def _answers(every: tuple[Link, ...]) -> Iterator[Finding]:
+    heads = [(_ratio(link), link) for link in every if link.use.head and link.plain and _learns(link)]
+    if len({link.use.name for _, link in heads}) <= 1:
+        return
+    (low, slow), (high, fast) = (choose(heads, key=lambda each: each[0]) for choose in (min, max))
+    if math.log10(high / low) >= _STILL:
+        yield Finding(
+            code="update-ratio",
+            severity="warning",
+            layers=(slow.use.name, fast.use.name),
+            message=f"Of the answers `{fast.use.name}` learns {shown(high / low)} times as fast as `{slow.use.name}`: |gradient| / |weight| is {shown(high)} "
+            f"and {shown(low)}.",
+            measured=math.log10(high / low),
+            expected=0.0,
+            cause=f"the loss of one is {shown(high / low)} times as steep as that of the other, which hardly has a part in what is learned.",
+            cure="Weight the losses so that their gradients are of one size; standardise the targets of each.",
+        )
+
+
 def _ratio(link: Link) -> float:
     return link.row.weight_grad_norm / (link.row.weight_rms * math.sqrt(math.prod(link.facts.shape)))
 
 
-def _judged(link: Link) -> bool:
+def _learns(link: Link) -> bool:
     row = link.row
+    return row.finite and row.weight_grad_norm > 0 and row.weight_rms > 0 and not link.facts.frozen
+
+
+def _judged(link: Link) -> bool:
     small = any(role in _SMALL for role, _ in link.use.attention)
-    learns = row.finite and row.weight_grad_norm > 0 and row.weight_rms > 0 and not link.facts.frozen
-    return learns and link.plain and link.hidden and not small
+    return _learns(link) and link.plain and link.hidden and not small
 
 
 def _scaled(network: Network, every: tuple[Link, ...]) -> set[str]:

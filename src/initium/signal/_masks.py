@@ -46,7 +46,10 @@ def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
 
 
 def blind_end(given: Mapping[str, Any]) -> str:
-    """Which of the two queries at the ends, ``first`` or ``last``, is shown no key in any sample; ``every`` where none is, nothing where both are."""
+    """Which of the two queries at the ends, ``first`` or ``last``, is shown no key in any sample.
+
+    ``every`` where none is, ``one`` where each is shown one alone; nothing where all is well.
+    """
     mask = given.get("attn_mask") if "query" in given else given.get("self")
     last = "query" in given or given.get("dim") in {-1, getattr(mask, "ndim", 0) - 1}
     if not isinstance(mask, torch.Tensor) or mask.ndim < _TWO or not last or mask.is_nested:
@@ -55,11 +58,17 @@ def blind_end(given: Mapping[str, Any]) -> str:
     shown = ends if ends.dtype == torch.bool else ends > MASKED
     first, end = shown.any(-1).reshape(-1, _TWO).any(0).tolist()
     if first and end:
-        return ""
+        return "one" if min(mask.shape[-2:]) > _TWO and _one_each(mask.detach()) else ""
     if first or end:
         return "last" if first else "first"
     whole = mask.detach()
     return "" if bool((whole if whole.dtype == torch.bool else whole > MASKED).any()) else "every"
+
+
+def _one_each(mask: Tensor) -> bool:
+    few = mask[..., :_QUERIES, :]
+    shown = few if few.dtype == torch.bool else few > MASKED
+    return bool((shown.sum(-1) <= 1).all())
 
 
 def added_ones(value: object, scores: object) -> bool:

@@ -42,6 +42,7 @@ from initium.signal._regression import regression
 from initium.signal._rounded import rounded_away
 from initium.signal._rows import GradientFigures, gradient_figures, rows, weight_figures
 from initium.signal._summed import summed, summed_beside
+from initium.signal._sure import likelihoods_of_any, shares, softmaxed
 from initium.signal._tables import scale_rows, table_rows
 from initium.signal._unordered import unordered
 from initium.signal._values import needs_values
@@ -136,7 +137,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         loose=loose_shapes(network),
         blank=blank(network, [*parameters, *buffers, *inputs]),
         scales=scale_rows(network, leaves),
-        tables=table_rows(network, leaves),
+        tables=table_rows(network, leaves, walk.padded),
     )
     if not _sound(measured):
         return replace(measured, broken=_broken(traced, model, batch))
@@ -184,6 +185,12 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
     """The signal of a walk whose way back is done: its rows, and what the answers, the targets and the loss are like."""
     known = classification(output, batch, aim.loss)
     sound = all(math.isfinite(row.out_rms) for row in measured)  # what an output that is NaN does not fit tells nothing
+    parts = likelihoods(inside(output, batch, loss) if loss else walk.compared)
+    told = misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else ""
+    if sound and not (known or parts or told or aim.loss is None):
+        scores = tuple(softmaxed(output, batch, loss, walk.samples))
+        told = "softmax twice" if any(map(shares, scores)) else ""
+        parts = () if told else tuple(map(likelihoods_of_any, scores))
     found = Signal(
         rows=measured,
         loss=None if aim.loss is None else float(aim.loss.detach()),
@@ -192,10 +199,10 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         prior_loss=known.prior_loss if known else None,
         targets=known.targets if known else None,
         notes=(*aim.notes, *walk.notes, *_unmeasured(walk), *_unproved(batch, aim.loss)),
-        misfit=misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else "",
+        misfit=told,
         regression=regression(output, batch, aim.loss, loss, bounds(walk.network)),
         level=() if aim.loss is None else level(output, batch),
-        parts=() if known or aim.loss is None else likelihoods(inside(output, batch, loss) if loss else walk.compared),
+        parts=() if known or aim.loss is None else parts,
         rows_each=rows_each(output, batch, walk.samples) if known else 0,
         unordered=unordered(batch, walk.samples),
         masks=mask_rows(walk.shown, walk.blind, walk.places.attends, batch),

@@ -44,8 +44,8 @@ def summed(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
 
 
 def _terms(target: Tensor, samples: int) -> int:
-    """How many answers are summed: one a class that is asked for, one a sample of any other target, be it of many numbers."""
-    return samples if target.is_floating_point() else max(samples, target.numel())
+    """How many answers are summed: one for each number, or class, that is asked for."""
+    return max(samples, target.numel())
 
 
 def summed_beside(output: object, batch: Batch, function: Loss | None, samples: int) -> float:
