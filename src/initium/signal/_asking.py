@@ -26,7 +26,7 @@ def asking(loss: Loss) -> Generator[None]:
         yield
 
 
-def answers(loss: Loss, others: Iterable[Tensor], target: object) -> list[Tensor]:
+def answers(loss: Loss, others: Iterable[object], target: object) -> list[Tensor]:
     """The losses of other outputs against a target; none where it does not answer every one with one number."""
     try:
         with asking(loss):
