@@ -100,6 +100,8 @@ def std(value: float):
     ("fills", "told"),
     [
         ((std(5.0), std(0.001), std(0.15)), ["warning"]),
+        ((std(0.15), std(1.2), std(1.2)), ["warning"]),
+        ((std(0.15),) * 4 + (std(1.2),) * 2, []),
         ((lambda weight: nn.init.uniform_(weight, 0, 1),) * 2, ["warning"]),
         ((std(0.001), std(0.15), std(0.15)), []),
         ((std(0.02),) * 3, []),
@@ -413,3 +415,18 @@ def test_frequencies_and_weights_that_a_number_makes_small_may_be_large() -> Non
     plain = mlp(units=4)
     nn.init.normal_(plain[0].weight, std=101.0)
     assert severities(found(plain, rows(), classes(), F.cross_entropy, "exploding-signal")) == ["error"]
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, ["warning"]), (False, [])])
+def test_a_column_against_a_row_in_a_loss_of_the_models_own_is_found(kept: bool, told: list[str]) -> None:  # noqa: FBT001 - both kinds
+    class Critic(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.values = mlp(units=2)
+
+        def forward(self, state: Tensor, action: Tensor, gain: Tensor) -> Tensor:
+            value = self.values(state).gather(1, action[:, None])
+            return F.huber_loss(value if kept else value[:, 0], gain)
+
+    report = initium.diagnose(Critic(), (rows(), classes(64, 2), torch.randn(64)))
+    assert [each.severity for each in report.findings if each.code == "broadcast-target"] == told

@@ -8,7 +8,7 @@ variance falls below the norm's eps, the norm no longer normalises, and the netw
 The same holds of the branches behind a norm (pre-norm transformers), whose stream the next norm divides again.
 
 Limits: a gain more than 5 times outside of what He, Glorot, LeCun, PyTorch's default, their fan_out forms and the
-language models' std of 0.02 span for its fans, in at least three layers (two, where it is more than 10 times) and in half of those that norms
+language models' std of 0.02 span for its fans, in at least three layers (two, where there are no more than three) and in half of those that norms
 hide: a warning, and so is a mean larger than the std in half of the weights before norms; an
 error where the weights turn at less than a thousandth of the usual pace (:mod:`._slopes` for the measure). A signal under a
 tenth of ``sqrt(eps)`` (eps 1e-5, torch's default) before the norm in half of them is an error: less than a tenth is passed on.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal
 
-_FACTOR, _FAR = 5.0, 10.0
+_FACTOR = 5.0
 _FEWEST = 3
 _EPS = 1e-5
 _LANGUAGE_MODEL = 0.02
@@ -83,9 +83,8 @@ def _hidden(every: list[Link], judged: set[str]) -> list[Link]:
 
 
 def _many(odd: tuple[Link, ...], hidden: Sequence[Link]) -> bool:
-    """Half of them and three at least; or two that are ten times outside."""
-    few = sum(_beside(link) > math.log(_FAR) for link in odd) > 1
-    return 2 * len(odd) >= len(hidden) and (len(odd) >= _FEWEST or few)
+    """Half of them, and three at least; or two where there are no more than three."""
+    return 2 * len(odd) >= len(hidden) and len(odd) >= (_FEWEST if len(hidden) > _FEWEST else _FEWEST - 1)
 
 
 def _leans(link: Link) -> bool:

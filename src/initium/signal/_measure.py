@@ -33,7 +33,7 @@ from initium.signal._inside import inside
 from initium.signal._level import level
 from initium.signal._masks import mask_rows
 from initium.signal._measuring import Measuring
-from initium.signal._misfit import misfit
+from initium.signal._misfit import misfit, watched
 from initium.signal._moments import unpacked
 from initium.signal._nothing import at_zero
 from initium.signal._objective import Loss, check_loss, objective
@@ -187,6 +187,8 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
     sound = all(math.isfinite(row.out_rms) for row in measured)  # what an output that is NaN does not fit tells nothing
     parts = likelihoods(inside(output, batch, loss) if loss else walk.compared)
     told = misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else ""
+    if sound and loss is None and aim.loss is not None:
+        told = told or next(watched(tuple(walk.compared)), "")
     if sound and not (known or parts or told or aim.loss is None):
         scores = tuple(softmaxed(output, batch, loss, walk.samples))
         told = "softmax twice" if any(map(shares, scores)) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import fx
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from initium.network import Network, Use
 
 _COMPARES = {"cross_entropy_loss": "cross-entropy", "binary_cross_entropy_with_logits": "chances"}
+_ERRORS = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 _KEPT = (
     "with these values other sizes would be chosen than were met while tracing: the choices were kept as they were then"
 )
@@ -66,6 +67,13 @@ def _overwritten(network: Network) -> frozenset[str]:
     given = [each for node in nodes for each in written(node.target, node.args)]
     given += [each for node in nodes if node.op == "output" for each in node.all_input_nodes]
     return frozenset(root(each).name for each in given if isinstance(each, fx.Node))
+
+
+def _compares(node: fx.Node) -> str:
+    """The kind of a comparison that a model makes itself; of torch's errors it shows where two shapes are made one."""
+    if op_name(node) == "broadcast_tensors" and len(cast("list[Any]", node.args[0])) == 2:  # noqa: PLR2004 - an answer and a target
+        return "error" if any(op_name(end) in _ERRORS for user in node.users for end in user.users) else ""
+    return _COMPARES.get(op_name(node), "") if len(node.args) > 1 else ""
 
 
 def _held_apart(output: Tensor) -> Tensor:
@@ -155,8 +163,9 @@ class Measuring(Walk):
 
     def run_node(self, n: fx.Node) -> Any:  # noqa: ANN401 - any value of the graph
         """Looks at what a node is about to read, then runs it."""
-        if self.looks_beside and op_name(n) in _COMPARES:
-            self.compared.append(Compared(_COMPARES[op_name(n)], *(self._value(each).detach() for each in n.args[:2])))
+        if self.looks_beside and (kind := _compares(n)):
+            two = n.args[0] if kind == "error" else n.args[:2]
+            self.compared.append(Compared(kind, *(self._value(each).detach() for each in cast("list[Any]", two))))
         if self.looks_beside and (n.name in self.places or n.name in self._scored):
             self.beside.update(seen_at(self.places, n, self._value, self._moments))
             self._look_at_mask(n)

@@ -74,7 +74,7 @@ def misfit(
         if asked and isinstance(output, torch.Tensor) and _numbers(asked[0]):
             told = _by_asking(asked[0], batch, function)
         seen = () if told else inside(output, batch, function)
-        told = told or ("over samples" if _over_samples(seen, output, batch) else "") or next(_by_watching(seen), "")
+        told = told or ("over samples" if _over_samples(seen, output, batch) else "") or next(watched(seen), "")
         if asked and not told and _numbers(asked[0]):
             told = of_chances(asked[0], batch, function, end)
         if not told and any(each.kind == "cross-entropy" for each in seen) and squeezed(output, batch, function):
@@ -103,8 +103,8 @@ def _rounding(scores: Tensor) -> float:
     return _ROUNDINGS * torch.finfo(scores.dtype).eps
 
 
-def _by_watching(seen: tuple[Compared, ...]) -> Iterator[str]:
-    """What the loss itself hands to torch's losses."""
+def watched(seen: tuple[Compared, ...]) -> Iterator[str]:
+    """What a loss hands to torch's losses, in the words of :func:`misfit`."""
     if spread_inside(seen):
         yield "broadcast"
     if repeated_inside(seen):
