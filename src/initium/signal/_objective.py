@@ -57,7 +57,7 @@ class Objective:
         if not (self.roots and leaves):
             return
         try:
-            torch.autograd.backward(self.roots, self.cotangents, inputs=leaves)
+            torch.autograd.backward(list(map(_pulled, self.roots, self.cotangents)), inputs=leaves)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0].rstrip(".")
             raise LossError(
@@ -129,6 +129,23 @@ def _made_of(number: Tensor, others: list[Tensor]) -> bool:
             seen.add(here)
             waiting += [following for following, _ in here.next_functions]
     return False
+
+
+class _Pull(torch.autograd.Function):
+    """A number whose gradient at a tensor is the one that is given. Asked for gradients of tensors, torch loads an algebra system."""
+
+    @staticmethod
+    def forward(ctx: Any, root: Tensor, cotangent: Tensor) -> Tensor:  # noqa: ANN401 - torch's own
+        ctx.save_for_backward(cotangent)
+        return torch.zeros((), device=root.device)
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401, ARG004 - it is one
+        return ctx.saved_tensors[0], None
+
+
+def _pulled(root: Tensor, cotangent: Tensor | None) -> Tensor:
+    return root if cotangent is None else cast("Tensor", _Pull.apply(root, cotangent))
 
 
 def check_loss(loss: object) -> None:
