@@ -128,8 +128,7 @@ def _beside_data(read: Readings, node: fx.Node, operand: fx.Node, note: str) -> 
     if (
         name == "mul"
         and len(read.kinds.origin[operand].names) == 1
-        and _follows_norm(read, node)
-        and not _scaled(read, node)
+        and ((_follows_norm(read, node) and not _scaled(read, node)) or _is_normalised(read, node))
     ):
         return Part("scale", "", note)
     factor = any(len(node.args) > place and node.args[place] is operand for place in _FACTORS.get(name, ()))
@@ -175,6 +174,11 @@ def _weighs(read: Readings, node: fx.Node) -> bool:
 def _follows_norm(read: Readings, node: fx.Node) -> bool:
     """True where the data that the parameter meets has just been normalised."""
     return any(read.neighbours.preceding(parent).kind == "norm" for parent in read.kinds.data_inputs(node))
+
+
+def _is_normalised(read: Readings, node: fx.Node) -> bool:
+    """True where what was centred is scaled before it is divided by its std: ``a * (x - mean) / (std + eps)``."""
+    return any(user in read.neighbours.regions.normalises for user in node.users)
 
 
 def _scaled(read: Readings, node: fx.Node) -> bool:
