@@ -363,43 +363,6 @@ def test_one_tower_for_two_inputs_is_no_fault() -> None:
     assert not found(model, (rows(), rows()), torch.randn(64, 1), F.mse_loss, "shared-weight")
 
 
-def embedded(padding: int | None, symbols: int = 30) -> nn.Module:
-    return Calls(
-        lambda own, words: own.head(own.words(words).flatten(1)),
-        words=nn.Embedding(symbols, 8, padding_idx=padding),
-        head=nn.LazyLinear(4),
-    )
-
-
-def sequences(*, amid: float = 0.0, behind: int = 0) -> Tensor:
-    words = torch.randint(1, 30, (64, 12))
-    words[torch.rand(words.shape) < amid] = 0
-    words[:, 12 - behind :] = 0
-    return words
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (sequences(amid=0.4), ["warning"]),
-        (sequences(behind=11), ["warning"]),
-        (torch.randint(3, (64,)), ["warning"]),
-        (sequences(behind=5), []),
-        (sequences(behind=5).flip(1), []),
-        (sequences(behind=5).T.contiguous(), []),
-        (sequences(amid=0.03), []),
-    ],
-)
-def test_a_symbol_of_the_data_is_told_from_padding(words: Tensor, told: list[str]) -> None:
-    model = embedded(0)
-    model(words)
-    labels = classes(len(words))
-    assert severities(found(model, words, labels, F.cross_entropy, "dead-embedding")) == told
-    free = embedded(None)
-    free(words)
-    assert not found(free, words, labels, F.cross_entropy, "dead-embedding")
-
-
 def test_frequencies_and_weights_that_a_number_makes_small_may_be_large() -> None:
     def call(own: Calls, x: Tensor) -> Tensor:
         return own.head(torch.sin(F.linear(x, own.wide.weight * 0.002) * (own.pitch * 1e-3)[:, 0]))
@@ -430,3 +393,31 @@ def test_a_column_against_a_row_in_a_loss_of_the_models_own_is_found(kept: bool,
 
     report = initium.diagnose(Critic(), (rows(), classes(64, 2), torch.randn(64)))
     assert [each.severity for each in report.findings if each.code == "broadcast-target"] == told
+
+
+def test_differences_of_numbers_are_no_scores() -> None:
+    """A loss that does not hear what is added to all: of steps, or about the mean."""
+    given, target = 15 + 6 * rows(64, 24), 15 + 6 * torch.randn(64, 12)
+    model = Calls(lambda own, x: x[:, -12:] + own.line(x / 10), line=nn.Linear(24, 12))
+    for change in (lambda value: value.diff(dim=1), lambda value: value - value.mean(1, keepdim=True)):
+        assert not found(
+            model, given, target, lambda o, t, change=change: F.mse_loss(change(o), change(t)), "output-prior"
+        )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda o, t: F.cross_entropy(o, t, reduction="none").mean((1, 2)).sum(),
+        lambda o, t: F.cross_entropy(o, t, reduction="sum") / t[0].numel(),
+    ],
+)
+def test_a_sum_over_few_samples_of_means_is_none(loss) -> None:
+    model = nn.Conv2d(3, 4, 1)
+    assert not found(model, torch.randn(8, 3, 16, 16), torch.randint(4, (8, 16, 16)), loss, "loss-sum")
+
+
+def test_random_phases_are_no_biases_that_drown() -> None:
+    model = Calls(lambda own, x: own.head(torch.cos(own.waves(x))), waves=nn.Linear(20, 64), head=nn.Linear(64, 4))
+    nn.init.uniform_(model.waves.bias, 0, 2 * math.pi)
+    assert not found(model, rows(), classes(), F.cross_entropy, "large-bias")

@@ -78,6 +78,28 @@ def test_what_it_has_no_note_for_is_left_to_make_fx() -> None:
     assert trace(nn.Sequential(nn.Linear(4, 4), _Mapped()), as_batch(batch)).below
 
 
+class Cast(nn.Module):
+    """Half precision for a part of it, and none for a part of that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 8), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            half = self.first(x).relu()
+            with torch.autocast("cpu", enabled=False):
+                whole = self.second(half.float())
+            weight = self.second.weight.to(half.dtype)
+        return (half @ weight.T).float() + whole
+
+
+def test_autocast_is_written_down() -> None:
+    lines = written(_RECORDED, Cast(), torch.ones(2, 4))
+    assert lines == written(_MADE, Cast(), torch.ones(2, 4))
+    assert sum("autocast" in line[1] for line in lines[:-1]) == 4
+
+
 class _Mapped(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.vmap(torch.sin)(x)

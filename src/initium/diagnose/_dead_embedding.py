@@ -5,9 +5,7 @@ what reads them is told nothing: behind an embedding that is zero throughout, on
 gets no gradient until the rows have moved.
 
 Limits: exact. Of a table that is looked up for itself: all of its rows zero, or one row again and again, an error; more
-than a tenth of them, the row for padding aside, a warning. So it is where a tenth of the places or more hold padding, and half of those
-stand between other symbols of their row, or are all that a sample has (``padding_idx`` names a symbol that is used); and where nine
-tenths hold padding.
+than a tenth of them, the row for padding aside, a warning.
 
 Not a fault: the row for padding (``padding_idx``); a few zero rows (reserved tokens); a table of zeros that is added to a
 signal, multiplies one or biases an attention (positions, segments), which the first step fills; some zero rows of a frozen
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from initium.network import Network
     from initium.records import Signal, TableRow
 
-_MANY, _HALF, _MOSTLY = 0.1, 0.5, 0.9
+_MANY = 0.1
 _READERS = frozenset({"linear", "norm", "activation"})
 
 
@@ -51,38 +49,6 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
         some = row.zeros > _MANY * row.rows and row.name not in frozen
         if row.name in alone - idle and row.rows > 1 and (some or row.alike == row.rows):
             yield _finding(row)
-        elif row.padded >= _MOSTLY and row.rows > 1:
-            yield _nothing_else(row)
-        elif row.padded > _MANY and row.amid > _HALF:
-            yield _no_padding(row)
-
-
-def _nothing_else(row: TableRow) -> Finding:
-    return Finding(
-        code="dead-embedding",
-        severity="warning",
-        layers=(row.name,),
-        message=f"The embedding `{row.name}` is asked for padding at {shown(row.padded)} of all places: nearly nothing else is in the batch.",
-        measured=row.padded,
-        expected=0.0,
-        cause="what was to be read was cut off, on the side where it stands, or never made it into the batch.",
-        cure="Look at what the data loader gives; cut sequences on the side of the padding.",
-    )
-
-
-def _no_padding(row: TableRow) -> Finding:
-    return Finding(
-        code="dead-embedding",
-        severity="warning",
-        layers=(row.name,),
-        message=f"The row of `{row.name}` that stands for padding is looked up at {shown(row.padded)} of all places, and at {shown(row.amid)} of those it is "
-        "no padding: it stands between other symbols, or is all that a sample has.",
-        measured=row.amid,
-        expected=0.0,
-        cause="padding_idx= names a symbol that the data uses: its row began at zero and never gets a gradient.",
-        cure="Leave padding_idx out, or shift the symbols by one so that the row of padding is nobody's.",
-        remedy=Code("table = torch.nn.Embedding(symbols + 1, width, padding_idx=0)  # and symbol + 1 in the data"),
-    )
 
 
 def _finding(row: TableRow) -> Finding:

@@ -5,7 +5,7 @@ Theory: a unit's input is ``w . x + b``. At unit variance the first part has abo
 at one end: the layer hands on which biases were drawn. Hence zero biases everywhere but in an output that has a prior.
 
 Limits: a bias with a median magnitude above 1 and above three times what depends on the input (at three standard
-deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers (or the only one) and in half of those
+deviations 0.3 % of a Gaussian's samples change sides), in at least two hidden layers (or the only one, which saturates) and in half of those
 that have a bias: a warning. What it does is for the findings that measure it to say. Of recurrent layers, gates that are held where
 nothing is handed on (:mod:`._gates`). Of a table that is added to the data (positions), an rms above 30 times the std,
 over samples, of what it is added to (a small transformer learned at 10 and not at 100); an error where an attention has
@@ -53,7 +53,8 @@ def check(network: Network, signal: Signal) -> Iterator[Finding]:
     """One finding for all the layers whose bias drowns the signal."""
     biased = [link for link in links(network, signal) if judged(link)]
     large = tuple(link for link in biased if drowns(link))
-    if len(large) >= min(_FEWEST, len(biased)) > 0 and 2 * len(large) >= len(biased):
+    alone = len(biased) == 1 and any(link.row.saturated > _HALF for link in large)
+    if (len(large) >= _FEWEST and 2 * len(large) >= len(biased)) or alone:
         yield _finding(large, len(biased))
     yield from held(signal)
     tables = drowning(signal)

@@ -56,7 +56,7 @@ def _whole(signal: Signal, loss: float) -> Finding:
         code="loss-sum",
         severity="warning",
         layers=(),
-        message=f"The loss, {shown(loss)}, is a sum over {signal.samples} samples: every gradient is {signal.samples} times that of the mean.",
+        message=f"The loss, {shown(loss)}, is a sum over {signal.samples} samples: every gradient is {signal.samples} times that of their mean, or more.",
         measured=float(signal.samples),
         expected=1.0,
         cause='every sample twice costs twice as much (reduction="sum", or .sum() at the end).',

@@ -15,7 +15,11 @@ from torch.fx._lazy_graph_module import (
     _make_graph_module,  # pyright: ignore[reportPrivateUsage] - no public name
     _use_lazy_graph_module,  # pyright: ignore[reportPrivateUsage]
 )
-from torch.fx.experimental.proxy_tensor import ProxyTorchDispatchMode, disable_autocast_cache
+from torch.fx.experimental.proxy_tensor import (
+    PreDispatchTorchFunctionMode,
+    ProxyTorchDispatchMode,
+    disable_autocast_cache,
+)
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -197,11 +201,11 @@ class Recorder(ProxyTorchDispatchMode):
                     self._track(self.graph.call_function(operator.getitem, (node, place)), each)
 
 
-class _Switches(TorchFunctionMode):
-    """Notes switches of the gradient mode and of autocast, which are no operations."""
+class _Switches(PreDispatchTorchFunctionMode):
+    """Notes switches of the gradient mode and of autocast, which are no operations; of torch's class, which alone autocast tells."""
 
     def __init__(self, graph: fx.Graph) -> None:
-        super().__init__()
+        TorchFunctionMode.__init__(self)
         self._graph = graph
         self._open: list[fx.Node] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,8 @@ class _Way:
     fast: bool = False
 
 
+# What a trace patches is the process's; two threads that trace take turns.
+_TURN = threading.RLock()
 _WAYS = (
     _Way(own=False, below=False, fast=True),
     _Way(own=False, below=False),
@@ -172,7 +175,7 @@ def _trace(
 
     watch = (LightWatch if way.fast else Watch)([] if mode else parameters.values())
     try:
-        with watch, own_backwards() as own:
+        with _TURN, watch, own_backwards() as own:
             graph = _make_graph(run, [*state, *inputs], mode, hearing, way)
         refuse_unseen(model, watch, graph)
         watch.keep_drawn(graph)

@@ -171,16 +171,12 @@ class TableRow:
         rows: How many rows it has, without the one for padding.
         zeros: How many of these are zero throughout.
         alike: How many are equal to the first of them, itself included.
-        padded: Share of the places looked up that hold the symbol of its padding.
-        amid: Share of those that are no padding by their place: between other symbols of a row, or the one symbol of a sample.
     """
 
     name: str
     rows: int
     zeros: int
     alike: int
-    padded: float = 0.0
-    amid: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

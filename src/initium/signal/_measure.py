@@ -137,7 +137,7 @@ def _measured(model: nn.Module, batch: Batch, loss: Loss | None, network: Networ
         loose=loose_shapes(network),
         blank=blank(network, [*parameters, *buffers, *inputs]),
         scales=scale_rows(network, leaves),
-        tables=table_rows(network, leaves, walk.padded),
+        tables=table_rows(network, leaves),
     )
     if not _sound(measured):
         return replace(measured, broken=_broken(traced, model, batch))

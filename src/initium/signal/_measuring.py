@@ -20,7 +20,6 @@ from initium.signal._inside import Compared
 from initium.signal._masks import added_ones, blind_end, filled_in_sight, shown_keys
 from initium.signal._moments import UnitMoments, unit_moments
 from initium.signal._slopes import passing, pointwise
-from initium.signal._tables import padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,8 +138,6 @@ class Measuring(Walk):
         self.shown: dict[str, tuple[Tensor, int]] = {}
         self.blind: dict[str, str] = {}
         self.compared: list[Compared] = []
-        self.padded: dict[str, dict[str, Tensor]] = {}
-        self._padding = {facts.name: facts.padding for facts in network.parameters if facts.padding is not None}
         self.samples = 0
         self._overwritten = _overwritten(network)
         vectors = {name for facts in network.parameters if len(facts.shape) == 1 for name in facts.names}
@@ -195,10 +192,8 @@ class Measuring(Walk):
             return None
         return seen.moments if uses[0].unit_axis % len(shape) == 1 else None
 
-    def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:
+    def at_use(self, use: Use, output: Tensor, args: Sequence[Any]) -> Tensor:  # noqa: ARG002 - the hook's form
         """Reduces the output, and its gradient when that comes; several weights of one operation share both."""
-        if use.name in self._padding and use.op == "embedding" and isinstance(args[1], torch.Tensor):
-            self.padded[use.name] = padded(args[1], self._padding[use.name], self.samples)
         if use.node not in self.outputs:
             vector = use.node in self._vectors
             terms = max(max(each.fan_in, each.fan_out) for each in self._uses[use.node])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional as F
 
 from initium.network import map_tensors, tensors_in
 from initium.signal._asking import answers, asking
-from initium.signal._classes import same
+from initium.signal._classes import IGNORED, counts, pairs, same
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ def summed(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
         return False
     if not isinstance(output, torch.Tensor) or not isinstance(target, torch.Tensor):
         return False
-    if _terms(target, samples) < _MANY:
+    if samples < _MANY and not (target.numel() >= _MANY and _over_all(output, target, loss)):
         return False
     if output.shape[:1] != (samples,) or target.shape[:1] != (samples,):
         return False
@@ -43,9 +44,18 @@ def summed(output: object, batch: Batch, loss: Tensor | None, function: Loss | N
     return bool(twice) and same(twice[0], 2 * loss.detach())
 
 
-def _terms(target: Tensor, samples: int) -> int:
-    """How many answers are summed: one for each number, or class, that is asked for."""
-    return max(samples, target.numel())
+def _over_all(output: Tensor, target: Tensor, loss: Tensor) -> bool:
+    """Whether it is torch's sum over all that is asked of all samples, each word, pixel or number a term."""
+    with torch.no_grad():
+        if target.is_floating_point():
+            alike = output.shape == target.shape
+            sums = (F.mse_loss, F.l1_loss, F.binary_cross_entropy_with_logits) if alike else ()
+            return any(same(each(output.detach(), target, reduction="sum"), loss) for each in sums)
+        return any(
+            counts(scores, labels)
+            and same(F.cross_entropy(scores, labels, ignore_index=IGNORED, reduction="sum"), loss)
+            for scores, labels in pairs(output.detach(), target.long())
+        )
 
 
 def summed_beside(output: object, batch: Batch, function: Loss | None, samples: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,21 +12,22 @@ from initium.records import PartRow
 from initium.signal._asking import answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
     from initium.network import Batch
     from initium.signal._objective import Loss
 
-_MATRIX, _ROUNDINGS = 2, 64
+_MATRIX, _ROUNDINGS, _ASKED = 2, 64, 3
 
 
 def softmaxed(output: object, batch: Batch, function: Loss | None, samples: int) -> Iterator[Tensor]:
     """The tensors of an output, a row of scores for each sample, of which the loss takes a softmax.
 
     Formula:
-        ``L(z + c) = L(z)`` for any ``c`` that is the same for all scores of a row, and ``L(z / 2)`` is another.
+        ``L(z + c) = L(z)`` for any ``c`` that is the same for all scores of a row, and ``L(z / 2)`` is another. What is out of the question
+        (``z_j = -10^4``) may be more so, for all ``j`` but the one that was chosen: differences of scores hear that.
     """
     if function is None or batch.target is None:
         return
@@ -36,8 +38,23 @@ def softmaxed(output: object, batch: Batch, function: Loss | None, samples: int)
             shift = torch.arange(samples, device=mine.device, dtype=mine.dtype).sin()[:, None]
             others = [_replaced(output, place, each) for each in (mine, mine + shift, mine / 2)]
             asked = [float(each) for each in answers(function, others, batch.target)]
-            if asked and _equal(asked[0], asked[1], mine) and not _equal(asked[0], asked[2], mine):
+            shiftless = bool(asked) and _equal(asked[0], asked[1], mine) and not _equal(asked[0], asked[2], mine)
+            if shiftless and _saturates(partial(_replaced, output, place), mine, batch, function):
                 yield mine
+
+
+def _saturates(replaced: Callable[[Tensor], object], scores: Tensor, batch: Batch, function: Loss) -> bool:
+    places = range(min(scores.shape[1], _ASKED))
+    others = [replaced(_without(scores, place, far)) for place in places for far in (1e4, 2e4)]
+    asked = [float(each) for each in answers(function, others, batch.target)]
+    still = sum(_equal(one, other, scores) for one, other in zip(asked[::2], asked[1::2], strict=True))
+    return bool(asked) and still >= len(places) - 1
+
+
+def _without(scores: Tensor, place: int, far: float) -> Tensor:
+    other = scores.clone()
+    other[0, place] = -far
+    return other
 
 
 def _replaced(output: object, place: int, other: Tensor) -> object:

@@ -84,41 +84,18 @@ def along(node: fx.Node) -> int:
     return axes[0] if len(axes) == 1 and len(data) > _MATRIX else -1
 
 
-def padded(places: Tensor, padding: int, samples: int) -> dict[str, Tensor]:
-    """The share of places that hold padding, and of those the share that stand amid others, whichever axis the sequence has."""
-    hits = places == padding
-    whole = hits.numel() == samples or places.ndim < _MATRIX
-    amid = hits if whole else torch.stack([hits & _between(~hits, axis) for axis in (-1, -2)]).flatten(1).sum(1).amin()
-    return {"padded": hits.float().mean(), "amid": amid.sum() / hits.sum().clamp(min=1)}
-
-
-def _between(others: Tensor, axis: int) -> Tensor:
-    """Where others come before and behind."""
-    return (others.cumsum(axis) > 0) & (others.flip(axis).cumsum(axis).flip(axis) > 0)
-
-
-def table_rows(
-    network: Network, leaves: Mapping[str, Tensor], placed: Mapping[str, dict[str, Tensor]]
-) -> tuple[TableRow, ...]:
+def table_rows(network: Network, leaves: Mapping[str, Tensor]) -> tuple[TableRow, ...]:
     """A row for each table that is looked up."""
     looked_up = {use.name for use in network.uses if use.layout == "lookup"}
     tables = [facts for facts in network.parameters if facts.name in looked_up and _plain_table(leaves[facts.name])]
     figures = fetched(
         [
             {"zeros": _zeros(facts, leaves[facts.name]).float(), "alike": _alike(facts, leaves[facts.name]).float()}
-            | placed.get(facts.name, {})
             for facts in tables
         ]
     )
     return tuple(
-        TableRow(
-            facts.name,
-            facts.shape[0] - (facts.padding is not None),
-            int(found["zeros"]),
-            int(found["alike"]),
-            found.get("padded", 0.0),
-            found.get("amid", 0.0),
-        )
+        TableRow(facts.name, facts.shape[0] - (facts.padding is not None), int(found["zeros"]), int(found["alike"]))
         for facts, found in zip(tables, figures, strict=True)
     )
 
