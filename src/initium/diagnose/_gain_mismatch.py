@@ -79,7 +79,8 @@ def blown_up(network: Network, signal: Signal) -> tuple[Link, ...]:
         return ()
     every = [link for link in links(network, signal) if link.plain and link.row.finite and not link.use.normalised]
     wild = tuple(link for link in every if 0 < _LAWLESS * _HIGHEST < link.gain < math.inf)
-    return wild if 2 * len(wild) >= len(every) else ()
+    hidden = any(link.hidden for link in wild)  # of an answer's weight alone `output-prior` says all
+    return wild if hidden and 2 * len(wild) >= len(every) else ()
 
 
 def _wrong(link: Link) -> bool:
