@@ -167,7 +167,7 @@ def diagnose(model: nn.Module, batch: object, loss: Callable[..., object] | None
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.Batch`. A few
             dozen samples of real data, prepared as for training.
         loss: ``loss(output)``, or ``loss(output, target)`` where the batch has a target. Without it ``output.loss`` where
-            there is one, else a fixed random gradient at the output.
+            there is one, or the one number that the model gives, else a fixed random gradient at the output.
 
     Returns:
         The report: prints as a picture with findings, and ``raise_if("error")`` makes it a test.

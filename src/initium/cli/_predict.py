@@ -46,7 +46,7 @@ def predict(
     """What a model would measure, expected from the laws of its weights; no data.
 
     The gradient is that of --loss; without one, of output.loss where there
-    is one, else of random values of variance 1 at the output.
+    is one, or of the one number that the model gives; else of random values of variance 1 at the output.
 
     \b
     out rms       of the output of a weight's operation

@@ -75,7 +75,7 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         model: Any module that can be traced, with real tensors.
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`.
         loss: What is differentiated: ``loss(output)``, or ``loss(output, target)`` where the batch has a target. It
-            returns a tensor of one real number. Without it ``output.loss`` is taken where there is one, else every
+            returns a tensor of one real number. Without it ``output.loss`` is taken where there is one, or the one number that the model gives, else every
             tensor of the output (of a transformers output ``logits`` or ``last_hidden_state`` alone) gets a fixed random
             gradient of unit variance.
         network: The model as ``read`` with this batch, where the caller has it.
