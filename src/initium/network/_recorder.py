@@ -24,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from initium.network._leaves import operands
 from initium.network._noted import noted
 from initium.network._watch import wrapped
 
@@ -119,14 +120,12 @@ class Recorder(ProxyTorchDispatchMode):
             return self._noted(func, args, kwargs)
 
     def _noted(self, func: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
-        tensors = list[Tensor]()
-        _collect(args, tensors)
-        if kwargs:
-            _collect(tuple(kwargs.values()), tensors)
+        tensors = operands(args, kwargs)
         nodes = [self._nodes.get(tensor) for tensor in tensors]
-        if any(node is None and wrapped(tensor) for tensor, node in zip(tensors, nodes, strict=True)):
+        unknown = [tensor for tensor, node in zip(tensors, nodes, strict=True) if node is None]
+        if any(map(wrapped, unknown)):
             raise UnrecordedError(func)
-        if any(node is None and type(tensor) not in _PLAIN for tensor, node in zip(tensors, nodes, strict=True)):
+        if any(type(tensor) not in _PLAIN for tensor in unknown):
             return NotImplemented  # a subclass says itself what it is made of
         known = self._known(tensors, nodes)
         if known is not None and torch.Tag.data_dependent_output in func.tags:
@@ -236,11 +235,3 @@ def _alone(func: Any, args: Any, kwargs: Any, known: dict[int, Tensor]) -> Any: 
 
     with unset_fake_temporarily():
         return func(*map(value, args), **{key: value(each) for key, each in kwargs.items()})
-
-
-def _collect(value: Any, into: list[Tensor]) -> None:  # noqa: ANN401
-    for each in value:
-        if isinstance(each, Tensor):
-            into.append(each)
-        elif isinstance(each, list | tuple):
-            _collect(each, into)

@@ -32,6 +32,11 @@ _TWO = 2
 _HUNDREDTH = math.log(100)
 
 
+def _visible(mask: Tensor) -> Tensor:
+    """Where a mask, of truth values or of what is added to the scores, shows a key."""
+    return mask if mask.dtype == torch.bool else mask > MASKED
+
+
 def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
     """Which keys some query is shown, by row of the mask's first axis, and how long that axis is; ``None`` without a mask."""
     mask = given.get("attn_mask") if "query" in given else given.get("self")
@@ -41,8 +46,7 @@ def shown_keys(given: Mapping[str, Any]) -> tuple[Tensor, int] | None:
     step = max(1, mask.shape[-2] // _QUERIES)
     some = mask.detach()[:_ROWS, ..., (mask.shape[-2] - 1) % step :: step, :]  # the last, which a causal mask shows all
     some = some[:, :1] if some.ndim > _TWO + 1 else some  # heads share a mask
-    shown = some if some.dtype == torch.bool else some > MASKED
-    return shown.flatten(1, -2).any(1), len(mask)
+    return _visible(some).flatten(1, -2).any(1), len(mask)
 
 
 def blind_end(given: Mapping[str, Any]) -> str:
@@ -54,21 +58,17 @@ def blind_end(given: Mapping[str, Any]) -> str:
     last = "query" in given or given.get("dim") in {-1, getattr(mask, "ndim", 0) - 1}
     if not isinstance(mask, torch.Tensor) or mask.ndim < _TWO or not last or mask.is_nested:
         return ""
-    ends = mask.detach()[..., [0, -1], :]
-    shown = ends if ends.dtype == torch.bool else ends > MASKED
+    shown = _visible(mask.detach()[..., [0, -1], :])
     first, end = shown.any(-1).reshape(-1, _TWO).any(0).tolist()
     if first and end:
         return "one" if min(mask.shape[-2:]) > _TWO and _one_each(mask.detach()) else ""
     if first or end:
         return "last" if first else "first"
-    whole = mask.detach()
-    return "" if bool((whole if whole.dtype == torch.bool else whole > MASKED).any()) else "every"
+    return "" if bool(_visible(mask.detach()).any()) else "every"
 
 
 def _one_each(mask: Tensor) -> bool:
-    few = mask[..., :_QUERIES, :]
-    shown = few if few.dtype == torch.bool else few > MASKED
-    return bool((shown.sum(-1) <= 1).all())
+    return bool((_visible(mask[..., :_QUERIES, :]).sum(-1) <= 1).all())
 
 
 def added_ones(value: object, scores: object) -> bool:

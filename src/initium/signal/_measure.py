@@ -75,8 +75,8 @@ def measure(model: nn.Module, batch: object, loss: Loss | None = None, *, networ
         model: Any module that can be traced, with real tensors.
         batch: A tensor, a tuple of positional arguments, a dict of keyword arguments, or :class:`~initium.network.Batch`.
         loss: What is differentiated: ``loss(output)``, or ``loss(output, target)`` where the batch has a target. It
-            returns a tensor of one real number. Without it ``output.loss`` is taken where there is one, or the one number that the model gives, else every
-            tensor of the output (of a transformers output ``logits`` or ``last_hidden_state`` alone) gets a fixed random
+            returns a tensor of one real number. Without it ``output.loss`` is taken where there is one, or the one number
+            that the model gives, else every tensor of the output (of a transformers output ``logits`` or ``last_hidden_state`` alone) gets a fixed random
             gradient of unit variance.
         network: The model as ``read`` with this batch, where the caller has it.
 
@@ -185,11 +185,12 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
     """The signal of a walk whose way back is done: its rows, and what the answers, the targets and the loss are like."""
     known = classification(output, batch, aim.loss)
     sound = all(math.isfinite(row.out_rms) for row in measured)  # what an output that is NaN does not fit tells nothing
-    parts = likelihoods(inside(output, batch, loss) if loss else walk.compared)
+    asked = known is None and aim.loss is not None
+    parts = likelihoods(inside(output, batch, loss) if loss else walk.compared) if asked else ()
     told = misfit(output, batch, aim.loss, loss, known=known is not None, end=_end(walk.network)) if sound else ""
     if sound and loss is None and aim.loss is not None:
         told = told or next(watched(tuple(walk.compared)), "")
-    if sound and not (known or parts or told or aim.loss is None):
+    if sound and asked and not (parts or told):
         scores = tuple(softmaxed(output, batch, loss, walk.samples))
         told = "softmax twice" if any(map(shares, scores)) else ""
         parts = () if told else tuple(map(likelihoods_of_any, scores))
@@ -204,7 +205,7 @@ def signal_of(  # noqa: PLR0917 - what a walk and its way back gave
         misfit=told,
         regression=regression(output, batch, aim.loss, loss, bounds(walk.network)),
         level=() if aim.loss is None else level(output, batch),
-        parts=() if known or aim.loss is None else parts,
+        parts=parts,
         rows_each=rows_each(output, batch, walk.samples) if known else 0,
         unordered=unordered(batch, walk.samples),
         masks=mask_rows(walk.shown, walk.blind, walk.places.attends, batch),
