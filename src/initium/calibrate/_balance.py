@@ -92,7 +92,7 @@ class Balancing(Predicting):
         scaled = product * self.factors.get(use.name, 1.0)
         output = (scaled if bias is None else scaled + bias).to(output.dtype)
         self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else given)
-        if use.after.kind in ANSWERS:
+        if use.after.kind in ANSWERS or use.head:
             self._spreads.setdefault(use.name, _spread(output))
         return output
 
@@ -109,7 +109,7 @@ class Balancing(Predicting):
         """
         if use.name not in self._goals or not value.numel():
             return
-        if use.after.kind not in ANSWERS:
+        if use.after.kind not in ANSWERS and not use.head:
             self.arrived.setdefault(use.name, _rms(value))
         elif spread := self._spreads.get(use.name):
             self.arrived.setdefault(use.name, self._goals[use.name] * _spread(value) / spread)

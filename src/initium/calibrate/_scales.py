@@ -209,7 +209,7 @@ def _by_place(
         elif facts.role == "embedding" and name in answering and not use.joined:
             bound[name] = HEAD, f"its rows go out, by way of no weight: an output of rms {HEAD:g}"
         elif facts.role == "embedding":
-            free[name] = TABLE, "a table that is looked up"
+            free[name] = TABLE / use.factor, "a table that is looked up"
     return bound, free
 
 
@@ -230,11 +230,13 @@ def _with_tables(scales: Scales) -> Scales:
     free, anchors, held = dict(scales.free), dict[str, tuple[str, ...]](), set[str]()
     for line in scales.lines.values():
         several = tuple(name for name in line.feed if name in scales.tables or name in scales.tied)
+        factors = dict(zip(line.feed, line.factors, strict=True))
         given = [scales.tied[name] for name in several if name in scales.tied]
+        behind = math.sqrt(sum(factors[name] ** 2 for name in several) / max(len(several), 1))
         for name in several:
             if name in scales.tied or (len(several) < 2 and line.met):  # noqa: PLR2004  one table is alone
                 continue
-            size = given[0] if given else TABLE if line.met else len(several) ** -0.5
+            size = given[0] if given else (TABLE if line.met else len(several) ** -0.5) / behind
             free[name] = size, "a table on a residual stream"
             anchors[name] = several if len(several) > 1 else ()
             if not (given or line.met or line.loose) and line.ends:

@@ -22,6 +22,7 @@ class Line:
 
     Attributes:
         feed: The tables and weights whose outputs it begins as.
+        factors: What each of their outputs is multiplied by first.
         ends: The last weights of its branches.
         readers: The weights in its branches that read nothing else.
         met: Whether what it begins as is normalised before any branch reads it.
@@ -30,6 +31,7 @@ class Line:
     """
 
     feed: tuple[str, ...]
+    factors: tuple[float, ...]
     ends: tuple[str, ...]
     readers: tuple[str, ...]
     met: bool
@@ -62,6 +64,7 @@ def _line(feed: Mapping[str, Use], ends: tuple[str, ...], several: list[Use]) ->
     places = [place for _, place in branches]
     return Line(
         begins,
+        tuple(feed[name].factor for name in begins),
         ends,
         tuple(use.name for use in readers),
         met=bool(readers) and all(use.before.kind == "norm" for use in readers),
@@ -93,7 +96,7 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
     if place is None or not adds(place):
         return None
     renewed = place.norm_after and (line.met or place.index)
-    begins = [sizes[each] for each in line.feed if each in sizes]
+    begins = [sizes[each] * factor for each, factor in zip(line.feed, line.factors, strict=True) if each in sizes]
     stream = 1.0 if renewed or not begins else math.hypot(*begins)
     wanted = stream * abs(place.alpha or 1.0) * math.sqrt(SHARE / place.branches)
     passed = through(place, layers)

@@ -108,6 +108,7 @@ class Use:
             only scale it along some of its axes: a mask, a quantisation on the weight's own scale, a transform to complex
             numbers, the rates of a state space.
         joined: Of a lookup, the other parameters of which its table is joined or summed, which grows as all of them do.
+        factor: Of a lookup, the constants that multiply its rows before anything else is made of them.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
         residual: Its place on a residual stream; ``None`` where the network has no residual branch.
@@ -151,6 +152,7 @@ class Use:
     reads: str = ""
     renewed: bool = False
     joined: tuple[str, ...] = ()
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,28 @@ class Regions:
             self.named[key] = _name(Pointwise(tuple(steps), key, known))
         return self.named[key]
 
+    def scaled(self, norm: fx.Node) -> fx.Node | None:
+        """The product with a parameter that a normalisation divides: ``a * (x - mean)`` of ``a * (x - mean) / (std + eps)``.
+
+        ``None`` where the std is that of the product itself, which divides the factor out again (a demodulated weight).
+        """
+        if norm not in self.normalises:
+            return None
+        parents = self.kinds.data_parents(norm)
+        products = [each for each in parents if op_name(each) == "mul" and each not in self.statistic]
+        if len(products) != 1 or not self.kinds.parameter_inputs(products[0]):
+            return None
+        (product,), stack = products, [each for each in parents if each is not products[0]]
+        seen = {norm, self.base[product]}
+        while stack:
+            here = stack.pop()
+            if here is product:
+                return None
+            if here not in seen:
+                seen.add(here)
+                stack += self.kinds.data_parents(here)
+        return product
+
     def entry(self, node: fx.Node) -> fx.Node:
         """The value that a bent node's function takes: the base, or the base with its bias added."""
         steps = _steps(self, node)

@@ -178,7 +178,7 @@ def _follows_norm(read: Readings, node: fx.Node) -> bool:
 
 def _is_normalised(read: Readings, node: fx.Node) -> bool:
     """True where what was centred is scaled before it is divided by its std: ``a * (x - mean) / (std + eps)``."""
-    return any(user in read.neighbours.regions.normalises for user in node.users)
+    return any(read.neighbours.regions.scaled(user) is node for user in node.users)
 
 
 def _scaled(read: Readings, node: fx.Node) -> bool:

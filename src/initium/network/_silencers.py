@@ -58,13 +58,16 @@ def names_of(flow: Flow, node: object) -> tuple[str, ...]:
 
 
 def scale_of(flow: Flow, norm: fx.Node) -> Iterator[str]:
-    """The scale of a norm: an argument of it, or what multiplies it next where it is written out or given none."""
+    """The scale of a norm: an argument of it, or what multiplies it next, or what it divides, where it is written out or given none."""
     if op_name(norm) in NORMS:
         place = NORMS[op_name(norm)][0]
         given = norm.args[place] if len(norm.args) > place else None
         if given is not None:
             yield from names_of(flow, given)
             return
+    if (before := flow.read.neighbours.regions.scaled(norm)) is not None:
+        yield from (name for each in flow.read.kinds.parameter_inputs(before) for name in names_of(flow, each))
+        return
     here = norm
     while len(flow.users[here]) == 1:
         (here,) = flow.users[here]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from initium.network._factors import factor_of
 from initium.network._ops import NOISE, RESHAPES, op_name
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def steps(flow: Flow, total: fx.Node, term: fx.Node, end: AbstractSet[fx.Node] |
         if len(values) != 1 or not _scales(here):
             break
         gates += [parent for parent in flow.parents[here] if parent not in values]
-        number = _number(flow, here)
+        number = factor_of(flow.read, here)
         own = own if op_name(here) in RESHAPES else _parameters(flow, here)
         multipliers |= dict.fromkeys(own)
         factor = None if factor is None or number is None else factor * number
@@ -76,29 +76,6 @@ def _of_sum(total: fx.Node, term: fx.Node) -> float | None:
     if len(total.args) < 2 or total.args[1] is not term:  # noqa: PLR2004 - the second
         return 1.0
     return float(alpha) if isinstance(alpha, int | float) else None
-
-
-def _number(flow: Flow, node: fx.Node) -> float | None:
-    """The number by which one step multiplies; 1 where it is a parameter, which is named elsewhere; ``None`` for a divisor that is one."""
-    if op_name(node) not in {"mul", "div"} or len(flow.parents[node]) > 1:
-        return 1.0
-    divided = op_name(node) == "div"
-    numbers: list[float] = []
-    for place, argument in enumerate(node.args[:2]):
-        if argument in flow.parents:
-            continue
-        if argument in flow.read.kinds.origin:
-            if divided:
-                return None
-            numbers.append(1.0)
-        elif isinstance(argument, int | float):
-            numbers.append(float(argument))
-        elif argument in flow.read.numbers and not (divided and place == 0):
-            numbers.append(flow.read.numbers[argument])
-        else:
-            return None
-    product = math.prod(numbers)
-    return 1 / product if divided and product else product
 
 
 def _parameters(flow: Flow, node: fx.Node) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from initium.network._degree import degree
+from initium.network._factors import factors_behind
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
 from initium.network._ops import op_name, shape_of
@@ -88,6 +89,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         divided_out=grows == 0.0,
         proportional=grows == 1.0 and _largest(read, name, origin.names),
         joined=_joined(read, site, name, origin.names) if grows is None and site.layout == "lookup" else (),
+        factor=factors_behind(read, site.node) if site.layout == "lookup" else 1.0,
         sources=sources,
         reads="" if site.data is None else site.data.name,
         note="" if split == len(runs) else f"packs matrices of {runs} outputs, taken as one",

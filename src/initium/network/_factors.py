@@ -1,0 +1,50 @@
+"""The numbers by which one step, or several in a row, multiply a value."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from initium.network._ops import NOISE, RESHAPES, is_float, op_name
+
+if TYPE_CHECKING:
+    from torch import fx
+
+    from initium.network._readings import Readings
+
+
+def factor_of(read: Readings, node: fx.Node) -> float | None:
+    """The number by which one step multiplies; 1 where it is a parameter, which is named elsewhere; ``None`` for a divisor that is one."""
+    if op_name(node) not in {"mul", "div"} or len(read.kinds.data_inputs(node)) > 1:
+        return 1.0
+    divided = op_name(node) == "div"
+    numbers: list[float] = []
+    for place, argument in enumerate(node.args[:2]):
+        if argument in read.kinds.data_inputs(node):
+            continue
+        if argument in read.kinds.origin:
+            if divided:
+                return None
+            numbers.append(1.0)
+        elif isinstance(argument, int | float):
+            numbers.append(float(argument))
+        elif argument in read.numbers and not (divided and place == 0):
+            numbers.append(read.numbers[argument])
+        else:
+            return None
+    product = math.prod(numbers)
+    return 1 / product if divided and product else product
+
+
+def factors_behind(read: Readings, node: fx.Node) -> float:
+    """What a value is multiplied by, number by number, before anything else is made of it; 1 where that is none, or nothing."""
+    found, here = 1.0, node
+    while True:
+        users = [user for user in here.users if user.op == "output" or (user in read.kinds.kind and is_float(user))]
+        if len(users) != 1 or op_name(users[0]) not in RESHAPES | NOISE | {"mul", "div"}:
+            break
+        number = factor_of(read, users[0]) if read.kinds.kind.get(users[0]) == "data" else None
+        if number is None or len(read.kinds.data_inputs(users[0])) > 1:
+            break
+        found, here = found * number, users[0]
+    return abs(found) if found and math.isfinite(found) else 1.0
