@@ -124,6 +124,11 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         scales.chained,
         scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
     )
+    free = [name for name in places if name not in scales.soft and (not scales.anchors.get(name) or name in scales.tables)]
+    if free:
+        row = np.zeros(len(places))
+        row[[places[name] for name in free]] = 1.0 / len(free)
+        rows.append(math.sqrt(FREE / count) * row)
     for name in places:
         deep = max(1.0, lengths.get(name, 1) / SHALLOW)
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
@@ -135,7 +140,7 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         if name in scales.soft and name not in scales.held:
             pay(name, (), level)
         elif not followed or name in scales.tables:
-            pay(name, (), (UNSEEN if name in scales.divided else FREE) / count)
+            pay(name, free, (UNSEEN if name in scales.divided else FREE) / count)
     return np.array(rows)
 
 
