@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from initium.calibrate._asked import asked
 from initium.calibrate._balance import constant_of, walked
 from initium.calibrate._first_way import first_way
-from initium.calibrate._rates import FAR, NEAR, cost, moved
+from initium.calibrate._rates import FAR, NEAR, Told, cost, moved
 from initium.calibrate._scales import Scales, scales_of
 from initium.calibrate._written import HEAD, LAYER, written_out
 from initium.records import Constant, Keep, Normal
@@ -136,10 +136,11 @@ def auto(
         if followed == scales:
             break
         scales, found = followed, walked(model, given, network, followed, seed=seed, before=found)
-    least, step = cost(scales, found), STEP
+    least, step, told = cost(scales, found), STEP, Told()
     for _ in range(ROUNDS if least else 0):
-        tried = _moved(network, scales, found, step)
+        tried = _moved(network, scales, found, step, told)
         walk = walked(model, given, network, tried, seed=seed, before=found)
+        told.hear(network, (scales, found), (tried, walk))
         if walk.rates.keys() >= found.rates.keys() and (now := cost(tried, walk)) < least:
             least, scales, found = now, tried, walk
         else:
@@ -189,10 +190,10 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 
-def _moved(network: Network, scales: Scales, found: Round, step: float) -> Scales:
+def _moved(network: Network, scales: Scales, found: Round, step: float, told: Told) -> Scales:
     """Sizes at which the rates are nearer to one another."""
     scales = _followed(scales, found, begun=True)
-    new = {name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found).items()}
+    new = {name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found, told).items()}
     return _resized(scales, new)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,9 +37,47 @@ NEAR, FAR = 4.0, 20.0
 PART, MOST = math.sqrt(1 / 6), math.sqrt(2)
 # Newton's steps between bounds: how many at most, when none moves a size any more, and the least part of one that is tried.
 SOLVES, STILL, SHORT = 50, 1e-4, 1e-3
+_STILL_SQUARED = STILL**2
 
 
-def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
+@dataclass(slots=True)
+class Told:
+    """What walks have told of how rates follow sizes, where :func:`effects_of` says something else.
+
+    Attributes:
+        changes: By walk, what each rate did beyond what was expected, and the move that it did so at, both in decades.
+    """
+
+    changes: list[tuple[dict[str, float], dict[str, float]]] = field(
+        default_factory=list[tuple[dict[str, float], dict[str, float]]]
+    )
+
+    def hear(self, network: Network, before: tuple[Scales, Round], after: tuple[Scales, Round]) -> None:
+        """Takes in one walk after another: what it found along its move holds for the next along the same (Broyden 1965, eq. 4.5)."""
+        (old, was), (new, now) = before, after
+        names, places = [name for name in was.rates if name in now.rates], old.movable
+        move = np.log10([new.size(name) / old.size(name) for name in places])
+        change = np.array([math.log10(now.rates[name] / was.rates[name]) for name in names])
+        length = float(move @ move)
+        if length > _STILL_SQUARED and names:
+            beyond = (change - self.reach(network, old, names) @ move) / length
+            told = dict(zip(names, beyond.tolist(), strict=True)), dict(zip(places, move.tolist(), strict=True))
+            self.changes.append(told)
+
+    def reach(self, network: Network, scales: Scales, names: Sequence[str]) -> NDArray[np.float64]:
+        """By rate and size that may move, the decades of one for a decade of the other."""
+        places = {name: place for place, name in enumerate(scales.movable)}
+        effects = effects_of(network, scales)
+        reach = np.zeros((len(names), len(places)))
+        for row, name in enumerate(names):
+            for other, effect in effects.get(name, {}).items():
+                reach[row, places[other]] += effect
+        for beyond, move in self.changes:
+            reach += np.outer([beyond.get(name, 0.0) for name in names], [move.get(name, 0.0) for name in places])
+        return reach
+
+
+def moved(network: Network, scales: Scales, found: Round, told: Told) -> dict[str, float]:
     r"""The sizes that bring the rates together.
 
     Formula:
@@ -54,22 +93,19 @@ def moved(network: Network, scales: Scales, found: Round) -> dict[str, float]:
         network: The traced model.
         scales: The sizes now.
         found: What a walk at these sizes found.
+        told: What walks before it told.
 
     Returns:
         By name, the new size of every weight that moves.
 
     Reference:
-        Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints", for the bounds.
+        Broyden (1965), "A class of methods for solving nonlinear simultaneous equations", eq. (4.5); Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints", for the bounds.
     """
     names, places = list(found.rates), {name: place for place, name in enumerate(scales.movable)}
     if len(names) < 2 or not places:  # noqa: PLR2004  one rate is even with itself
         return {}
     now = _moves(scales, places)
-    effects = effects_of(network, scales)
-    reach = np.zeros((len(names), len(places)))
-    for row, name in enumerate(names):
-        for other, effect in effects.get(name, {}).items():
-            reach[row, places[other]] += effect
+    reach = told.reach(network, scales, names)
     rates = np.array([math.log10(found.rates[name]) for name in names])
     lower, upper = np.log10([_bounds(scales, found, name) for name in places]).T
     # Rates at the starting sizes, as far as they are linear.

@@ -296,6 +296,6 @@ def _sources(network: Network, known: Mapping[str, Facts], loose: Collection[int
     found = dict[str, tuple[str, ...]]()
     for use in network.uses:
         if use.name not in found:
-            read = {named[node] for node in use.sources if node in named} if use.before.kind != "norm" else set[str]()
+            read = {named[node] for node in use.met if node in named}
             found[use.name] = tuple(sorted(name for name in read if passes(known[name], loose)))
     return found

@@ -119,6 +119,7 @@ class Use:
         head: For a weight whose output is the model's: ``softmax``, ``sigmoid``, ``regression``, or ``unknown`` where the
             graph does not tell the loss; empty for any other.
         leaves: True where its output goes out, whoever else reads it: by way of no other weight, no activation and no norm.
+        met: Those of them whose values come to it with no norm between.
         reads: The node whose value it multiplies; empty where it reads none.
         note: What a reader should know of it.
     """
@@ -153,6 +154,7 @@ class Use:
     renewed: bool = False
     joined: tuple[str, ...] = ()
     factor: float = 1.0
+    met: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

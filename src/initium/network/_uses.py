@@ -11,7 +11,7 @@ from initium.network._degree import degree
 from initium.network._factors import factors_behind
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
-from initium.network._ops import op_name, shape_of
+from initium.network._ops import NORMS, op_name, shape_of
 from initium.network._packed import output_runs, parameter_axis
 from initium.network._sites import sites
 
@@ -31,22 +31,25 @@ def uses(read: Readings, places: Places) -> list[Use]:
     """The uses at every data node."""
     found: list[Use] = []
     count: dict[str, int] = defaultdict(int)
-    reached: dict[fx.Node, frozenset[str]] = {}
+    reached, met = dict["fx.Node", frozenset[str]](), dict["fx.Node", frozenset[str]]()
     for node in read.nodes:
         if read.kinds.kind[node] == "data":
             here = list(sites(read.kinds, node))
             for site in here:
                 name = read.name_of(site.weight)
                 read_here = read.kinds.data_parents(node) if site.layout == "gates" else [site.data]  # states too
-                sources = frozenset[str]().union(
-                    *(reached.get(each, frozenset()) for each in read_here if each is not None)
+                sources, close = (
+                    frozenset[str]().union(*(known.get(each, frozenset()) for each in read_here if each is not None))
+                    for known in (reached, met)
                 )
                 made = _use(read, site, name, count[name], sources)
-                found.append(replace(made, **_place(places, node)))
+                found.append(replace(made, met=close, **_place(places, node)))
                 count[name] += 1
-            behind = {reached[parent] for parent in read.kinds.data_parents(node)}
-            begins = here or node.op == "placeholder"
-            reached[node] = frozenset({node.name}) if begins else frozenset[str]().union(*behind)
+            begins, parents = here or node.op == "placeholder", read.kinds.data_parents(node)
+            norm = op_name(node) in NORMS or node in read.neighbours.regions.normalises
+            for known in (reached, met):
+                behind = {known[parent] for parent in parents} if known is reached or not norm else ()
+                known[node] = frozenset({node.name}) if begins else frozenset[str]().union(*behind)
     return found
 
 
