@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
 # that makes them less even is taken back, and the next goes half as far.
-ROUNDS, STEP = 4, 0.8
+ROUNDS, STEP = 6, 0.8
 # Before that, walks in which tables that others follow come to their size.
 SETTLED = 3
 # This power of what is missing leaves a third of it, whether a table counts by itself or by its square.

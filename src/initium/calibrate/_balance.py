@@ -92,8 +92,8 @@ class Balancing(Predicting):
         scaled = product * self.factors.get(use.name, 1.0)
         output = (scaled if bias is None else scaled + bias).to(output.dtype)
         self._sizes[use.node] = max(_rms(output), 0.0 if square > 0 else given)
-        if use.after.kind in ANSWERS or use.head:
-            self._spreads.setdefault(use.name, _spread(output))
+        if use.after.kind in ANSWERS:
+            self._spreads[use.node] = _spread(output)
         return output
 
     def _given(self, use: Use) -> float:
@@ -105,13 +105,14 @@ class Balancing(Predicting):
         """The rms of what the activation sees, which other weights may have added to.
 
         Of an answer, the size of the product by the time that it goes out: biases and shifts are no part of it, so spreads are
-        compared.
+        compared. What a loss of the model's own bends may hold a target by then, and tells nothing.
         """
         if use.name not in self._goals or not value.numel():
             return
-        if use.after.kind not in ANSWERS and not use.head:
-            self.arrived.setdefault(use.name, _rms(value))
-        elif spread := self._spreads.get(use.name):
+        if use.after.kind not in ANSWERS:
+            if not use.head:
+                self.arrived.setdefault(use.name, _rms(value))
+        elif spread := self._spreads.get(use.node):
             self.arrived.setdefault(use.name, self._goals[use.name] * _spread(value) / spread)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # weights have theirs; an end of a branch pays for what sets it apart from its stream, and a table from those beside it.
 FLAT, SHALLOW = 0.1, 8
 # Of weights whose size is divided out nothing but the rate shows it.
-LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 2.0, 200.0
+LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 1.0, 200.0
 # The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
 # normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
