@@ -53,10 +53,11 @@ def auto(
         Every weight has a size, the rms of its output (of a table its std), from which it may move, and a rate
         ``|g| / |w|``. The size is 1 into an activation (less into a steep one, such as sin(30 x)), 0.25 or somewhat more for
         an output (of what goes out, where several weights or tables give it together), ``stream * sqrt(0.25 / branches)`` for the last
-        weight of a residual branch behind which no norm stands; 0.6 for a table that is looked up, 0.02 for one that
+        weight of a residual branch behind which no norm stands; 0.6 for the rows of a table that is looked up, by the time that
+        constants have multiplied them, 0.02 for one that
         stands beside the data. Then, by the log10 of sizes y and of rates r, in a few walks over the graph: the y that
         minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a walk that finds the sum no smaller is
-        taken back. $\sigma$ is what gives each weight its size for the x that the layers before are predicted to give.
+        taken back, and each tells the next how r has followed y. $\sigma$ is what gives each weight its size for the x that the layers before are predicted to give.
 
     Free to move, by up to 20 times, is what a later normalisation or weight makes up for: weights behind which a norm
     stands, or whose own size is divided out before they multiply, values of attention, linear factors of gates, tables
@@ -193,7 +194,9 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
 def _moved(network: Network, scales: Scales, found: Round, step: float, told: Told) -> Scales:
     """Sizes at which the rates are nearer to one another."""
     scales = _followed(scales, found, begun=True)
-    new = {name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found, told).items()}
+    new = {
+        name: scales.size(name) ** (1 - step) * size**step for name, size in moved(network, scales, found, told).items()
+    }
     return _resized(scales, new)
 
 

@@ -85,7 +85,7 @@ def moved(network: Network, scales: Scales, found: Round, told: Told) -> dict[st
         ``effects_of``: the y between their bounds that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
         rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between: along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
         LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
-        and ``LEVEL / n (y - y read)^2``; ``FREE / n y^2`` for what is free, for answers, their terms, the norms before them and logs of factors, UNSEEN for FREE where a size is divided out; ``ANCHOR / n (y - y of the stream)^2`` for the
+        and ``LEVEL / n (y - y read)^2``; ``FREE / n (y - m)^2`` for what is free, for answers, their terms, the norms before them and logs of factors, UNSEEN for FREE where a size is divided out, and ``FREE / n m^2`` once for their mean m: together they move at the price of one; ``ANCHOR / n (y - y of the stream)^2`` for the
         ends of branches, of a stream of size 1 where a norm stands behind their sum, and ``RIGID / n`` of it for tables that
         are added to one another and for ends where no norm stands.
 
@@ -160,7 +160,9 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         scales.chained,
         scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
     )
-    free = [name for name in places if name not in scales.soft and (not scales.anchors.get(name) or name in scales.tables)]
+    free = [
+        name for name in places if name not in scales.soft and (not scales.anchors.get(name) or name in scales.tables)
+    ]
     if free:
         row = np.zeros(len(places))
         row[[places[name] for name in free]] = 1.0 / len(free)
