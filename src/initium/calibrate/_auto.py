@@ -11,7 +11,7 @@ from initium.calibrate._balance import constant_of, walked
 from initium.calibrate._first_way import first_way
 from initium.calibrate._rates import FAR, NEAR, Told, cost, moved
 from initium.calibrate._scales import Scales, scales_of
-from initium.calibrate._written import HEAD, LAYER, written_out
+from initium.calibrate._written import HEAD, LAYER, silenced, written_out
 from initium.records import Constant, Keep, Normal
 from initium.schemes import Choice, Scheme, first_of, textbook
 
@@ -57,7 +57,8 @@ def auto(
         constants have multiplied them, 0.02 for one that
         stands beside the data. Then, by the log10 of sizes y and of rates r, in a few walks over the graph: the y that
         minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a walk that finds the sum no smaller is
-        taken back, and each tells the next how r has followed y. $\sigma$ is what gives each weight its size for the x that the layers before are predicted to give.
+        taken back, and each tells the next how r has followed y. $\sigma$ is what gives each weight its size for the x that
+        the layers before are predicted to give.
 
     Free to move, by up to 20 times, is what a later normalisation or weight makes up for: weights behind which a norm
     stands, or whose own size is divided out before they multiply, values of attention, linear factors of gates, tables
@@ -66,12 +67,11 @@ def auto(
     what they carry is not drowned. A stream on which no norm stands, with all that reads it, moves as a whole. Weights
     between activations move at a price that grows with the length of their chain: in one of a few they share the step
     down to the output, and in a long one stay near 1. Ends of branches behind whose sum a norm stands move at a price too.
-    An output may grow, to 0.41 (the root of 1/6) of what it reads and 0.35 at most: a softmax's loss is then half as far above
-    that of guessing as under PyTorch's own linear layer, and 0.06 at most; of several that are added, each may, and may shrink.
+    An output stays: a softmax of it is within 0.031 of guessing. Of several that are added, each may shrink.
     Queries and keys move with values beside them in one weight behind whose branch a norm stands, and else not at all.
 
-    A LayerScale starts at ``min(0.1, 1 / branches)``, and the scale of a norm that nothing but outputs reads at 0.25, or
-    by as much more or less as a mean or a sum behind it takes or gives, where the rates ask for it: the output's weights are as
+    A LayerScale starts at ``min(0.1, 1 / branches)``, or at the zero that its author gave it, and the scale of a norm that
+    nothing but outputs reads at 0.25, or by as much more or less as a mean or a sum behind it takes or gives, where the rates ask for it: the output's weights are as
     large as any other layer's, and learn no faster than the rest. The log of a factor, such as of a coupling, starts at 0.25 or
     below. A weight that is zero throughout at the end of a branch, at an output or in a factor, and one that is constant and no
     factor of the data itself, was written out on purpose and is kept, with a bias that is then all that it gives. So is a bias
@@ -126,7 +126,8 @@ def auto(
     """
     given, network, others = asked("auto", model, batch, overrides, prior=prior, network=network)
     written = {name: why for name, why in written_out(model, network).items() if name not in others}
-    scales = scales_of(network, others | dict.fromkeys(written, Keep()))
+    silent = {name: why for name, why in silenced(model, network).items() if name not in others}
+    scales = scales_of(network, others | dict.fromkeys(written, Keep()) | dict.fromkeys(silent, Constant(0.0)))
     found = walked(model, given, network, scales, seed=seed)
     arriving = _arriving(network, scales, found)
     # What a weight gives all its uses, and what is added to it, shows after a walk.
@@ -153,12 +154,13 @@ def auto(
         scales = _followed(scales, found, begun=True)
         found = walked(model, given, network, scales, seed=seed, before=found)
     chosen = {name: _choice(name, scales, found) for name in found.stds}
-    chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in written.items()}
+    chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in (written | silent).items()}
     chosen |= {
         name: Choice(
             Constant(value), "LayerScale", f"multiplies the output of a residual branch: min({LAYER}, 1 / branches)"
         )
         for name, value in scales.layers.items()
+        if name not in silent
     }
     chosen |= {
         facts.name: Choice(
@@ -186,7 +188,7 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
         reason += ", of which it gives a share"
     moved_on = abs(size / scales.starts[name] - 1) > _SEEN
     reason += ", moved to learn like the rest" if moved_on else ""
-    if moved_on and name not in scales.answers:
+    if moved_on:
         return Choice(Normal(std), "normal, near its output's size", reason)
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 

@@ -61,7 +61,7 @@ def effects_of(network: Network, scales: Scales) -> Effects:
     """
     known = {facts.name: facts for facts in network.parameters}
     ends, shares = _streams(known, scales)
-    out = scales.terms | scales.answers | scales.logs
+    out = scales.terms | scales.logs
     movable, effects = dict.fromkeys(scales.movable, ()), Effects()
     bent = {name: _STRAIGHT if name in scales.divided else _bend(known[name], scales.size(name)) for name in movable}
     for name, read in (movable | scales.sources).items():
@@ -145,7 +145,8 @@ def _streams(
             continue
         elif known[name].role != "embedding" and not (name in line.feed and line.loose):
             continue
-        squares[number][name] = (scales.size(name) * through(place, scales.layers)) ** 2
+        if (added := scales.size(name) * through(place, scales.layers)) > 0:  # a branch that starts silent adds nothing
+            squares[number][name] = added**2
     read = {number for (number, _), name in ends.items() if name not in scales.held}
     return ends, {
         number: {name: square / sum(members.values()) for name, square in members.items()}

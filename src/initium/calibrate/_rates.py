@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from initium.calibrate._effects import effects_of
-from initium.calibrate._written import CLOSE, HEAD
+from initium.calibrate._written import CLOSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,10 +31,8 @@ LEVEL, DRIVEN, FREE, UNSEEN, ANCHOR, RIGID = 0.1, 0.8, 0.4, 0.05, 1.0, 200.0
 # The size before an activation that is not in proportion to its input moves by no more than this factor, others by this: a
 # normalisation's eps stays far below.
 NEAR, FAR = 4.0, 20.0
-# An answer only grows, to this part of what it reads, which lifts a softmax's loss half as far above guessing as torch's own
-# linear layer does, U(+-1 / sqrt(fan_in)), and by no more than this factor: to 0.35 in all, and the loss by 0.063. So much may
-# queries and keys grow that stand beside values in one weight: scores are twice as large then.
-PART, MOST = math.sqrt(1 / 6), math.sqrt(2)
+# Queries and keys that stand beside values in one weight grow by no more than this: scores are twice as large then.
+MOST = math.sqrt(2)
 # Newton's steps between bounds: how many at most, when none moves a size any more, and the least part of one that is tried.
 SOLVES, STILL, SHORT = 50, 1e-4, 1e-3
 _STILL_SQUARED = STILL**2
@@ -82,12 +80,15 @@ def moved(network: Network, scales: Scales, found: Round, told: Told) -> dict[st
 
     Formula:
         With y the log10 of the sizes against where they start and r the log10 of the rates, linear in y by
-        ``effects_of``: the y between their bounds that minimise ``mean (r - mean r)^2`` and what moving costs. That is, n being the number of
-        rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between: along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for
-        LEVEL before an activation that is not in proportion to its input; on a stream and in its branches without the d,
-        and ``LEVEL / n (y - y read)^2``; ``FREE / n (y - m)^2`` for what is free, for answers, their terms, the norms before them and logs of factors, UNSEEN for FREE where a size is divided out, and ``FREE / n m^2`` once for their mean m: together they move at the price of one; ``ANCHOR / n (y - y of the stream)^2`` for the
-        ends of branches, of a stream of size 1 where a norm stands behind their sum, and ``RIGID / n`` of it for tables that
-        are added to one another and for ends where no norm stands.
+        ``effects_of``: the y between their bounds that minimise ``mean (r - mean r)^2`` and what moving costs. That
+        is, n being the number of rates and d = max(1, l / SHALLOW) for a chain of l weights with no norm between:
+        along a chain ``FLAT d^3 (y - y read)^2`` and ``LEVEL d / n y^2``, or DRIVEN for LEVEL before an activation
+        that is not in proportion to its input; on a stream and in its branches without the d, and ``LEVEL / n (y - y
+        read)^2``; ``FREE / n (y - m)^2`` for what is free, for terms of answers, the norms before them and logs of
+        factors, UNSEEN for FREE where a size is divided out, and ``FREE / n m^2`` once for their mean m: together
+        they move at the price of one; ``ANCHOR / n (y - y of the stream)^2`` for the ends of branches, of a stream of
+        size 1 where a norm stands behind their sum, and ``RIGID / n`` of it for tables that are added to one another
+        and for ends where no norm stands.
 
     Args:
         network: The traced model.
@@ -115,16 +116,13 @@ def moved(network: Network, scales: Scales, found: Round, told: Told) -> dict[st
 
 def _bounds(scales: Scales, found: Round, name: str) -> tuple[float, float]:
     """By what its size may be multiplied at least and at most."""
-    answer = min(max(PART * found.inputs.get(name, 0.0) / HEAD, 1.0), MOST)
     widest = NEAR if name in scales.driven or name in scales.scored else FAR
     if name in scales.closes:  # until the outputs read what they would without a mean or a sum behind the norm
         seen = max(found.inputs.get(each, 0.0) for each in scales.closes[name]) / scales.size(name)
         wanted = min(max(1.0 / seen, 1.0 / FAR), 1.0 / CLOSE) if seen > 0 else 1.0
         return min(wanted, 1.0), max(wanted, 1.0)
-    if name in scales.answers:
-        return 1.0, answer
-    if name in scales.terms:
-        return 1.0 / NEAR, answer
+    if name in scales.terms:  # whatever the rates ask for, the first loss stays as near to guessing
+        return 1.0 / NEAR, 1.0
     if name in scales.logs:
         return 1.0 / FAR, 1.0
     return 1.0 / widest, MOST if name in scales.scored else widest

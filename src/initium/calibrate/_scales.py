@@ -63,7 +63,7 @@ class Scales:
         closes: By such a scale that may move, the outputs' weights.
         joints: By node that goes out, or term of it, those that make it together; none of them moves for its rate.
         turned: The uses that multiply by the transpose of what their weight begins as: no size is theirs.
-        answers: Which of the bound ones go out by themselves, and may grow somewhat.
+        answers: Which of the bound ones go out by themselves, and stay as they are.
         scored: Which of the soft ones make queries or keys beside values.
         logs: Which of the bound ones give the log of a factor, and may shrink.
         given: What parameters get by other rules than this one's; ``Keep`` for what is written out already.
@@ -97,7 +97,7 @@ class Scales:
     @property
     def movable(self) -> list[str]:
         """The weights whose size may change."""
-        moving, still = self.soft | self.answers | self.terms | self.logs, self.together
+        moving, still = self.soft | self.terms | self.logs, self.together
         bound, free = [name for name in self.bound if name in moving], [name for name in self.free if name not in still]
         return [*bound, *free, *self.closes]
 

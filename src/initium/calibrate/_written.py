@@ -71,6 +71,15 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
     return _chosen(network, held) | found
 
 
+def silenced(model: nn.Module, network: Network) -> dict[str, str]:
+    """What multiplies the output of a residual branch and is zero throughout, as in ReZero, and why it stays so."""
+    held = dict(model.named_parameters())
+    places = (facts.residual for facts in network.parameters if facts.residual is not None)
+    names = dict.fromkeys(name for place in places for name in place.multipliers)
+    zero = (name for name in names if not held[name].is_meta and not bool(held[name].detach().any()))
+    return dict.fromkeys(zero, "zero throughout, so that its branch starts silent")
+
+
 def _chosen(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:
     """Biases of outputs and of gates, and what biases are computed of, that lie on one side of zero, further off than a draw."""
     fans, found, opens = _fans(network), dict[str, str](), dict["Nonlinearity", bool]()
@@ -162,7 +171,7 @@ def _added(facts: Facts) -> bool:
 
 
 def layers_of(known: Mapping[str, Facts]) -> dict[str, float]:
-    """What LayerScales start at; a scalar, as of ReZero, keeps the zero that its author gave it."""
+    """What LayerScales start at; a scalar is none."""
     places = (facts.residual for facts in known.values() if facts.residual is not None)
     found = {name: place.branches for place in places for name in place.multipliers if place.branches}
     return {name: min(LAYER, 1 / branches) for name, branches in found.items() if math.prod(known[name].shape) > 1}

@@ -78,7 +78,7 @@ ORDERED = frozenset(
     "view reshape _unsafe_view flatten unflatten squeeze unsqueeze contiguous clone alias detach _to_copy".split()
 )
 # What comes out grows with each of its factors.
-MULTIPLIES = ("mul", "matmul", "mm", "bmm", "mv", "dot", "einsum")
+MULTIPLIES = ("mul", "matmul", "mm", "bmm", "mv", "dot", "einsum", "_sparse_mm")
 # Normalisations: the positions of their scale and their shift.
 NORMS: dict[str, tuple[int, int | None]] = {
     "batch_norm": (1, 2),
