@@ -12,7 +12,7 @@ import initium
 from initium.calibrate import _written
 from initium.calibrate._written import HEAD, SEVERAL, _chance, _one_sided
 from initium.network import Batch, read
-from initium.records import Constant
+from initium.records import Constant, Keep, Normal
 
 WIDE = 64
 
@@ -295,3 +295,55 @@ def test_one_function_is_looked_at_once_however_many_biases_lead_to_it(monkeypat
     network = read(net, Batch((torch.randn(4, 8),)))
     assert len(_written.written_out(net, network)) == len(layers)
     assert len(looked) == 1
+
+
+class Decomposed(nn.Module):
+    """Glow: an invertible matrix as P L (U + diag(sign exp(s))), whose determinant is the sum of s."""
+
+    def __init__(self, width=12):
+        super().__init__()
+        mixing, _ = torch.linalg.qr(torch.randn(width, width))
+        place, lower, upper = torch.linalg.lu(mixing)
+        self.register_buffer("place", place)
+        self.register_buffer("sign", upper.diag().sign())
+        self.lower, self.upper = nn.Parameter(lower), nn.Parameter(upper.triu(1))
+        self.size = nn.Parameter(upper.diag().abs().log())
+
+    def forward(self, x):
+        lower = self.lower.tril(-1) + torch.eye(len(self.lower))
+        upper = self.upper.triu(1) + torch.diag(self.sign * self.size.exp())
+        return F.linear(x, self.place @ lower @ upper), self.size.sum()
+
+
+class Adapted(nn.Module):
+    """LoRA: a matrix that stays, and a product of two narrow ones, the second of which begins at zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(16, 12) / 12**0.5, requires_grad=False)
+        self.narrow, self.wide = nn.Parameter(torch.rand(4, 12) - 0.5), nn.Parameter(torch.zeros(16, 4))
+
+    def forward(self, x):
+        return F.linear(x, self.weight + self.wide @ self.narrow)
+
+
+@pytest.mark.parametrize("model", [Decomposed, Adapted])
+def test_what_a_weight_is_made_of_with_other_matrices_stays_as_it_was_chosen_for_them(model):
+    torch.manual_seed(0)
+    net, x = model(), torch.randn(8, 12)
+    made = initium.plan(net, x, "auto")
+    assert {type(row.fill) for row in made.rows} == {Keep}
+    assert all("other matrices" in row.reason for row in made.rows if net.get_parameter(row.name).requires_grad)
+
+
+def test_a_matrix_that_others_only_scale_or_mask_is_filled():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.rates = nn.Parameter(torch.randn(16, 12)), nn.Parameter(torch.ones(16, 1))
+            self.register_buffer("mask", (torch.rand(16, 12) > 0.5).float())
+
+        def forward(self, x):
+            return F.linear(x, self.weight * self.mask * self.rates)
+
+    assert type(initium.plan(Scaled(), torch.randn(8, 12), "auto")["weight"].fill) is Normal

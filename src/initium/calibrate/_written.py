@@ -67,8 +67,21 @@ def written_out(model: nn.Module, network: Network) -> dict[str, str]:
                 found[facts.name] = "zero throughout, so that only its bias is given at the start"
             elif not first and facts.after.kind == "softmax":
                 found[facts.name] = "zero throughout, so that a softmax weighs all alike at the start"
+    found |= _composed(network)
     found |= {bias: f"all that `{name}` gives at the start" for name, bias in biases.items() if name in found}
     return _chosen(network, held) | found
+
+
+def _composed(network: Network) -> dict[str, str]:
+    """What a weight is made of together with other matrices: they were chosen for one another, which no law of one of them does."""
+    known = {facts.name: facts for facts in network.parameters}
+    plain = {name for use in network.uses if not use.made_of for name in (use.name, use.bias)}
+    found = dict[str, str]()
+    for use in network.uses:
+        if not any(known[name].computed_by for name in use.made_of):
+            why = "the weight of an operation is made of it and of other matrices"
+            found |= {name: why for name in use.made_of if name not in plain and not known[name].frozen}
+    return found
 
 
 def silenced(model: nn.Module, network: Network) -> dict[str, str]:

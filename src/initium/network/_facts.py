@@ -108,6 +108,8 @@ class Use:
             only scale it along some of its axes: a mask, a quantisation on the weight's own scale, a transform to complex
             numbers, the rates of a state space.
         joined: Of a lookup, the other parameters of which its table is joined or summed, which grows as all of them do.
+        made_of: The parameters that it is made of, where several of them are matrices and no one of them sets its size: an
+            LU decomposition, a low-rank update, noise of learned spreads. Empty of all others.
         factor: Of a lookup, the constants that multiply its rows before anything else is made of them.
         sources: The nodes whose values it reads, with no other use between: of uses, and of the model's inputs.
         start: Where on that axis of the parameter the part that it uses begins.
@@ -155,6 +157,7 @@ class Use:
     joined: tuple[str, ...] = ()
     factor: float = 1.0
     met: frozenset[str] = frozenset()
+    made_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

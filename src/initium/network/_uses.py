@@ -70,6 +70,9 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
     beyond = math.lcm(site.parts, split) // site.parts  # groups keep an input's outputs apart already
     ahead, origin = read.neighbours.following(site.node), read.kinds.origin[site.weight]
     grows = None if origin.moved else degree(site.weight, [read.placeholders[name]])
+    proportional = grows == 1.0 and _largest(read, name, origin.names)
+    joined = _joined(read, site, name, origin.names) if grows is None and site.layout == "lookup" else ()
+    whole = origin.moved or proportional or grows == 0.0 or bool(joined)
     return Use(
         node=site.node.name,
         name=name,
@@ -90,8 +93,9 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         renewed=ahead.renewed and site.layout != "gates",
         direct=origin.moved,
         divided_out=grows == 0.0,
-        proportional=grows == 1.0 and _largest(read, name, origin.names),
-        joined=_joined(read, site, name, origin.names) if grows is None and site.layout == "lookup" else (),
+        proportional=proportional,
+        joined=joined,
+        made_of=() if whole or len(_matrices(read, origin.names)) < 2 else tuple(origin.names),  # noqa: PLR2004  several
         factor=factors_behind(read, site.node) if site.layout == "lookup" else 1.0,
         sources=sources,
         reads="" if site.data is None else site.data.name,
@@ -105,6 +109,11 @@ def _joined(read: Readings, site: Site, name: str, names: Iterable[str]) -> tupl
     alike = len({len(shape_of(each)) for each in held.values()}) == 1
     whole = alike and len(held) > 1 and degree(site.weight, list(held.values())) == 1.0
     return tuple(each for each in held if each != name) if whole else ()
+
+
+def _matrices(read: Readings, names: Iterable[str]) -> list[str]:
+    """Those that have two axes or more."""
+    return [name for name in names if sum(size > 1 for size in shape_of(read.placeholders[name])) > 1]
 
 
 def _largest(read: Readings, name: str, names: Iterable[str]) -> bool:
