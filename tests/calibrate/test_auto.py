@@ -851,6 +851,34 @@ def test_a_table_is_as_large_as_its_rows_are_to_be_behind_a_constant():
     assert scales.size("body.linear2.weight") == pytest.approx(TABLE * math.sqrt(SHARE / 2))
 
 
+@pytest.mark.parametrize("factor", [0.0, 1e-19, 1e-5, 1e12])
+def test_a_constant_that_no_table_makes_up_for_is_none(factor):
+    class Faint(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.body, self.head = nn.Embedding(20, 16), nn.Linear(16, 16), nn.Linear(16, 4)
+
+        def forward(self, ids):
+            return self.head(F.relu(self.body(self.table(ids) * factor)).mean(1))
+
+    network = read(Faint(), Batch((torch.randint(0, 20, (4, 6)),)))
+    assert network.uses[0].factor == 1.0
+    assert scales_of(network, {}).size("table.weight") == TABLE
+
+
+def test_a_log_of_a_sum_inside_of_a_network_is_no_answer():
+    class Pooled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(16, 32), nn.Linear(32, 32), nn.Linear(32, 4)
+
+        def forward(self, x):
+            return self.head(F.relu(torch.logsumexp(self.second(F.relu(self.first(x))), 1)))
+
+    network = read(Pooled(), Batch((torch.randn(4, 6, 16),)))
+    assert [use.after.kind for use in network.uses][1] == "activation"
+
+
 def test_a_norm_is_seen_through_the_activation_behind_it():
     layers = nn.Linear(8, 16), nn.LayerNorm(16), nn.SiLU(), nn.Linear(16, 16), nn.SiLU(), nn.Linear(16, 4)
     network = read(nn.Sequential(*layers), Batch((torch.randn(4, 8),)))
@@ -1245,6 +1273,16 @@ class Silenced(nn.Module):
     def forward(self, x):
         x = self.stem(x)
         return self.head(x + self.beta * self.down(F.gelu(self.up(F.layer_norm(x, (32,))))))
+
+
+@pytest.mark.parametrize("function", [torch.exp, torch.sigmoid, lambda beta: 1 + beta])
+def test_a_factor_that_is_a_function_of_a_parameter_at_zero_silences_nothing(function):
+    class Open(Silenced):
+        def forward(self, x):
+            x = self.stem(x)
+            return self.head(x + function(self.beta) * self.down(F.gelu(self.up(F.layer_norm(x, (32,))))))
+
+    assert "silent" not in initium.plan(Open(0.0), torch.randn(32, 16), "auto")["beta"].reason
 
 
 @pytest.mark.parametrize(("value", "wanted"), [(0.0, 0.0), (1e-6, LAYER)])

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Each round moves the sizes most of the way to where the rates are one, since what is linear in them is so only nearby; one
 # that makes them less even is taken back, and the next goes half as far.
 ROUNDS, STEP = 6, 0.8
+# A walk that makes the sum smaller by less than this part of it is the last.
+_LITTLE = 0.01
 # Before that, walks in which tables that others follow come to their size.
 SETTLED = 3
 # This power of what is missing leaves a third of it, whether a table counts by itself or by its square.
@@ -144,7 +146,9 @@ def auto(
         walk = walked(model, given, network, tried, seed=seed, before=found)
         told.hear(network, (scales, found), (tried, walk))
         if walk.rates.keys() >= found.rates.keys() and (now := cost(tried, walk)) < least:
-            least, scales, found = now, tried, walk
+            gained, least, scales, found = least - now, now, tried, walk
+            if gained < _LITTLE * least:
+                break
         else:
             step /= 2
     # What a table gives is a power of its size that the graph does not tell, and no rate buys logits above guessing.
@@ -186,10 +190,8 @@ def _choice(name: str, scales: Scales, found: Round) -> Choice:
         return Choice(Normal(std), "normal, at the network's rate", f"{reason}: of a size to learn like the rest")
     if name in scales.together:
         reason += ", of which it gives a share"
-    moved_on = abs(size / scales.starts[name] - 1) > _SEEN
-    reason += ", moved to learn like the rest" if moved_on else ""
-    if moved_on:
-        return Choice(Normal(std), "normal, near its output's size", reason)
+    if abs(size / scales.starts[name] - 1) > _SEEN:
+        return Choice(Normal(std), "normal, near its output's size", f"{reason}, moved to learn like the rest")
     return Choice(Normal(std), f"normal, output of rms {size:.3g}", reason)
 
 

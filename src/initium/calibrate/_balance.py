@@ -188,7 +188,7 @@ def walked(
             stds[name] = factor * laws[name].std
         norm = factor**2 * walk.norm(name, back.leaves[name])
         gradient = float(back.gradients[name].norm) if name in back.gradients else 0.0
-        if norm > 0 and gradient > 0 and math.isfinite(gradient / norm) and inputs.get(name) != 0:
+        if norm > 0 and 0 < gradient / norm < math.inf and inputs.get(name) != 0:
             rates[name] = gradient / norm
     for name in scales.beside:
         if name in back.gradients and (gradient := float(back.gradients[name].norm)) > 0:

@@ -146,9 +146,9 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
     """What moving costs: one row for each that pays, whose square is the price."""
     rows, lengths = list["NDArray[np.float64]"](), _lengths(scales)
 
-    def pay(name: str, others: Sequence[str], price: float) -> None:
-        row = np.zeros(len(places))
-        row[places[name]] = 1.0
+    def pay(name: str, others: Sequence[str], price: float, mean: NDArray[np.float64] | None = None) -> None:
+        row = np.zeros(len(places)) if mean is None else -mean
+        row[places[name]] += 1.0
         for other in others:
             if other in places:
                 row[places[other]] -= 1.0 / len(others)
@@ -161,10 +161,10 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
     free = [
         name for name in places if name not in scales.soft and (not scales.anchors.get(name) or name in scales.tables)
     ]
-    if free:
-        row = np.zeros(len(places))
-        row[[places[name] for name in free]] = 1.0 / len(free)
-        rows.append(math.sqrt(FREE / count) * row)
+    together = frozenset(free)
+    mean = np.zeros(len(places))
+    mean[[places[name] for name in free]] = 1.0 / max(len(free), 1)
+    rows.append(math.sqrt(FREE / count) * mean)
     for name in places:
         deep = max(1.0, lengths.get(name, 1) / SHALLOW)
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
@@ -175,8 +175,8 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
             pay(name, () if name in scales.held else followed, close)
         if name in scales.soft and name not in scales.held:
             pay(name, (), level)
-        elif not followed or name in scales.tables:
-            pay(name, free, (UNSEEN if name in scales.divided else FREE) / count)
+        elif name in together:
+            pay(name, (), (UNSEEN if name in scales.divided else FREE) / count, mean)
     return np.array(rows)
 
 

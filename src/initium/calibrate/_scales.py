@@ -55,7 +55,7 @@ class Scales:
         anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
         rigid: Which of those follow closely.
         held: What pays for leaving the place where it starts: tables to which a branch is added before any norm, whose end
-            would drown them, and ends of branches behind whose sum a norm stands, which makes the stream 1.
+            would drown them, ends of branches of a stream without norms that begins as the data, and ends of branches behind whose sum a norm stands, which makes the stream 1.
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
@@ -249,7 +249,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
     every = {**scales.bound, **scales.free}.items()
     sizes = {name: size for name, (size, _) in every if name not in scales.divided} | scales.tied
     groups = dict(scales.bound), dict(scales.free)
-    anchors, rigid = dict(scales.anchors), set(scales.rigid)
+    anchors, rigid, held = dict(scales.anchors), set(scales.rigid), set(scales.held)
     for group, free in zip(groups, (False, True), strict=True):
         for name, (_, why) in group.items():
             place = known[name].residual
@@ -264,9 +264,11 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
             group[name] = wanted, why
             if free or line.bare:
                 anchors[name] = line.feed
-            if line.bare:
-                rigid.add(name)
-    return replace(scales, bound=groups[0], free=groups[1], anchors=anchors, rigid=frozenset(rigid))
+            if line.bare:  # one that begins as the data cannot follow it
+                (rigid if line.feed else held).add(name)
+    return replace(
+        scales, bound=groups[0], free=groups[1], anchors=anchors, rigid=frozenset(rigid), held=frozenset(held)
+    )
 
 
 def _with_freedom(scales: Scales, network: Network, known: Mapping[str, Facts], outputs: Collection[str]) -> Scales:

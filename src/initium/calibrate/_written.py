@@ -86,11 +86,16 @@ def _composed(network: Network) -> dict[str, str]:
 
 def silenced(model: nn.Module, network: Network) -> dict[str, str]:
     """What multiplies the output of a residual branch and is zero throughout, as in ReZero, and why it stays so."""
-    held = dict(model.named_parameters())
-    places = (facts.residual for facts in network.parameters if facts.residual is not None)
-    names = dict.fromkeys(name for place in places for name in place.multipliers)
-    zero = (name for name in names if not held[name].is_meta and not bool(held[name].detach().any()))
-    return dict.fromkeys(zero, "zero throughout, so that its branch starts silent")
+    held, known = dict(model.named_parameters()), {facts.name: facts for facts in network.parameters}
+    names = [name for name in _multipliers(known) if not (held[name].is_meta or bool(held[name].detach().any()))]
+    return dict.fromkeys(names, "zero throughout, so that its branch starts silent")
+
+
+def _multipliers(known: Mapping[str, Facts]) -> dict[str, int]:
+    """What multiplies the output of a residual branch as it is, and no function of it, with the number of branches on its stream."""
+    places = (facts.residual for facts in known.values() if facts.residual is not None)
+    found = {name: place.branches for place in places for name in place.multipliers if place.branches}
+    return {name: count for name, count in found.items() if known[name].neutral == (known[name].role == "scale")}
 
 
 def _chosen(network: Network, held: Mapping[str, nn.Parameter]) -> dict[str, str]:
@@ -184,9 +189,8 @@ def _added(facts: Facts) -> bool:
 
 
 def layers_of(known: Mapping[str, Facts]) -> dict[str, float]:
-    """What LayerScales start at; a scalar is none."""
-    places = (facts.residual for facts in known.values() if facts.residual is not None)
-    found = {name: place.branches for place in places for name in place.multipliers if place.branches}
+    """What LayerScales start at: vectors; one number, as of ReZero or SkipInit, is as its author chose it."""
+    found = _multipliers(known)
     return {name: min(LAYER, 1 / branches) for name, branches in found.items() if math.prod(known[name].shape) > 1}
 
 

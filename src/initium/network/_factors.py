@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from initium.network._readings import Readings
 
 
+# The root of a width of a million, and one over it: what a table cannot make up for is no factor of its rows.
+_LARGEST = 1e3
+
+
 def factor_of(read: Readings, node: fx.Node) -> float | None:
     """The number by which one step multiplies; 1 where it is a parameter, which is named elsewhere; ``None`` for a divisor that is one."""
     if op_name(node) not in {"mul", "div"} or len(read.kinds.data_inputs(node)) > 1:
         return 1.0
-    divided = op_name(node) == "div"
+    divided, signals = op_name(node) == "div", read.kinds.data_inputs(node)
     numbers: list[float] = []
     for place, argument in enumerate(node.args[:2]):
-        if argument in read.kinds.data_inputs(node):
+        if argument in signals:
             continue
         if argument in read.kinds.origin:
             if divided:
@@ -37,7 +41,7 @@ def factor_of(read: Readings, node: fx.Node) -> float | None:
 
 
 def factors_behind(read: Readings, node: fx.Node) -> float:
-    """What a value is multiplied by, number by number, before anything else is made of it; 1 where that is none, or nothing."""
+    """What a value is multiplied by, number by number, before anything else is made of it; 1 where nothing makes up for it."""
     found, here = 1.0, node
     while True:
         users = [user for user in here.users if user.op == "output" or (user in read.kinds.kind and is_float(user))]
@@ -47,4 +51,4 @@ def factors_behind(read: Readings, node: fx.Node) -> float:
         if number is None or len(read.kinds.data_inputs(users[0])) > 1:
             break
         found, here = found * number, users[0]
-    return abs(found) if found and math.isfinite(found) else 1.0
+    return abs(found) if 1 / _LARGEST <= abs(found) <= _LARGEST else 1.0

@@ -147,7 +147,7 @@ def _operation_kind(read: Neighbours, node: fx.Node) -> str:
         ("linear", name in LINEAR and bool(read.regions.kinds.parameter_inputs(node))),
         ("product", name in PRODUCTS or name in LINEAR),
         ("attention", name in ATTENTIONS),
-        ("softmax", name in SOFTMAXES or name == "logsumexp"),  # which is all of a softmax that a loss needs
+        ("softmax", name in SOFTMAXES),
         ("activation", name == "glu"),
         ("output", name in LOSSES or node.op == "output"),
         ("through", name in PARTS or name in POOLS or name in RESHAPES or name in NOISE or name in PLACES),
