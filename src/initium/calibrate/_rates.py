@@ -51,7 +51,7 @@ class Told:
     )
 
     def hear(self, network: Network, before: tuple[Scales, Round], after: tuple[Scales, Round]) -> None:
-        """Takes in one walk after another: what it found along its move holds for the next along the same (Broyden 1965, eq. 4.5)."""
+        """Takes in a walk after another: what was found along its move holds for the next along the same."""
         (old, was), (new, now) = before, after
         names, places = [name for name in was.rates if name in now.rates], old.movable
         move = np.log10([new.size(name) / old.size(name) for name in places])
@@ -100,7 +100,9 @@ def moved(network: Network, scales: Scales, found: Round, told: Told) -> dict[st
         By name, the new size of every weight that moves.
 
     Reference:
-        Broyden (1965), "A class of methods for solving nonlinear simultaneous equations", eq. (4.5); Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints", for the bounds.
+        Broyden (1965), "A class of methods for solving nonlinear simultaneous equations", eq. (4.5), for what
+        walks tell; Bertsekas (1982), "Projected Newton methods for optimization problems with simple constraints", for the
+        bounds.
     """
     names, places = list(found.rates), {name: place for place, name in enumerate(scales.movable)}
     if len(names) < 2 or not places:  # noqa: PLR2004  one rate is even with itself
@@ -158,12 +160,13 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
         scales.chained,
         scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
     )
-    free = [
-        name for name in places if name not in scales.soft and (not scales.anchors.get(name) or name in scales.tables)
-    ]
-    together = frozenset(free)
+    free = {
+        name: place
+        for name, place in places.items()
+        if name not in scales.soft and (name in scales.tables or not scales.anchors.get(name))
+    }
     mean = np.zeros(len(places))
-    mean[[places[name] for name in free]] = 1.0 / max(len(free), 1)
+    mean[[*free.values()]] = 1.0 / max(len(free), 1)
     rows.append(math.sqrt(FREE / count) * mean)
     for name in places:
         deep = max(1.0, lengths.get(name, 1) / SHALLOW)
@@ -175,7 +178,7 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
             pay(name, () if name in scales.held else followed, close)
         if name in scales.soft and name not in scales.held:
             pay(name, (), level)
-        elif name in together:
+        elif name in free:
             pay(name, (), (UNSEEN if name in scales.divided else FREE) / count, mean)
     return np.array(rows)
 

@@ -55,7 +55,8 @@ class Scales:
         anchors: By table and end of a branch, those whose sizes it follows: what its stream begins as.
         rigid: Which of those follow closely.
         held: What pays for leaving the place where it starts: tables to which a branch is added before any norm, whose end
-            would drown them, ends of branches of a stream without norms that begins as the data, and ends of branches behind whose sum a norm stands, which makes the stream 1.
+            would drown them, ends of branches of a stream without norms that begins as the data, and ends of branches behind
+            whose sum a norm stands, which makes the stream 1.
         lines: The residual streams.
         starts: By weight, the size from which it moves.
         layers: By vector that multiplies the output of a residual branch, its value.
