@@ -57,9 +57,9 @@ def auto(
         what goes out, where several weights or tables give it together), ``stream * sqrt(0.25 / branches)`` for the last
         weight of a residual branch behind which no norm stands; 0.6 for the rows of a table that is looked up, by the time
         that constants have multiplied them, 0.02 for one that stands beside the data. Then, by the log10 of sizes y and of
-        rates r, in a few walks over the graph: the y that minimise ``mean (r - mean r)^2`` and what moving costs, with r linear in y; a walk that finds the sum no smaller is
-        taken back, and each tells the next how r has followed y. $\sigma$ is what gives each weight its size for the x that
-        the layers before are predicted to give.
+        rates r, in a few walks over the graph: the y that minimise ``mean (r - mean r)^2`` and what moving costs, with r
+        linear in y; a walk that finds the sum no smaller is taken back, and each tells the next how r has followed y.
+        $\sigma$ is what gives each weight its size for the x that the layers before are predicted to give.
 
     Free to move, by up to 20 times, is what a later normalisation or weight makes up for: weights behind which a norm
     stands, or whose own size is divided out before they multiply, values of attention, linear factors of gates, tables
@@ -74,11 +74,11 @@ def auto(
     A LayerScale starts at ``min(0.1, 1 / branches)``, or at the zero that its author gave it, and the scale of a norm that
     nothing but outputs reads at 0.25, or by as much more or less as a mean or a sum behind it takes or gives, where the
     rates ask for it: the output's weights are as large as any other layer's, and learn no faster than the rest. The log of a
-    factor, such as of a coupling, starts at 0.25 or below. A weight that is zero throughout at the end of a branch, at an output or in a factor, and one that is constant and no
-    factor of the data itself, was written out on purpose and is kept, with a bias that is then all that it gives. So is a bias
-    of an output, or before what opens a gate (sigmoid, softplus, exp; a forget gate packed with others, or in a recurrent
-    layer), that lies on one side of zero and further off than ``1 / sqrt(fan_in)``: the log of odds, a rate of decay; and so is
-    what the spread of noise is computed of.
+    factor, such as of a coupling, starts at 0.25 or below. A weight that is zero throughout at the end of a branch, at an
+    output or in a factor, and one that is constant and no factor of the data itself, was written out on purpose and is kept,
+    with a bias that is then all that it gives. So is a bias of an output, or before what opens a gate (sigmoid, softplus,
+    exp; a forget gate packed with others, or in a recurrent layer), that lies on one side of zero and further off than
+    ``1 / sqrt(fan_in)``: the log of odds, a rate of decay; and so is what the spread of noise is computed of.
     What a weight is made of together with other matrices (an LU decomposition, a low-rank update) is kept too.
     No other value of a parameter is used, and data only where there are some, so the model and the batch may be on ``meta``.
     Weights of recurrent layers, composed weights, all other biases and norms start as in ``textbook``.
@@ -158,14 +158,13 @@ def auto(
         scales = _followed(scales, found, begun=True)
         found = walked(model, given, network, scales, seed=seed, before=found)
     chosen = {name: _choice(name, scales, found) for name in found.stds}
-    chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in (written | silent).items()}
     chosen |= {
         name: Choice(
             Constant(value), "LayerScale", f"multiplies the output of a residual branch: min({LAYER}, 1 / branches)"
         )
         for name, value in scales.layers.items()
-        if name not in silent
     }
+    chosen |= {name: Choice(Keep(), "keep", f"{why}: kept as it is") for name, why in (written | silent).items()}
     chosen |= {
         facts.name: Choice(
             Constant(constant_of(facts, scales)),

@@ -13,7 +13,7 @@ from initium.calibrate._effects import effects_of
 from initium.calibrate._written import CLOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,7 +35,6 @@ NEAR, FAR = 4.0, 20.0
 MOST = math.sqrt(2)
 # Newton's steps between bounds: how many at most, when none moves a size any more, and the least part of one that is tried.
 SOLVES, STILL, SHORT = 50, 1e-4, 1e-3
-_STILL_SQUARED = STILL**2
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class Told:
         move = np.log10([new.size(name) / old.size(name) for name in places])
         change = np.array([math.log10(now.rates[name] / was.rates[name]) for name in names])
         length = float(move @ move)
-        if length > _STILL_SQUARED and names:
+        if length > STILL**2 and names:
             beyond = (change - self.reach(network, old, names) @ move) / length
             told = dict(zip(names, beyond.tolist(), strict=True)), dict(zip(places, move.tolist(), strict=True))
             self.changes.append(told)
@@ -148,38 +147,38 @@ def _pulls(scales: Scales, places: Mapping[str, int], count: int) -> NDArray[np.
     """What moving costs: one row for each that pays, whose square is the price."""
     rows, lengths = list["NDArray[np.float64]"](), _lengths(scales)
 
-    def pay(name: str, others: Sequence[str], price: float, mean: NDArray[np.float64] | None = None) -> None:
-        row = np.zeros(len(places)) if mean is None else -mean
+    def mean_of(names: Collection[str]) -> NDArray[np.float64]:
+        row = np.zeros(len(places))
+        for each in names:
+            if each in places:  # what does not move counts as what stays
+                row[places[each]] += 1.0 / len(names)
+        return row
+
+    def pay(name: str, start: NDArray[np.float64], price: float) -> None:
+        row = -start
         row[places[name]] += 1.0
-        for other in others:
-            if other in places:
-                row[places[other]] -= 1.0 / len(others)
         rows.append(math.sqrt(price) * row)
 
     chained, streams = (
         scales.chained,
         scales.inside.union(*((*line.feed, *line.ends) for line in scales.lines.values())),
     )
-    free = {
-        name: place
-        for name, place in places.items()
-        if name not in scales.soft and (name in scales.tables or not scales.anchors.get(name))
-    }
-    mean = np.zeros(len(places))
-    mean[[*free.values()]] = 1.0 / max(len(free), 1)
-    rows.append(math.sqrt(FREE / count) * mean)
+    movable = places.keys() - scales.soft
+    free = {name for name in movable if name in scales.tables or not scales.anchors.get(name)}
+    nothing, together = mean_of(()), mean_of(free)
+    rows.append(math.sqrt(FREE / count) * together)
     for name in places:
         deep = max(1.0, lengths.get(name, 1) / SHALLOW)
         level = (DRIVEN if name in scales.driven else LEVEL) / count * (1.0 if name in streams else deep)
         if name in chained:
-            pay(name, chained[name], level if name in scales.inside else FLAT * deep**3)
+            pay(name, mean_of(chained[name]), level if name in scales.inside else FLAT * deep**3)
         followed, close = scales.anchors.get(name, ()), (RIGID if name in scales.rigid else ANCHOR) / count
         if followed or name in scales.held:
-            pay(name, () if name in scales.held else followed, close)
+            pay(name, nothing if name in scales.held else mean_of(followed), close)
         if name in scales.soft and name not in scales.held:
-            pay(name, (), level)
+            pay(name, nothing, level)
         elif name in free:
-            pay(name, (), (UNSEEN if name in scales.divided else FREE) / count, mean)
+            pay(name, together, (UNSEEN if name in scales.divided else FREE) / count)
     return np.array(rows)
 
 

@@ -231,9 +231,8 @@ def _with_tables(scales: Scales) -> Scales:
     free, anchors, held = dict(scales.free), dict[str, tuple[str, ...]](), set[str]()
     for line in scales.lines.values():
         several = tuple(name for name in line.feed if name in scales.tables or name in scales.tied)
-        factors = dict(zip(line.feed, line.factors, strict=True))
         given = [scales.tied[name] for name in several if name in scales.tied]
-        behind = math.sqrt(sum(factors[name] ** 2 for name in several) / max(len(several), 1))
+        behind = math.sqrt(sum(line.feed[name] ** 2 for name in several) / max(len(several), 1))
         for name in several:
             if name in scales.tied or (len(several) < 2 and line.met):  # noqa: PLR2004  one table is alone
                 continue
@@ -264,7 +263,7 @@ def _with_ends(scales: Scales, known: Mapping[str, Facts], outputs: Collection[s
                 continue
             group[name] = wanted, why
             if free or line.bare:
-                anchors[name] = line.feed
+                anchors[name] = tuple(line.feed)
             if line.bare:  # one that begins as the data cannot follow it
                 (rigid if line.feed else held).add(name)
     return replace(

@@ -21,8 +21,7 @@ class Line:
     """A residual stream, as far as sizes go.
 
     Attributes:
-        feed: The tables and weights whose outputs it begins as.
-        factors: What each of their outputs is multiplied by first.
+        feed: The tables and weights whose outputs it begins as, and what each of those is multiplied by first.
         ends: The last weights of its branches.
         readers: The weights in its branches that read nothing else.
         met: Whether what it begins as is normalised before any branch reads it.
@@ -30,8 +29,7 @@ class Line:
         loose: Whether none stands on it or at the ends, so that all of it may grow or shrink together.
     """
 
-    feed: tuple[str, ...]
-    factors: tuple[float, ...]
+    feed: Mapping[str, float]
     ends: tuple[str, ...]
     readers: tuple[str, ...]
     met: bool
@@ -57,14 +55,13 @@ def lines_of(network: Network) -> dict[int, Line]:
 
 def _line(feed: Mapping[str, Use], ends: tuple[str, ...], several: list[Use]) -> Line:
     read = frozenset(node for use in feed.values() for node in use.sources)
-    begins = tuple(name for name, use in feed.items() if use.node not in read)  # the last of a stem
+    begins = {name: use.factor for name, use in feed.items() if use.node not in read}  # the last of a stem
     nodes = {use.node for use in several if use.name in begins}
     branches = [(use, use.residual) for use in several if use.residual and use.residual.in_branch]
     readers = [use for use, _ in branches if nodes and nodes >= use.sources]
     places = [place for _, place in branches]
     return Line(
         begins,
-        tuple(feed[name].factor for name in begins),
         ends,
         tuple(use.name for use in readers),
         met=bool(readers) and all(use.before.kind == "norm" for use in readers),
@@ -96,7 +93,7 @@ def end_size(facts: Facts, line: Line, sizes: Mapping[str, float], layers: Mappi
     if place is None or not adds(place):
         return None
     renewed = place.norm_after and (line.met or place.index)
-    begins = [sizes[each] * factor for each, factor in zip(line.feed, line.factors, strict=True) if each in sizes]
+    begins = [sizes[each] * factor for each, factor in line.feed.items() if each in sizes]
     stream = 1.0 if renewed or not begins else math.hypot(*begins)
     wanted = stream * abs(place.alpha or 1.0) * math.sqrt(SHARE / place.branches)
     passed = through(place, layers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from initium.network._ops import NOISE, RESHAPES, is_float, op_name
+from initium.network._ops import NOISE, RESHAPES, op_name
 
 if TYPE_CHECKING:
     from torch import fx
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The root of a width of a million, and one over it: what a table cannot make up for is no factor of its rows.
 _LARGEST = 1e3
+_PASSING = RESHAPES | NOISE | {"mul", "div"}
 
 
 def factor_of(read: Readings, node: fx.Node) -> float | None:
@@ -42,13 +43,10 @@ def factor_of(read: Readings, node: fx.Node) -> float | None:
 
 def factors_behind(read: Readings, node: fx.Node) -> float:
     """What a value is multiplied by, number by number, before anything else is made of it; 1 where nothing makes up for it."""
-    found, here = 1.0, node
-    while True:
-        users = [user for user in here.users if user.op == "output" or (user in read.kinds.kind and is_float(user))]
-        if len(users) != 1 or op_name(users[0]) not in RESHAPES | NOISE | {"mul", "div"}:
+    found, readers = 1.0, read.kinds.readers(node)
+    while len(readers) == 1 and op_name(readers[0]) in _PASSING and len(read.kinds.data_inputs(readers[0])) == 1:
+        number = factor_of(read, readers[0])
+        if number is None:
             break
-        number = factor_of(read, users[0]) if read.kinds.kind.get(users[0]) == "data" else None
-        if number is None or len(read.kinds.data_inputs(users[0])) > 1:
-            break
-        found, here = found * number, users[0]
+        found, readers = found * number, read.kinds.readers(readers[0])
     return abs(found) if 1 / _LARGEST <= abs(found) <= _LARGEST else 1.0

@@ -9,13 +9,11 @@ from initium.network._ops import (
     AFFINE,
     ATTENTIONS,
     LINEAR,
-    NORMS,
     PARTS,
     POOLS,
     SOFTMAXES,
     SUMS,
     inputs,
-    is_float,
     op_name,
     shape_of,
 )
@@ -57,7 +55,7 @@ class Flow:
 
     def normalises(self, node: fx.Node) -> bool:
         """True for a normalisation, written out or not."""
-        return op_name(node) in NORMS or node in self.read.neighbours.regions.normalises
+        return self.read.neighbours.regions.is_norm(node)
 
     def bends(self, node: fx.Node) -> bool:
         """True where something follows no straight line; a normalisation does not count."""
@@ -67,7 +65,7 @@ class Flow:
 
     def readers(self, node: fx.Node) -> list[fx.Node]:
         """Who reads a value as a signal, the model's output included."""
-        return [user for user in node.users if user.op == "output" or (user in self.parents and is_float(user))]
+        return self.read.kinds.readers(node)
 
     def joins(self, node: fx.Node) -> bool:
         """True where several values are added, and not to choose by their sum."""

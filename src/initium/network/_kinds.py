@@ -65,6 +65,10 @@ class Kinds:
         """The nodes that bring parameters."""
         return [parent for parent in inputs(node) if self.kind[parent] == "parameter"]
 
+    def readers(self, node: fx.Node) -> list[fx.Node]:
+        """Who reads a value as a signal, the model's output included."""
+        return [user for user in node.users if user.op == "output" or (self.kind[user] == "data" and is_float(user))]
+
 
 def kinds(trace: Trace, graph: fx.Graph) -> Kinds:
     """Reads a trace's graph, as it is or rejoined, once and in order."""

@@ -13,7 +13,6 @@ from initium.network._ops import (
     LOOKUPS,
     LOSSES,
     NOISE,
-    NORMS,
     PARTS,
     PLACES,
     POOLS,
@@ -142,7 +141,7 @@ def _operation_kind(read: Neighbours, node: fx.Node) -> str:
     parents = read.regions.kinds.data_inputs(node)
     table = (
         ("input", node.op == "placeholder"),
-        ("norm", name in NORMS or node in read.regions.normalises),
+        ("norm", read.regions.is_norm(node)),
         ("embedding", name in LOOKUPS),
         ("linear", name in LINEAR and bool(read.regions.kinds.parameter_inputs(node))),
         ("product", name in PRODUCTS or name in LINEAR),

@@ -17,7 +17,7 @@ from initium.errors import InitiumError
 from initium.gains import Activation, recognise
 from initium.network._lone import bends, lone
 from initium.network._numbers import as_operand
-from initium.network._ops import AFFINE, REDUCTIONS, RESHAPES, SLOPED, is_noise, is_pointwise, op_name
+from initium.network._ops import AFFINE, NORMS, REDUCTIONS, RESHAPES, SLOPED, is_noise, is_pointwise, op_name
 
 if TYPE_CHECKING:
     from torch import fx
@@ -58,6 +58,10 @@ class Regions:
         if key not in self.named:
             self.named[key] = _name(Pointwise(tuple(steps), key, known))
         return self.named[key]
+
+    def is_norm(self, node: fx.Node) -> bool:
+        """True for a normalisation, written out or not."""
+        return op_name(node) in NORMS or node in self.normalises
 
     def scaled(self, norm: fx.Node) -> fx.Node | None:
         """The product with a parameter that a normalisation divides: ``a * (x - mean)`` of ``a * (x - mean) / (std + eps)``.

@@ -11,7 +11,7 @@ from initium.network._degree import degree
 from initium.network._factors import factors_behind
 from initium.network._facts import Neighbour, Use
 from initium.network._neighbours import NOTHING
-from initium.network._ops import NORMS, op_name, shape_of
+from initium.network._ops import op_name, shape_of
 from initium.network._packed import output_runs, parameter_axis
 from initium.network._sites import sites
 
@@ -38,18 +38,18 @@ def uses(read: Readings, places: Places) -> list[Use]:
             for site in here:
                 name = read.name_of(site.weight)
                 read_here = read.kinds.data_parents(node) if site.layout == "gates" else [site.data]  # states too
-                sources, close = (
+                sources, near = (
                     frozenset[str]().union(*(known.get(each, frozenset()) for each in read_here if each is not None))
                     for known in (reached, met)
                 )
                 made = _use(read, site, name, count[name], sources)
-                found.append(replace(made, met=close, **_place(places, node)))
+                found.append(replace(made, met=near, **_place(places, node)))
                 count[name] += 1
             begins, parents = here or node.op == "placeholder", read.kinds.data_parents(node)
-            norm = op_name(node) in NORMS or node in read.neighbours.regions.normalises
-            for known in (reached, met):
-                behind = {known[parent] for parent in parents} if known is reached or not norm else ()
-                known[node] = frozenset({node.name}) if begins else frozenset[str]().union(*behind)
+            itself = frozenset({node.name})
+            reached[node] = itself if begins else frozenset[str]().union(*{reached[each] for each in parents})
+            close = set[frozenset[str]]() if read.neighbours.regions.is_norm(node) else {met[each] for each in parents}
+            met[node] = itself if begins else frozenset[str]().union(*close)
     return found
 
 
@@ -72,7 +72,8 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
     grows = None if origin.moved else degree(site.weight, [read.placeholders[name]])
     proportional = grows == 1.0 and _largest(read, name, origin.names)
     joined = _joined(read, site, name, origin.names) if grows is None and site.layout == "lookup" else ()
-    whole = origin.moved or proportional or grows == 0.0 or bool(joined)
+    own = origin.moved or proportional or grows == 0.0 or bool(joined)
+    several = not own and sum(count > 1 for count in _axes(read, origin.names).values()) > 1
     return Use(
         node=site.node.name,
         name=name,
@@ -95,7 +96,7 @@ def _use(read: Readings, site: Site, name: str, index: int, sources: frozenset[s
         divided_out=grows == 0.0,
         proportional=proportional,
         joined=joined,
-        made_of=() if whole or len(_matrices(read, origin.names)) < 2 else tuple(origin.names),  # noqa: PLR2004  several
+        made_of=tuple(origin.names) if several else (),
         factor=factors_behind(read, site.node) if site.layout == "lookup" else 1.0,
         sources=sources,
         reads="" if site.data is None else site.data.name,
@@ -111,14 +112,14 @@ def _joined(read: Readings, site: Site, name: str, names: Iterable[str]) -> tupl
     return tuple(each for each in held if each != name) if whole else ()
 
 
-def _matrices(read: Readings, names: Iterable[str]) -> list[str]:
-    """Those that have two axes or more."""
-    return [name for name in names if sum(size > 1 for size in shape_of(read.placeholders[name])) > 1]
+def _axes(read: Readings, names: Iterable[str]) -> dict[str, int]:
+    """How many axes each has, those of one element aside."""
+    return {name: sum(size > 1 for size in shape_of(read.placeholders[name])) for name in names}
 
 
 def _largest(read: Readings, name: str, names: Iterable[str]) -> bool:
     """Whether the other parameters, of which a weight is made too, only scale it along some of its axes: rates, steps, gains."""
-    axes = {each: sum(size > 1 for size in shape_of(read.placeholders[each])) for each in names}
+    axes = _axes(read, names)
     return all(count < axes[name] for each, count in axes.items() if each != name)
 
 
